@@ -1,0 +1,188 @@
+"""CTCLoss, one fused Op for the whole family: the loss, and when asked its gradient from the same pass.
+
+The class is built once for each library (the base class and a few names differ, see library.py). A node computes the loss
+alone, or with `with_gradient` the loss and the gradient; the latter takes the upstream gradient (N,) as a fifth input and
+folds it in while writing, so that no second pass over (N, T, C) is needed. Differentiating a loss adds the second node, and
+a rewrite then lets it serve both: one pass in the compiled function.
+"""
+import numpy as np
+
+from . import checks, graph
+from .kernels import c_linker, host
+from .library import library, library_of
+
+
+class CTCLoss(object):
+    """CTC as an Op that returns the loss and its gradient.
+
+    Parameters
+    ----------
+    blank : int
+    normalize : bool
+    infeasible : {"inf", "zero", "raise", "tensorflow"}
+    time_major : bool
+        All as in `ctc_shim.ctc_loss`.
+
+    Examples
+    --------
+    >>> loss, gradient = CTCLoss(blank=-1)(logits, targets, input_lengths, target_lengths)  # doctest: +SKIP
+    """
+
+    def __init__(self, blank=0, normalize=True, infeasible="inf", time_major=False):
+        checks.check_policy(infeasible)
+        self.parameters = (checks.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+
+    def __call__(self, logits, targets, input_lengths, target_lengths):
+        """Symbolic (N,) loss and its gradient, shaped as `logits`; arguments as in `ctc_shim.ctc_loss`."""
+        return op_for(library_of(logits), *self.parameters, with_gradient=True)(
+            logits, targets, input_lengths, target_lengths, return_list=True)
+
+    def __repr__(self):
+        return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
+
+
+def op_for(lib, blank, normalize, infeasible, time_major, with_gradient):
+    """The Op of one library with these parameters."""
+    if lib.package not in _classes or _classes[lib.package].library is not lib:
+        body = {"library": lib, "__module__": __name__, "__props__": PROPS}  # equality and hash come from __props__
+        _classes[lib.package] = type("CTCLossOp", (_CTCLossMethods, lib.COp), body)
+        _register(lib)
+    return _classes[lib.package](blank, normalize, infeasible, time_major, with_gradient)
+
+
+PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
+_classes = {}
+
+
+def _rebuild(package, *parameters):
+    return op_for(library(package), *parameters)
+
+
+def _register(lib):
+    """The rewrite, and the faces of the linkers that are not C."""
+    from . import rewrites
+
+    rewrites.register(lib, _classes[lib.package])
+    if lib.package == "pytensor":
+        from .kernels import numba_linker
+
+        numba_linker.register_when_loaded(_classes[lib.package])
+
+
+class _CTCLossMethods(object):
+    """What the Op of every library does; the library's COp is mixed in by `op_for`."""
+
+    library = None
+
+    def __init__(self, blank, normalize, infeasible, time_major, with_gradient):
+        self.blank, self.normalize, self.infeasible = blank, normalize, infeasible
+        self.time_major, self.with_gradient = time_major, with_gradient
+
+    def __reduce__(self):  # the class is made at run time, so pickle its recipe
+        return _rebuild, (self.library.package,) + self._props_values()
+
+    def _props_values(self):
+        return tuple(getattr(self, name) for name in PROPS)
+
+    def twin(self, with_gradient):
+        """The same loss, with or without its gradient."""
+        return op_for(self.library, self.blank, self.normalize, self.infeasible, self.time_major, with_gradient)
+
+    # ---- the node
+
+    def make_node(self, logits, targets, input_lengths, target_lengths, upstream=None):
+        T = self.library.tensor
+        logits = self._symbol("logits", logits, 3, ("float32", "float64"))
+        integers = [T.cast(self._symbol(name, value, ndim, INTEGERS), "int64") for name, value, ndim in
+                    (("targets", targets, 2), ("input_lengths", input_lengths, 1), ("target_lengths", target_lengths, 1))]
+        inputs = [logits] + integers
+        outputs = [T.vector(dtype=logits.dtype)]
+        if self.with_gradient:
+            outputs.append(logits.type())
+            if upstream is not None:
+                inputs.append(T.cast(self.library.as_tensor_variable(upstream), logits.dtype))
+        return self.library.Apply(self, inputs, outputs)
+
+    def _symbol(self, name, value, ndim, dtypes):
+        value = self.library.as_tensor_variable(value)
+        if value.ndim != ndim:
+            raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
+        if value.dtype not in dtypes:
+            raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
+        return value
+
+    def infer_shape(self, *arguments):
+        shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        return [(shapes[0][1 if self.time_major else 0],)] + [shapes[0]] * self.with_gradient
+
+    def connection_pattern(self, node):
+        outputs = len(node.outputs)
+        floats = [[True] * outputs] + [[False] * outputs] * 3
+        return floats + [[False, True]] * (len(node.inputs) - 4)
+
+    # ---- the numbers
+
+    def perform(self, node, inputs, outputs, *unused):
+        dtype = node.inputs[0].dtype
+        scores = inputs[0]
+        loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
+        gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
+        host.compute(scores, inputs[1], inputs[2], inputs[3], self.blank, self.normalize, self.infeasible, self.time_major,
+                     loss, gradient, upstream=inputs[4] if len(inputs) > 4 else None)
+
+    def c_code(self, node, name, inputs, outputs, sub):
+        return c_linker.code(self, inputs, outputs, node.inputs[0].dtype, sub["fail"])
+
+    def c_support_code(self, **unused):
+        return c_linker.support_code()
+
+    def c_code_cache_version(self):
+        return c_linker.cache_version()
+
+    def c_compile_args(self, **unused):
+        return c_linker.compile_args()
+
+    # ---- derivatives
+
+    def L_op(self, inputs, outputs, output_gradients):
+        g_loss = output_gradients[0]
+        parts = []
+        if not self._is_disconnected(g_loss):
+            parts.append(self.twin(True)(*(inputs[:4] + [g_loss]), return_list=True)[1])
+        g_upstream = None
+        if self.with_gradient and not self._is_disconnected(output_gradients[1]):
+            second, g_upstream = self._second_order(inputs, output_gradients[1])
+            parts.append(second)
+        nothing = self.library.DisconnectedType
+        result = [sum(parts[1:], parts[0]) if parts else nothing()()] + [nothing()() for _ in range(3)]
+        return result + [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
+
+    def pullback(self, inputs, outputs, cotangents):  # L_op's name from PyTensor 3.0 on
+        return self.L_op(inputs, outputs, cotangents)
+
+    def _is_disconnected(self, variable):
+        return isinstance(variable.type, self.library.DisconnectedType)
+
+    def _second_order(self, inputs, cotangent):
+        """Pull `cotangent` (as logits) back through the gradient, by way of the symbolic graph.
+
+        The gradient is u[n] d loss[n] / d logits. Along logits that is the Hessian of u loss times the cotangent, the
+        gradient of the slope of the loss along it; along u it is that slope itself.
+        """
+        slope = graph.directional_derivative(inputs[0], cotangent, *inputs[1:4], blank=self.blank, normalize=self.normalize,
+                                             infeasible=self.infeasible, time_major=self.time_major)
+        weighted = slope * inputs[4] if len(inputs) > 4 else slope
+        # The cotangent may itself be made of the logits: here it is a given direction.
+        second = self.library.grad(self.library.tensor.sum(weighted), inputs[0], consider_constant=[cotangent] + inputs[4:])
+        return second, slope
+
+
+INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
+
+
+def _storage(cell, shape, dtype):
+    """The output array of a previous call where it still fits: a fresh one costs more than the gradient itself."""
+    old = cell[0]
+    if not (isinstance(old, np.ndarray) and old.shape == tuple(shape) and old.dtype == dtype and old.flags.carray):
+        cell[0] = np.empty(shape, dtype=dtype)
+    return cell[0]

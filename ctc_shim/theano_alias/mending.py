@@ -1,0 +1,124 @@
+"""What legacy Keras needs on new Pythons, numpy 2 and h5py 3: small edits of its own source as it is loaded.
+
+Nothing outside Keras is touched, and no byte code of an edited module is written, so that the same Keras without the
+alias is what it was. A module without any of the words in TRIGGERS is loaded as ever.
+"""
+import ast
+import importlib.machinery
+import re
+import sys
+
+TRIGGERS = re.compile(r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
+                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]")
+
+# numpy names that are gone -> what they meant
+NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
+BUILTINS = ("int", "float", "bool", "object", "complex", "str")
+ABSTRACT = ("Iterable", "Mapping", "Sequence", "Container", "Callable", "Hashable", "MutableMapping", "Sized", "Set")
+HELPERS = "ctc_shim.theano_alias.mend_helpers"
+
+
+class Mender(ast.NodeTransformer):
+    """Rewrites the syntax tree of one Keras module; line numbers stay."""
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        owner = node.value.id if isinstance(node.value, ast.Name) else None
+        if owner in ("np", "numpy"):
+            if node.attr in NUMPY:
+                node.attr = NUMPY[node.attr]
+            elif node.attr in BUILTINS:
+                return _at(node, ast.Name(node.attr, node.ctx))
+        elif owner == "collections" and node.attr in ABSTRACT:
+            return _at(node, _helper("abstract", node.attr))
+        elif owner == "inspect" and node.attr == "getargspec":
+            return _at(node, _helper("getargspec"))
+        elif node.attr == "fid":  # of an h5py.File, whose id it is
+            node.attr = "id"
+        return node
+
+    def visit_Subscript(self, node):
+        """`x[slices]` with a list of slices: numpy wants a tuple now."""
+        self.generic_visit(node)
+        index = getattr(node.slice, "value", node.slice)  # wrapped in ast.Index up to Python 3.8
+        if _is_name(index, "slices"):
+            whole = _at(index, ast.Call(_helper("index"), [index], []))
+            node.slice = whole if node.slice is index else ast.Index(whole)
+        return node
+
+    def visit_ImportFrom(self, node):
+        if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
+            node.module = "collections.abc"
+        elif node.module == "pkg_resources":
+            node.module = HELPERS
+        return node
+
+    def visit_If(self, node):
+        """`if b:`, `if self.bias:` on a variable was true in Theano; PyTensor refuses."""
+        self.generic_visit(node)
+        if isinstance(node.test, (ast.Name, ast.Attribute)):
+            node.test = _at(node.test, ast.Call(_helper("truth"), [node.test], []))
+        return node
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute):
+            if node.func.attr == "decode" and len(node.args) == 1 and _is_utf8(node.args[0]):
+                return _at(node, ast.Call(_helper("text"), [node.func.value], []))
+            if node.func.attr == "load" and _is_name(node.func.value, "yaml") and len(node.args) == 1 and not node.keywords:
+                node.func = _at(node, _helper("yaml_load"))
+            if node.func.attr == "File" and _is_name(node.func.value, "h5py") and _only(node, "driver", "backing_store"):
+                # a file in memory: h5py < 3 opened it for writing unless told otherwise
+                node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
+        return node
+
+
+def _at(node, new):
+    return ast.fix_missing_locations(ast.copy_location(new, node))
+
+
+def _helper(*path):
+    """The expression `ctc_shim_mend.path`."""
+    expression = ast.Name("ctc_shim_mend", ast.Load())
+    for name in path:
+        expression = ast.Attribute(expression, name, ast.Load())
+    return expression
+
+
+def _only(call, *names):
+    return {k.arg for k in call.keywords} == set(names)
+
+
+def _is_name(node, name):
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _is_utf8(node):
+    value = node.value if hasattr(node, "value") else getattr(node, "s", None)  # .s: Python 3.7 and older
+    return value in ("utf8", "utf-8")
+
+
+def mend(source, path):
+    """Source of a Keras module -> its code, mended."""
+    tree = Mender().visit(ast.parse(source, path))
+    return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+
+
+class MendingLoader(importlib.machinery.SourceFileLoader):
+    def exec_module(self, module):
+        from . import mend_helpers
+        module.ctc_shim_mend = mend_helpers
+        exec(mend(self.get_source(self.name), self.path), module.__dict__)
+
+
+class MendingFinder(object):
+    """Finds keras.* as the path does, and has a module loaded by MendingLoader if its source needs that."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith("keras."):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        loader = getattr(spec, "loader", None)
+        if type(loader) is importlib.machinery.SourceFileLoader and TRIGGERS.search(loader.get_source(fullname)):
+            spec.loader = MendingLoader(fullname, loader.path)
+        return spec

@@ -1,0 +1,117 @@
+"""What `theano` is made of: a table of modules, and in each the names that are not simply the library's own.
+
+A module `theano.x.y` falls through to the library's module of the same path (or the one named here), so that only
+what PyTensor renamed, changed or dropped is listed. A value "stand_in:name" is a file of this package, anything else
+a dotted path inside the library. Keras 1.0.8 - 2.3.1 uses 114 names; all are reached.
+"""
+
+# theano module -> the library's module it falls through to (None: nothing but the names listed for it below)
+MODULES = {
+    "theano": "",
+    "theano.tensor": "tensor",
+    "theano.tensor.basic": "tensor",
+    "theano.tensor.extra_ops": "tensor.extra_ops",
+    "theano.tensor.sharedvar": "tensor.sharedvar",
+    "theano.tensor.nlinalg": "tensor.nlinalg",
+    "theano.tensor.slinalg": "tensor.slinalg",
+    "theano.tensor.type": "tensor.type",
+    "theano.tensor.subtensor": "tensor.subtensor",
+    "theano.tensor.elemwise": "tensor.elemwise",
+    "theano.tensor.shared_randomstreams": None,
+    "theano.tensor.nnet": None,
+    "theano.tensor.nnet.nnet": None,
+    "theano.tensor.nnet.bn": None,
+    "theano.tensor.nnet.abstract_conv": None,
+    "theano.tensor.nnet.conv3d2d": None,
+    "theano.tensor.nnet.conv": None,
+    "theano.tensor.signal": None,
+    "theano.tensor.signal.pool": None,
+    "theano.tensor.signal.downsample": None,
+    "theano.sandbox": None,
+    "theano.sandbox.rng_mrg": None,
+    "theano.sandbox.softsign": None,
+    "theano.sandbox.cuda": None,
+    "theano.sandbox.cuda.dnn": None,
+    "theano.printing": "printing",
+    "theano.ifelse": None,
+    "theano.gradient": "gradient",
+    "theano.sparse": "sparse",
+    "theano.sparse.basic": "sparse",
+    "theano.scalar": "scalar",
+    "theano.compile": "compile",
+    "theano.gof": "graph",
+    "theano.scan_module": "scan",
+    "theano.scan_module.scan_utils": "scan.utils",
+}
+
+NNET = {name: "nnet:" + name for name in (
+    "sigmoid", "ultra_fast_sigmoid", "hard_sigmoid", "softplus", "softsign", "relu", "elu", "selu", "softmax",
+    "logsoftmax", "binary_crossentropy", "sigmoid_binary_crossentropy", "categorical_crossentropy")}
+CONV = {name: "conv:" + name for name in (
+    "conv2d", "conv3d", "conv2d_transpose", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights",
+    "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights")}
+LOOPS = {name: "looping:" + name for name in ("scan", "map", "reduce", "foldl", "foldr")}
+
+NAMES = {
+    "theano": dict(LOOPS, **{
+        "__version__": "version:THEANO_VERSION",
+        "config": "configuration:config",
+        "function": "compiling:function",
+        "Op": "graph.op.Op",
+        "Apply": "graph.basic.Apply",
+        "Variable": "graph.basic.Variable",
+        "Constant": "graph.basic.Constant",
+        "Param": "compile.io.In",
+        "clone": "graph.replace.clone_replace",
+    }),
+    "theano.tensor": {
+        "abs_": "tensor.abs",
+        "inv": "tensor.reciprocal",
+        "fill": "tensor.second",
+        "sgn": "tensor.sign",
+        "stack": "tensor_functions:stack",
+        "flatten": "tensor_functions:flatten",
+        "tile": "tensor_functions:tile",
+        "clip": "tensor_functions:clip",
+        "batched_dot": "tensor_functions:batched_dot",
+        "batched_tensordot": "tensor_functions:batched_tensordot",
+        "unbroadcast": "shapes:unbroadcast",
+        "addbroadcast": "shapes:addbroadcast",
+        "patternbroadcast": "shapes:patternbroadcast",
+        "grad": "gradient.grad",
+    },
+    "theano.tensor.extra_ops": {"to_one_hot": "tensor_functions:to_one_hot"},
+    "theano.tensor.nnet": dict(NNET, **CONV),
+    "theano.tensor.nnet.nnet": NNET,
+    "theano.tensor.nnet.conv": {"conv2d": "conv:conv2d"},
+    "theano.tensor.nnet.conv3d2d": {"conv3d": "conv:conv3d2d"},
+    "theano.tensor.nnet.bn": {name: "batchnorm:" + name for name in (
+        "batch_normalization", "batch_normalization_train", "batch_normalization_test")},
+    "theano.tensor.nnet.abstract_conv": dict(CONV, **{name: "conv:" + name for name in (
+        "AbstractConv2d_gradInputs", "AbstractConv3d_gradInputs", "AbstractConv2d_gradWeights",
+        "AbstractConv3d_gradWeights", "bilinear_upsampling")}),
+    "theano.tensor.signal.pool": {name: "pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")},
+    "theano.tensor.signal.downsample": {"max_pool_2d": "pool:pool_2d"},
+    "theano.tensor.shared_randomstreams": {"RandomStreams": "rng:MRG_RandomStreams"},
+    "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "rng:MRG_RandomStreams"},
+    "theano.sandbox.softsign": {"softsign": "nnet:softsign"},
+    "theano.ifelse": {"ifelse": "compiling:ifelse", "IfElse": "conditional.op.IfElse"},
+    "theano.sparse": {"SparseType": "sparse.SparseTensorType"},
+    "theano.sparse.basic": {"SparseType": "sparse.SparseTensorType"},
+    "theano.scan_module.scan_utils": LOOPS,
+}
+
+# Names that come only with a library older than the one installed, or with a newer one: first path that exists wins.
+ELSEWHERE = {
+    "sparse.SparseTensorType": ("sparse.SparseType",),
+    "tensor.abs": ("tensor.abs_",),
+    "tensor.reciprocal": ("tensor.inv",),
+    "tensor.sign": ("tensor.sgn",),
+    "graph.replace.clone_replace": ("graph.basic.clone_replace", "clone_replace"),
+    "conditional.op.IfElse": ("ifelse.IfElse",),
+}
+
+
+def submodules(name):
+    """'theano.tensor' -> ['basic', 'extra_ops', ...]: modules one level below."""
+    return [m[len(name) + 1:] for m in MODULES if m.startswith(name + ".") and "." not in m[len(name) + 1:]]

@@ -1,0 +1,96 @@
+"""Pooling in numpy over the last d axes: one pass over the array for each place in the window.
+
+    x (..., *I)    window W    J = (I + 2 pad - W) // stride + 1 where borders are ignored, else partial windows count
+"""
+from itertools import product
+
+import numpy as np
+
+
+def output_length(length, window, stride, pad, ignore_border):
+    if ignore_border:
+        return max((length + 2 * pad - window) // stride + 1, 0)
+    if stride >= window:
+        return max((length - 1) // stride + 1, 0)
+    return max((length - 1 - window + stride) // stride, 0) + 1
+
+
+def _places(x_lengths, out, window, strides, pads):
+    """For each place in the window: index of the outputs it counts for, index of the inputs it reads."""
+    for offset in product(*[range(w) for w in window]):
+        at_out, at_in = [Ellipsis], [Ellipsis]
+        for o, n, j, s, p in zip(offset, x_lengths, out, strides, pads):
+            first = max(0, -((o - p) // s))  # the first output whose o-th input is not left of x
+            stop = min(j, (n - 1 - o + p) // s + 1)
+            at_out.append(slice(first, max(stop, first)))
+            start = first * s + o - p
+            at_in.append(slice(start, start + s * (stop - first - 1) + 1, s) if stop > first else slice(0, 0))
+        yield tuple(at_out), tuple(at_in)
+
+
+def _like(x, shape, fill):
+    """An array of this shape whose axes lie in memory in the order of x's."""
+    order = np.argsort([-abs(s) for s in x.strides], kind="stable")
+    made = np.empty([shape[a] for a in order], x.dtype).transpose(np.argsort(order))
+    made[...] = fill
+    return made
+
+
+def counts(lengths, out, window, strides, pads, mode):
+    """How many inputs an average is over: the window's size, or the inputs really there."""
+    if mode == "average_inc_pad":
+        return None
+    number = np.zeros(out)
+    for at_out, _ in _places(lengths, out, window, strides, pads):
+        number[at_out] += 1
+    return number
+
+
+def _divisor(x, out, window, strides, pads, mode):
+    if mode == "sum":
+        return None
+    number = counts(x.shape[-len(window):], out, window, strides, pads, mode)
+    if number is None or number.min() == number.max():
+        return x.dtype.type(np.prod(window) if number is None else number.flat[0])
+    return np.maximum(number, 1).astype(x.dtype)
+
+
+def pool(x, out, window, strides, pads, mode):
+    """mode: max, sum, average_inc_pad or average_exc_pad; padding is never the maximum."""
+    d = len(window)
+    maximum = mode == "max"
+    lowest = (-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min) if maximum else 0
+    y = _like(x, x.shape[:-d] + out, lowest)
+    for at_out, at_in in _places(x.shape[-d:], out, window, strides, pads):
+        part = y[at_out]
+        (np.maximum if maximum else np.add)(part, x[at_in], out=part)
+    divisor = None if maximum else _divisor(x, out, window, strides, pads, mode)
+    return y if divisor is None else np.divide(y, divisor, out=y)
+
+
+def grad_max(x, y, gy, window, strides, pads):
+    """Every input that equals its window's maximum gets the whole gradient (ties too), as in Theano."""
+    d = len(window)
+    gx = _like(x, x.shape, 0)
+    for at_out, at_in in _places(x.shape[-d:], y.shape[-d:], window, strides, pads):
+        gx[at_in] += gy[at_out] * (x[at_in] == y[at_out])
+    return gx
+
+
+def grad_average(x, gy, window, strides, pads, mode):
+    d = len(window)
+    divisor = _divisor(x, gy.shape[-d:], window, strides, pads, mode)
+    share = gy if divisor is None else gy / divisor
+    gx = _like(x, x.shape, 0)
+    for at_out, at_in in _places(x.shape[-d:], gy.shape[-d:], window, strides, pads):
+        gx[at_in] += share[at_out]
+    return gx
+
+
+def pick_max(x, y, g, window, strides, pads):
+    """Gradient of grad_max for gy: g, an array like x, summed over the places of each maximum."""
+    d = len(window)
+    picked = np.zeros_like(y)
+    for at_out, at_in in _places(x.shape[-d:], y.shape[-d:], window, strides, pads):
+        picked[at_out] += g[at_in] * (x[at_in] == y[at_out])
+    return picked

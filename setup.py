@@ -1,0 +1,4 @@
+"""A stub: the metadata is in setup.cfg."""
+from setuptools import setup
+
+setup()

@@ -1,0 +1,55 @@
+"""Environment of the tests, fixed before any library of the family is imported.
+
+CTC_SHIM_KERAS names the Keras that must be there (say 2.3.1): the tests of the patch then run, and fail where they cannot.
+Without it they run where a legacy Keras and a Theano are installed, and are left out, with this reason, where they are not.
+"""
+import importlib.util
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+os.environ.setdefault("KERAS_BACKEND", "theano")
+# The C linker is not the point of most tests, and its compiler costs minutes: Python mode unless an environment says more.
+os.environ.setdefault("THEANO_FLAGS", "cxx=,optimizer=fast_compile,floatX=float32")
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FAMILY = ("pytensor", "aesara", "theano")
+
+
+def _installed(*names):
+    return all(importlib.util.find_spec(name) is not None for name in names)
+
+
+def _left_out():
+    """{file: reason}: what an environment is not made for."""
+    reasons = {}
+    for name in os.listdir(HERE):
+        if name.startswith(("test_keras_", "test_faults", "test_examples")) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
+            reasons[name] = "needs a legacy Keras on Theano"
+        if name == "test_op.py" and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+            reasons[name] = "needs a library of the Theano family"
+    live = os.environ.get("CTC_SHIM_LIVE")
+    if live != "1":
+        reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"
+    if live != "2":
+        reasons["test_live_tensorflow_2.py"] = "needs TensorFlow 2 (CTC_SHIM_LIVE=2)"
+    return reasons
+
+
+LEFT_OUT = _left_out()
+collect_ignore = sorted(LEFT_OUT)
+
+
+def pytest_report_header(config):
+    return ["left out: %s %s" % pair for pair in sorted(LEFT_OUT.items())]
+
+
+@pytest.fixture(scope="session")
+def compared():
+    """The columns and notes of `python -m ctc_shim compare`: its brute force takes seconds."""
+    from ctc_shim import compare
+
+    return compare.columns()

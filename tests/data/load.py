@@ -1,0 +1,96 @@
+"""Reads the frozen TensorFlow numbers and makes their inputs again. numpy only.
+
+>>> from data import load
+>>> by_name = {c.name: c for c in load.cases()}
+>>> keras = load.frozen("tensorflow_1_15_keras_2_3_1")
+>>> keras["keras_pair"].loss                                # (N, 1), nats
+"""
+import collections
+import json
+import os
+
+import numpy as np
+
+from .hard_cases import decode_input, hard_cases, keras_cases, keras_decode_cases
+from .make_inputs import decode_cases, draw, random_cases
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FULL = 600                      # gradients up to this size are kept whole
+PART = 400                      # of larger ones, so many elements (a few less where two draws meet)
+
+# loss (N, 1) float32, or None where TensorFlow raised: then error is "Class: first line" and the rest is None.
+# index holds flat places of the kept elements in the (N, T, C) gradient of sum(loss), value what is there.
+# sums and norms (N,) are over a row's whole gradient, to y_pred and ("logit_") to ln(y_pred + epsilon).
+Frozen = collections.namedtuple("Frozen", "loss index value sums norms logit_sums logit_norms error sha256")
+
+# paths (N, K, L) padded with -1, log_prob (N, K); error as above.
+FrozenDecode = collections.namedtuple("FrozenDecode", "paths log_prob error sha256")
+
+
+def cases():
+    """Keras' own test pair and the random batches: TensorFlow accepts them all."""
+    return keras_cases() + random_cases()
+
+
+def gradient_index(c):
+    """Flat places of the gradient's elements that are kept; half of them on the blank and the row's labels."""
+    n, t, width = c.scores.shape
+    if c.scores.size <= FULL:
+        return np.arange(c.scores.size)
+    rs = np.random.RandomState(7)
+    row, frame = draw(rs, 0, n, PART), draw(rs, 0, t, PART)
+    other, place = draw(rs, 0, width, PART), draw(rs, 0, 2 ** 30, PART)
+    wanted = place % (c.label_length[row, 0] + 1)           # label_length itself stands for the blank
+    labels = np.column_stack([c.labels, np.zeros(n, int)])[row, wanted]
+    labels = np.where(wanted == c.label_length[row, 0], width - 1, labels)
+    kept = np.where(np.arange(PART) % 2, other, labels)
+    frame = np.where(np.arange(PART) % 8, frame % np.maximum(c.input_length[row, 0], 1), frame)
+    return np.unique((row * t + frame) * width + kept)
+
+
+def open_file(name):
+    return np.load(os.path.join(HERE, name + ("" if name.endswith(".npz") else ".npz")))
+
+
+def meta(name):
+    """Who made the file: versions, date, command line, seed and machine architecture."""
+    with open_file(name) as f:
+        return json.loads(str(f["meta"]))
+
+
+def frozen(name, op="keras"):
+    """{case name: Frozen}. op: "keras" (ctc_batch_cost) or, on hard cases, "v1", "dense" or "keras_ops"."""
+    size = {c.name: (gradient_index(c), len(c.scores)) for c in cases() + hard_cases()}
+    out, loss_at, value_at = {}, 0, 0
+    with open_file(name) as f:
+        data = {k: f[k] for k in f.files}
+    for i, key in enumerate(data["record"]):
+        made_by, case_name = str(key).split("/")
+        index, rows = size[case_name]
+        error, sha = str(data["error"][i]) or None, str(data["sha256"][i])
+        if error:
+            got = Frozen(None, None, None, None, None, None, None, error, sha)
+        else:
+            row, part = slice(loss_at, loss_at + rows), slice(value_at, value_at + len(index))
+            got = Frozen(data["loss"][row, None], index, data["value"][part], data["sums"][row], data["norms"][row],
+                         data["logit_sums"][row], data["logit_norms"][row], None, sha)
+            loss_at, value_at = row.stop, part.stop
+        if made_by == op:
+            out[case_name] = got
+    assert (loss_at, value_at) == (len(data["loss"]), len(data["value"]))
+    return out
+
+
+def frozen_decode(name):
+    """{(case name, setting): FrozenDecode}; a setting reads "greedy" or "beam 5 top 2 merge default"."""
+    out = {}
+    with open_file(name) as f:
+        data = {k: f[k] for k in f.files}
+    path_at = prob_at = 0
+    for key, shape, error, sha in zip(data["record"], data["shape"], data["error"], data["sha256"]):
+        n, k, width = (int(v) for v in shape)
+        paths = data["paths"][path_at:path_at + n * k * width].reshape(n, k, width)
+        prob = data["log_prob"][prob_at:prob_at + n * k].reshape(n, k)
+        path_at, prob_at = path_at + n * k * width, prob_at + n * k
+        out[tuple(str(key).split("/"))] = FrozenDecode(paths, prob, str(error) or None, str(sha))
+    return out

@@ -1,0 +1,90 @@
+"""The implementations under the shared test body, by name.
+
+CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named one that cannot load is a failure, not a skip.
+
+* numpy: the reference, as the op computes without a compiled kernel
+* native: the compiled kernel through ctypes
+* graph: the symbolic definition, in Python mode (its C code takes a minute to compile, and is not the point)
+* perform: the op in Python mode; c: the op through the library's C linker; numba: through PyTensor's Numba linker
+"""
+import contextlib
+import importlib
+import os
+
+import numpy as np
+
+from ctc_shim.kernels import host, native
+
+LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
+DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
+NAMES = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", DEFAULT).split(",")
+CAN_RAISE = {"numpy", "native", "perform", "c", "numba"}
+
+OPTIONS = dict(blank=0, normalize=True, infeasible="inf", time_major=False)
+
+
+def run(name, case, dtype):
+    """(loss, gradient of the sum of the losses) of one case."""
+    options = dict(OPTIONS, **case.options)
+    logits = case.logits.astype(dtype)
+    if name in ("numpy", "native"):
+        return _on_arrays(name, logits, case, options)
+    function = _compiled(name, dtype, tuple(sorted(options.items())))
+    return function(logits, case.targets.astype("int32"), case.input_lengths.astype("int32"), case.target_lengths.astype("int64"))
+
+
+def _on_arrays(name, logits, case, options):
+    loss = np.empty(len(case.targets), dtype=logits.dtype)
+    gradient = np.full(logits.shape, 77, dtype=logits.dtype)  # every element must be written
+    with _kernel(name == "native"):
+        host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=loss, gradient=gradient, **options)
+        alone = np.empty_like(loss)
+        host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options)
+    np.testing.assert_allclose(alone, loss, rtol=1e-6)
+    return loss, gradient
+
+
+@contextlib.contextmanager
+def _kernel(wanted):
+    before = list(native._loaded)
+    if wanted:
+        assert native.load() is not None, "no compiled kernel here"
+    else:
+        native._loaded[:] = [None]
+    try:
+        yield
+    finally:
+        native._loaded[:] = before
+
+
+_functions = {}
+
+
+def _compiled(name, dtype, options):
+    if (name, dtype, options) not in _functions:
+        _functions[name, dtype, options] = _compile(name, dtype, dict(options))
+    return _functions[name, dtype, options]
+
+
+def _compile(name, dtype, options):
+    library = importlib.import_module(LIBRARY)
+    T = library.tensor
+    logits, targets = T.tensor3("logits", dtype=dtype), T.imatrix("targets")
+    input_lengths, target_lengths = T.ivector("input_lengths"), T.lvector("target_lengths")
+    loss_function = importlib.import_module("ctc_shim." + ("graph" if name == "graph" else "loss")).ctc_loss
+    loss = loss_function(logits, targets, input_lengths, target_lengths, **options)
+    gradient = library.gradient.grad(T.sum(loss), logits)
+    return library.function([logits, targets, input_lengths, target_lengths], [loss, gradient], mode=mode(library, name))
+
+
+def mode(library, name):
+    """The compilation mode that an implementation's name stands for."""
+    Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
+    if name in ("graph", "perform"):
+        return Mode("py", "fast_compile" if name == "graph" else "fast_run")
+    if name == "c":
+        assert library.config.cxx, "no C++ compiler for the C linker"
+        return Mode("cvm", "fast_run")
+    if name == "numba":
+        return "NUMBA"
+    raise ValueError("no implementation is called %r" % name)

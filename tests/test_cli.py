@@ -1,0 +1,96 @@
+"""python -m ctc_shim: every command and option."""
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from ctc_shim import cli, compare, history
+
+SCRIPT = """
+import os, sys
+import ctc_shim
+assert __name__ == "__main__" and os.environ["KERAS_BACKEND"] == "theano"
+print(sys.argv[1:], os.path.basename(sys.argv[0]), sys.path[0])
+"""
+
+
+def _run(*arguments, **options):
+    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, **options)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_run_a_script(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    status, out, error = _run("run", str(tmp_path / "train.py"), "--epochs", "3", "-m")
+    assert status == 0, error
+    assert out.split()[:3] == ["['--epochs',", "'3',", "'-m']"] and out.split()[-1] == str(tmp_path)
+
+
+def test_run_a_module(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    status, out, error = _run("run", "--on", "theano", "-m", "train", "x", cwd=str(tmp_path))
+    assert status == 0, error
+    assert out.startswith("['x'] train.py")
+
+
+def test_run_gives_the_scripts_exit_status(tmp_path):
+    (tmp_path / "stop.py").write_text("raise SystemExit(3)")
+    assert _run("run", str(tmp_path / "stop.py"))[0] == 3
+
+
+def test_run_what_is_not_there():
+    status, _, error = _run("run", "no_such_script.py")
+    assert status == 2 and "no file no_such_script.py" in error and "-m" in error
+
+
+def test_no_command_says_what_there_is():
+    status, _, error = _run()
+    assert status == 2 and "run" in error
+
+
+def test_doctor():
+    status, out, error = _run("doctor")
+    assert status == 0, out + error
+    assert "all is well" in out and "brute force" in out and "WRONG" not in out
+
+
+def test_doctor_for_programs():
+    status, out, _ = _run("doctor", "--json")
+    report = json.loads(out)
+    assert status == 0 and report["well"] and len(report["checks"]) >= 3
+
+
+def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys):
+    from ctc_shim import doctor
+
+    right = doctor.host.compute
+
+    def wrong(*arguments, **options):
+        right(*arguments, **options)
+        options["loss"][0] += 1e-3
+
+    monkeypatch.setattr(doctor.host, "compute", wrong)
+    monkeypatch.setattr(doctor, "_family", lambda: ())
+    monkeypatch.setattr(doctor, "_keras", lambda: {"text": "not asked"})
+    assert cli.main(["doctor"]) == 1
+    assert "WRONG" in capsys.readouterr().out
+
+
+def test_compare_shows_the_fault(compared):
+    """Everything agrees but stock, which is lower by ln T and more."""
+    found, _ = compared
+    columns = {heading.rstrip("*+"): np.asarray(losses) for heading, losses in found.items()}
+    for heading in ("Graves' DP", "scaled DP", "log space"):
+        np.testing.assert_allclose(columns[heading], columns["brute force"], rtol=1e-9)
+    np.testing.assert_allclose(columns["patched Keras"], columns["TensorFlow"], rtol=2e-6)
+    assert (columns["TensorFlow"] <= columns["log space"] + 1e-5).all()
+    assert (columns["log space"] - columns["stock Keras"] > np.log(compare.FRAMES) - 2e-3).all()
+    np.testing.assert_allclose(columns["stock Keras"], history.stock_keras_loss(*compare.items())[0], rtol=1e-5)
+
+
+def test_compare_another_seed():
+    status, out, error = _run("compare", "--seed", "1")
+    assert status == 0, error
+    assert "TensorFlow" not in out and "stock Keras" in out

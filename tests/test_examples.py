@@ -1,0 +1,155 @@
+"""The examples: their short form against TensorFlow's frozen curves, and the frozen curves against what is claimed of them."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+for name in ("keras", "theano", "sklearn", "rapidfuzz", "tqdm", "matplotlib"):
+    if name not in sys.modules:
+        pytest.importorskip(name, reason="the examples need %s: pip install ctc-shim[examples], Keras and Theano" % name)
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples")
+sys.path.insert(0, EXAMPLES)
+
+import ctc_shim  # noqa: E402
+import digit_data  # noqa: E402
+import report  # noqa: E402
+import training  # noqa: E402
+
+
+def frozen(name, way):
+    with open(os.path.join(EXAMPLES, "data", "%s_%s.json" % (name, way))) as file:
+        return json.load(file)
+
+
+def command(name, way, out, *options):
+    return [sys.executable, os.path.join(EXAMPLES, name + ".py"), "--ways", way, "--out", str(out)] + list(options)
+
+
+def environment():
+    """With the ctc_shim that is tested here on the path, and Theano in the mode that the tests run in."""
+    root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
+    return dict(os.environ, PYTHONPATH=os.pathsep.join([root] + [p for p in [os.environ.get("PYTHONPATH")] if p]))
+
+
+def run_short(name, way, out):
+    """The curve that the short form leaves, and what it printed."""
+    done = subprocess.run(command(name, way, out, "--short"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
+    printed = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, printed
+    with open(os.path.join(str(out), "%s_%s.json" % (name, way))) as file:
+        return json.load(file), printed
+
+
+# ---- the short forms, run here
+
+
+def test_digit_lines_first_losses_are_those_of_tensorflow(tmp_path):
+    curve, printed = run_short("digit_lines", "patched", tmp_path)
+    away = report.deviations(curve, frozen("digit_lines", "tensorflow"))
+    assert len(away) == 10 and away.max() < 1e-4
+    assert "first 10 steps: %.1e apart" % away.max() in printed
+
+
+def test_long_lines_patched_stays_with_tensorflow(tmp_path):
+    curve, _ = run_short("long_lines", "patched", tmp_path)
+    away = report.deviations(curve, frozen("long_lines", "tensorflow"))
+    assert len(away) == 2 and away.max() < 1e-3
+    assert curve["nan_after"] is None and curve["read"][-1][1] < 0.1  # of four lines, so a rough number
+    with np.load(str(tmp_path / "long_lines_patched.npz")) as weights:
+        assert all(np.isfinite(weights[name]).all() for name in weights.files)
+
+
+def test_long_lines_stock_dies(tmp_path):
+    curve, printed = run_short("long_lines", "stock", tmp_path)
+    assert curve["nan_after"] in (1, 2) and "all weights are NaN after step" in printed
+    with np.load(str(tmp_path / "long_lines_stock.npz")) as weights:
+        assert all(np.isnan(weights[name]).all() for name in weights.files)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
+def test_ctrl_c_leaves_curve_and_weights(tmp_path):
+    process = subprocess.Popen(command("digit_lines", "patched", tmp_path, "--epochs", "1"), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, env=environment(), start_new_session=True)
+    try:
+        shown = b""
+        while not re.search(br"\b([2-9]|\d\d+)/\d+ \[", shown):  # the progress bar: Theano has compiled, and steps are taken
+            shown += process.stdout.read(50)
+            assert process.poll() is None, shown
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.communicate(timeout=300)[0].decode(errors="replace")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130 and "stopped at step" in printed, printed
+    with open(str(tmp_path / "digit_lines_patched.json")) as file:
+        assert json.load(file)["interrupted"] is True
+    with np.load(str(tmp_path / "digit_lines_patched.npz")) as weights:
+        assert all(np.isfinite(weights[name]).all() for name in weights.files)
+
+
+# ---- the frozen curves
+
+
+def test_frozen_digit_lines_keep_the_promise():
+    theirs = dict(map(tuple, frozen("digit_lines", "tensorflow")["read"]))
+    for way in ("patched", "stock"):
+        curve = frozen("digit_lines", way)
+        read = dict(map(tuple, curve["read"]))
+        assert len(read) == 15 and read[960] <= 0.04
+        assert all(abs(read[64 * epoch] - theirs[64 * epoch]) <= 0.01 for epoch in range(5, 16))
+    assert report.deviations(frozen("digit_lines", "patched"), frozen("digit_lines", "tensorflow"))[:10].max() < 1e-4
+
+
+def test_frozen_long_lines_keep_the_promise():
+    patched, theirs = frozen("long_lines", "patched"), frozen("long_lines", "tensorflow")
+    assert len(patched["losses"]) == 24 and report.deviations(patched, theirs).max() < 1e-3
+    assert all(value <= 0.03 for _, value in patched["read"])
+    assert frozen("long_lines", "stock")["nan_after"] in (1, 2)
+
+
+@pytest.mark.parametrize("name", ["digit_lines", "long_lines"])
+@pytest.mark.parametrize("way", ["patched", "stock", "tensorflow"])
+def test_frozen_curves_say_what_made_them(name, way):
+    curve = frozen(name, way)
+    assert "%s.py" % name in curve["command"] and "--freeze" in curve["command"]
+    assert ("ctc_shim" in curve["versions"]) == (way == "patched")
+    assert ("tensorflow" in curve["versions"]) == (way == "tensorflow")
+
+
+# ---- the parts
+
+
+def test_test_lines_share_no_scan_with_training_lines():
+    seen, held_out = (digit_data._scans(is_test)[0] for is_test in (False, True))
+    assert len(seen) + len(held_out) == 1797
+    assert not {scan.tobytes() for scan in held_out} & {scan.tobytes() for scan in seen}
+
+
+def test_lines_are_scans_side_by_side():
+    lines = digit_data.make_lines(5, 6, 10, seed=0)
+    assert lines.frames.shape[2] == digit_data.FEATURES and lines.frames.max() <= 1
+    for n, text in enumerate(lines.texts):
+        length, frames = lines.label_length[n, 0], lines.input_length[n, 0]
+        assert "".join("%d" % label for label in lines.labels[n, :length]) == text and (lines.labels[n, length:] == 10).all()
+        assert 4 * length <= frames <= (11 * length + 4) // 2
+        assert not lines.frames[n, frames:].any()
+
+
+def test_noise_stays_out_of_the_padding_and_repeats():
+    lines = digit_data.make_lines(5, 6, 10, seed=0)
+    noisy = digit_data.with_noise(lines, seed=1)
+    assert (noisy.frames == digit_data.with_noise(lines, seed=1).frames).all()
+    for n, (frames,) in enumerate(lines.input_length):
+        assert not noisy.frames[n, frames:].any() and (noisy.frames[n, :frames] != lines.frames[n, :frames]).any()
+
+
+def test_curves_survive_being_written():
+    curve = {"losses": [1.5, float("nan")], "name": "x"}
+    again = json.loads(training.as_text(curve))
+    assert again["name"] == "x" and again["losses"][0] == 1.5 and np.isnan(again["losses"][1])

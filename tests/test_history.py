@@ -1,0 +1,56 @@
+"""The exhibits: stock's formulas, and what they amount to."""
+import numpy as np
+import pytest
+
+from ctc_shim import history, reference
+
+
+def _softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _batch(seed, scale=2.0, N=3, T=15, C=6, S=4):
+    rng = np.random.RandomState(seed)
+    return (_softmax(rng.randn(N, T, C) * scale), rng.randint(0, C - 1, (N, S)), rng.randint(2 * S, T + 1, (N, 1)),
+            rng.randint(1, S + 1, (N, 1)))
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_stock_is_ctc_of_smoothed_probabilities_less_ln_t(seed):
+    batch = _batch(seed, scale=[0.1, 1.0, 3.0][seed % 3])
+    stock = history.stock_keras_loss(*batch)
+    assert stock.shape == (1, 3)
+    np.testing.assert_allclose(stock[0], history.stock_as_ctc(*batch), rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_linear_and_the_scaled_recursion_are_right(seed):
+    y_pred, y_true, input_length, label_length = _batch(seed, scale=[0.1, 1.0, 10.0][seed % 3])
+    want = reference.ctc_loss(np.log(y_pred), y_true, input_length[:, 0], label_length[:, 0], blank=-1, normalize=False)
+    for recursion in (history.linear_loss, history.scaled_loss):
+        np.testing.assert_allclose(recursion(y_pred, y_true, input_length, label_length), want, rtol=1e-9)
+
+
+def test_keras_own_numbers():
+    """The pair that stock printed for Keras' own test, as measured on every version."""
+    from data import load
+
+    keras = next(c for c in load.cases() if c.name == "keras_pair")
+    stock = history.stock_keras_loss(keras.scores, keras.labels, keras.input_length, keras.label_length)
+    np.testing.assert_allclose(stock, [[1.733084, 3.813513]], rtol=2e-6)
+
+
+def test_labels_wrap_at_128():
+    np.testing.assert_array_equal(history.interleaved([127, 128, 200, 255])[1::2], [127, -128, -56, -1])
+
+
+def test_long_confident_targets_underflow():
+    """A network sure of blanks, a long target: -inf in linear space where log space has a finite loss."""
+    T, S, C = 300, 120, 12
+    y_pred = np.full((1, T, C), 1e-9)
+    y_pred[:, :, -1] = 1 - 1e-9 * (C - 1)
+    y_true = np.arange(S)[None] % (C - 1)
+    stock = history.stock_keras_loss(y_pred, y_true, [T], [S], dtype=np.float32)
+    exact = reference.ctc_loss(np.log(y_pred), y_true, [T], [S], blank=-1)
+    assert np.isfinite(exact).all() and not np.isfinite(stock).all()

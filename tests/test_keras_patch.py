@@ -1,0 +1,33 @@
+"""Patching and undoing, each case in a process of its own."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def run_script(*arguments, **environment):
+    """The last line a script of tests/scripts prints; its error output when it fails."""
+    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", arguments[0])] + list(arguments[1:]),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **environment))
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("order", ["before", "after", "between", "theano_first", "keras_models_first"])
+def test_every_order_of_imports(order):
+    assert run_script("import_orders.py", order) == "fine"
+
+
+def test_undo_restores_every_name():
+    assert run_script("undoing.py") == "fine"
+
+
+def test_the_environment_disarms():
+    assert run_script("disarmed.py", CTC_SHIM_PATCH="0") == "fine"
+
+
+def test_policy_from_the_environment():
+    assert run_script("policy.py", CTC_SHIM_INFEASIBLE="zero") == "fine"

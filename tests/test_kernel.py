@@ -1,0 +1,163 @@
+"""The compiled kernel through its own face: threads, strides, posteriors, the build and what happens without one."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cases
+from comparing import assert_gradient, assert_loss
+from ctc_shim import checks, reference
+from ctc_shim.kernels import native
+
+
+@pytest.fixture(scope="module")
+def library():
+    found = native.load()
+    assert found is not None, "no compiled kernel here"
+    return found
+
+
+def _call(library, logits, targets, frames, counts, **options):
+    loss, gradient = np.empty(len(targets), logits.dtype), np.full(logits.shape, 77, logits.dtype)
+    report = native.call(library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options)
+    assert report[0] == 0
+    return loss, gradient
+
+
+def _large_batch(N=9, T=900, C=40, S=120, dtype="float32"):
+    rng = np.random.RandomState(3)
+    return (rng.randn(N, T, C).astype(dtype) * 3, rng.randint(1, C, (N, S)), rng.randint(T // 2, T + 1, N), rng.randint(S // 2, S + 1, N))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_bits_on_any_number_of_threads(library, dtype):
+    batch = _large_batch(dtype=dtype)
+    one = _call(library, *batch, threads=1)
+    for threads in (2, 3, 7, 0):
+        more = _call(library, *batch, threads=threads)
+        assert one[0].tobytes() == more[0].tobytes() and one[1].tobytes() == more[1].tobytes()
+
+
+def test_any_strides(library):
+    logits, targets, frames, counts = _large_batch(N=4, T=30, C=9, S=5)
+    want = _call(library, logits, targets, frames, counts)
+    wide = np.zeros((9, 60, 8), dtype="float32")
+    wide[::-1, ::2, ::2] = logits.transpose(2, 1, 0)
+    views = np.asfortranarray(targets), np.repeat(frames, 3)[::3], counts[::-1][::-1]
+    got = _call(library, wide[::-1, ::2, ::2].transpose(2, 1, 0), *views)
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[1], want[1])
+
+
+def test_the_upstream_gradient_is_folded_in(library):
+    batch = _large_batch(N=4, T=30, C=9, S=5)
+    weights = np.array([0.5, 0.0, -2.0, 1e3], dtype="float32")
+    plain, scaled = _call(library, *batch)[1], _call(library, *batch, upstream=weights)[1]
+    np.testing.assert_allclose(scaled, plain * weights[:, None, None], rtol=1e-6, atol=1e-10)
+    assert (scaled[1] == 0).all()
+
+
+@pytest.mark.parametrize("c", cases.all_cases(), ids=lambda c: c.name)
+def test_posteriors(library, c):
+    if c.options.get("time_major"):
+        c = c._replace(logits=c.logits.swapaxes(0, 1))
+    options = dict(implementation_options(c))
+    loss, posterior = np.empty(len(c.targets)), np.full(c.logits.shape, 77.0)
+    report = native.call(library, c.logits, c.targets, c.input_lengths, c.target_lengths, loss=loss, gradient=posterior,
+                         posteriors=True, **options)
+    assert report[0] == 0
+    want = reference.ctc_posteriors(c.logits, c.targets, c.input_lengths, c.target_lengths, options["blank"],
+                                    options["normalize"], checks.POLICIES[options["policy"]])
+    usable = np.isfinite(loss)
+    assert_gradient(posterior[usable], want[usable], "float64")
+
+
+def implementation_options(c):
+    return dict(blank=c.options.get("blank", 0), normalize=c.options.get("normalize", True),
+                policy=checks.check_policy(c.options.get("infeasible", "inf")))
+
+
+def test_one_infinity_on_a_needed_class():
+    """A prototype gave 1.8e8 here: -inf needs a sentinel of its own, not a very small number."""
+    logits = np.zeros((1, 400, 3))
+    logits[0, 200, :2] = -np.inf
+    loss, gradient = _call(native.load(), logits, np.array([[1]]), np.array([400]), np.array([1]))
+    assert_loss(loss, [np.inf], "float64")
+    assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize("mask", [-1e9, -1e30, -3e38])
+def test_a_masked_class_does_not_saturate_the_exponents(mask):
+    """The prototype's other defect."""
+    rng = np.random.RandomState(4)
+    logits = rng.randn(2, 50, 4).astype("float32")
+    logits[:, :, 3] = mask
+    logits[0, 20, 1] = mask  # also once on a class that is needed, where another path avoids it
+    batch = np.array([[1, 2, 1]] * 2), np.array([50, 50]), np.array([3, 3])
+    want = reference.ctc_loss_and_gradient(logits.astype("float64"), *batch)
+    got = _call(native.load(), logits, *batch)
+    assert_loss(got[0], want[0], "float32")
+    assert_gradient(got[1], want[1], "float32")
+
+
+def _python(code, **environment):
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, **environment))
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode() + done.stderr.decode()
+
+
+LOOK = "from ctc_shim.kernels import native; print(native.load())"
+
+
+def test_no_compiler_warns_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(native, "prebuilt", lambda: None)
+    said = _python("from ctc_shim.kernels import native; native.prebuilt = lambda: None; print(native.load(), native.load())",
+                   PATH=str(tmp_path), CC="", CTC_SHIM_CACHE=str(tmp_path))
+    assert "None None" in said and said.count("no C compiler") == 1 and "Install gcc or clang" in said
+
+
+def test_numpy_can_be_chosen_in_silence(tmp_path):
+    assert _python(LOOK, CTC_SHIM_KERNEL="numpy").strip() == "None"
+
+
+def test_a_compiler_that_fails_is_named(tmp_path):
+    said = _python("from ctc_shim.kernels import native; native.prebuilt = lambda: None; print(native.load())", CC="false",
+                   CTC_SHIM_CACHE=str(tmp_path))
+    assert "None" in said and "the C compiler false failed on ctc.c" in said
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    said = _python("from ctc_shim.kernels import native; native.prebuilt = lambda: None; print(native.load())",
+                   CTC_SHIM_CACHE=str(tmp_path / "file"))
+    assert "None" in said
+
+
+FAST_MATH = """
+import sys
+sys.path.insert(0, %r)
+import numpy as np
+import cases
+from comparing import assert_gradient, assert_loss
+from ctc_shim import reference
+from ctc_shim.kernels import native
+native.prebuilt = lambda: None
+for c in cases.contract_cases():
+    if not c.options:
+        loss, gradient = np.empty(len(c.targets)), np.empty(c.logits.shape)
+        native.call(native.load(), c.logits, c.targets, c.input_lengths, c.target_lengths, 0, True, 0, loss, gradient)
+        want = reference.ctc_loss_and_gradient(c.logits, c.targets, c.input_lengths, c.target_lengths)
+        assert_loss(loss, want[0], "float64")
+        assert_gradient(gradient, want[1], "float64")
+print("fine")
+"""
+
+
+def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
+    """-ffast-math lets a compiler drop -inf and NaN; it is common in old .theanorc files."""
+    compiler = os.environ.get("CC") or "gcc"
+    said = _python(FAST_MATH % os.path.dirname(os.path.abspath(__file__)), CC=compiler + " -ffast-math", CTC_SHIM_CACHE=str(tmp_path))
+    assert said.strip() == "fine"

@@ -1,0 +1,98 @@
+"""MRG31k3p: Theano's own numbers, bit for bit (frozen by data/mrg_streams.py), and the generator by its definition."""
+import json
+import os
+
+import numpy as np
+import pytest
+
+from ctc_shim.theano_alias import mrg31k3p, rng
+from ctc_shim.theano_alias.server import lib, pt
+
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+
+
+def by_definition(state, count):
+    """Samples of one stream from the recurrences, in Python's integers."""
+    x1, x2 = [list(map(int, part))[::-1] for part in (state[:3], state[3:])]  # oldest first
+    for _ in range(count):
+        x1.append(((x1[-2] << 22) + 129 * x1[-3]) % mrg31k3p.M1)
+        x2.append(((x2[-1] << 15) + 32769 * x2[-3]) % mrg31k3p.M2)
+        yield (x1[-1] - x2[-1] - 1) % mrg31k3p.M1 + 1
+
+
+def test_draws_follow_the_recurrences():
+    states = mrg31k3p.stream_states([12345] * 6, 4)
+    samples, after = mrg31k3p.draw(states, 10, "float64")
+    streams = [list(by_definition(s, 3)) for s in states]
+    expected = [streams[i % 4][i // 4] for i in range(10)]
+    np.testing.assert_array_equal(samples * 2 ** 31, expected)
+    more, _ = mrg31k3p.draw(after, 2, "float64")  # streams 0 and 1 have moved three times, 2 and 3 twice
+    fourth = [list(by_definition(s, 4))[3] for s in states[:2]]
+    np.testing.assert_array_equal(more * 2 ** 31, fourth)
+
+
+def test_streams_are_jumps_apart():
+    states = mrg31k3p.stream_states([7, 8, 9, 10, 11, 12], 5)
+    for a, b in zip(states[:-1], states[1:]):
+        np.testing.assert_array_equal(mrg31k3p._advance(a[None], mrg31k3p.JUMPS[72])[0], b)
+    one_step = mrg31k3p._advance(states, (mrg31k3p.STEP1, mrg31k3p.STEP2))
+    _, after = mrg31k3p.draw(states, 5, "float32")
+    np.testing.assert_array_equal(one_step, after)
+
+
+def test_numbers_are_theanos(alone):
+    """Uniform and binomial draws to the bit; normal ones to the last place of sin, cos and log."""
+    out = alone("""
+import json, sys
+sys.path.insert(0, %r)
+from ctc_shim import theano_alias
+theano_alias.install()
+import mrg_streams
+print(json.dumps(mrg_streams.draws()))
+""" % DATA, warnings="ignore", THEANO_FLAGS="linker=py,optimizer=fast_compile")
+    with open(os.path.join(DATA, "frozen_mrg.json")) as f:
+        frozen = json.load(f)
+    for ours, theirs in zip(json.loads(out), frozen):
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            exact = i in (0, 1, 2, 6)
+            np.testing.assert_allclose(a, b, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-6)
+
+
+def test_laws():
+    streams = rng.MRG_RandomStreams(5)
+    draws = [streams.uniform((200, 100), -1, 3), streams.normal((200, 101), 2., 3.),
+             streams.normal((20000,), truncate=True), streams.binomial((200, 100), p=.2, dtype="float32"),
+             streams.multinomial(n=3, pvals=np.tile([[.2, .3, .5]], (2000, 1)))]
+    uniform, normal, truncated, binomial, multinomial = lib.function([], draws, mode="FAST_COMPILE")()
+    assert -1 < uniform.min() and uniform.max() <= 3 and abs(uniform.mean() - 1) < .03
+    assert normal.shape == (200, 101) and abs(normal.mean() - 2) < .06 and abs(normal.std() - 3) < .06
+    assert np.abs(truncated).max() <= 2 and abs(truncated.std() - 0.88) < .02
+    assert set(np.unique(binomial)) == {0, 1} and abs(binomial.mean() - .2) < .01
+    assert (multinomial.sum(1) == 3).all() and np.allclose(multinomial.mean(0), [.6, .9, 1.5], atol=.08)
+
+
+def test_calls_differ_and_seeds_repeat():
+    streams = rng.MRG_RandomStreams(5)
+    f = lib.function([], streams.uniform((4,)), mode="FAST_COMPILE")
+    first, second = f(), f()
+    assert (first != second).all()
+    streams.seed()
+    np.testing.assert_array_equal(f(), first)
+
+
+def test_sizes_may_be_symbolic():
+    x = pt.matrix()
+    streams = rng.MRG_RandomStreams(5)
+    f = lib.function([x], [streams.uniform(x.shape, ndim=2), streams.normal(x.shape)], mode="FAST_COMPILE")
+    assert [v.shape for v in f(np.zeros((3, 2), x.dtype))] == [(3, 2)] * 2
+
+
+@pytest.mark.parametrize("seed", [0, 2 ** 31, -1, [0, 0, 0, 1, 1, 1]])
+def test_bad_seeds_are_named(seed):
+    with pytest.raises(ValueError, match="values of seed must be in"):
+        rng.MRG_RandomStreams(seed)
+
+
+def test_bad_sizes_are_named():
+    with pytest.raises(ValueError, match="dimension <= 0"):
+        rng.MRG_RandomStreams(1).uniform((3, 0))
