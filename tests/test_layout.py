@@ -13,6 +13,8 @@ HEAVY = {"theano", "aesara", "pytensor", "keras", "numba", "jax", "torch", "tens
 ALLOWED = {
     "__init__": {"keras_patch"},
     "__main__": {"cli"},
+    "align": {"checks", "kernels", "library", "reference"},
+    "align_op": {"align", "library", "op"},
     "checks": set(),
     "cli": set(),
     "compare": {"history", "reference"},
