@@ -14,6 +14,7 @@ _HOMES = {
     "CTCInputError": "checks",
     "CTCLoss": "op",
     "InfeasibleTargetError": "checks",
+    "check_batch": "diagnose",
     "ctc_align": "align",
     "ctc_loss": "loss",
     "ctc_posteriors": "align",
