@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cases
-from ctc_shim import CTCInputError, check_batch, diagnose, reference
+from ctc_shim import CTCInputError, check_batch, diagnose, diagnose_arguments, reference
 from ctc_shim.diagnose_report import ANSWERS, BatchReport
 
 
@@ -183,8 +183,10 @@ def test_the_table_is_cut_and_ordered():
 
 
 def test_every_kind_has_an_answer():
-    with open(diagnose.__file__) as stream:
-        used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"', stream.read()))
+    used = set()
+    for module in (diagnose, diagnose_arguments):
+        with open(module.__file__) as stream:
+            used.update(re.findall(r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"', stream.read()))
     assert set(ANSWERS) == used
     with pytest.raises(KeyError):
         BatchReport({}).add("no-such-kind", None, "")

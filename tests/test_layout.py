@@ -13,12 +13,13 @@ HEAVY = {"theano", "aesara", "pytensor", "keras", "numba", "jax", "torch", "tens
 ALLOWED = {
     "__init__": {"keras_patch"},
     "__main__": {"cli"},
-    "align": {"checks", "kernels", "library", "reference"},
+    "align": {"checks", "kernels", "library", "reference", "viterbi"},
     "align_op": {"align", "library", "op"},
     "checks": set(),
     "cli": set(),
     "compare": {"history", "reference"},
-    "diagnose": {"checks", "diagnose_report", "reference"},
+    "diagnose": {"checks", "diagnose_arguments", "diagnose_report", "reference"},
+    "diagnose_arguments": set(),
     "diagnose_keras": {"checks", "diagnose"},
     "diagnose_report": set(),
     "doctor": {"__version__", "keras_patch", "kernels", "reference"},
@@ -32,6 +33,7 @@ ALLOWED = {
     "reference": {"checks"},
     "rewrites": set(),
     "theano_alias": set(),
+    "viterbi": {"reference"},
 }
 
 
