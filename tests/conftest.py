@@ -31,6 +31,8 @@ def _left_out():
             reasons[name] = "needs a legacy Keras on Theano"
         if name in ("test_op.py", "test_align_op.py") and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
+    if not _installed("matplotlib"):
+        reasons["test_plot.py"] = "needs matplotlib"
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"

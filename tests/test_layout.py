@@ -30,6 +30,7 @@ ALLOWED = {
     "library": set(),
     "loss": {"checks", "library", "op"},
     "op": {"checks", "graph", "kernels", "library"},
+    "plot": set(),
     "proofs": {"kernels", "reference"},
     "reference": {"checks"},
     "rewrites": set(),
