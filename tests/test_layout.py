@@ -25,6 +25,7 @@ ALLOWED = {
     "doctor": {"__version__", "keras_patch", "kernels", "proofs"},
     "graph": {"checks", "library"},
     "history": {"reference"},
+    "history_gradient": {"history"},
     "keras_patch": {"checks", "loss"},
     "kernels": {"checks", "reference"},
     "library": set(),
