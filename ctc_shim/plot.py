@@ -140,7 +140,7 @@ def alignment(posteriors, found, path, *, blank=0, names=None, seconds=None, ima
     return axes
 
 
-def training_curves(curves, *, x="training step", y="loss, nats", axes=None):
+def training_curves(curves, *, x="training step", y="loss, nats", colors=None, axes=None):
     """One line a training; a cross where it became infinite or NaN.
 
     Parameters
@@ -148,6 +148,7 @@ def training_curves(curves, *, x="training step", y="loss, nats", axes=None):
     curves : dict of name -> values, or name -> (steps, values)
     x, y : str
         What the axes count.
+    colors : dict of name -> color, optional
     axes : matplotlib axes, optional
     """
     axes = _axes(axes)
@@ -155,12 +156,12 @@ def training_curves(curves, *, x="training step", y="loss, nats", axes=None):
         steps, values = values if isinstance(values, tuple) else (np.arange(1, len(values) + 1), values)
         steps, values = np.asarray(steps), np.asarray(values, dtype=float)
         finite = np.isfinite(values)
-        line, = axes.plot(steps, np.where(finite, values, np.nan), linewidth=1.8, label=name)
+        line, = axes.plot(steps, np.where(finite, values, np.nan), linewidth=1.8, label=name, color=(colors or {}).get(name))
         if not finite.all():
             dies = int(np.argmin(finite))
             at = values[dies - 1] if dies else 0.0
             axes.plot(steps[max(dies - 1, 0)], at, marker="X", markersize=12, color=line.get_color())
-            axes.annotate("%s at %s %g" % (values[dies], x.split()[-1], steps[dies]), (steps[max(dies - 1, 0)], at), xytext=(10, 8),
+            axes.annotate("%s at %s %g" % ("NaN" if np.isnan(values[dies]) else values[dies], x.split()[-1], steps[dies]), (steps[max(dies - 1, 0)], at), xytext=(10, 8),
                           textcoords="offset points", color=line.get_color(), weight="bold")
     axes.set_xlabel(x)
     axes.set_ylabel(y)

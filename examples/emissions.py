@@ -12,17 +12,23 @@ FRAMES, LABELS = 24, 5
 
 
 def make(count, seed=0):
-    """Observations (N, T), targets (N, S) and the two lengths (N,), from random alignments."""
+    """Observations (N, T), targets (N, S) and the two lengths (N,); every alignment is as likely as any other."""
     rng = np.random.RandomState(seed)
     targets = rng.randint(1, len(MEANS), (count, LABELS))
-    observed = np.empty((count, FRAMES))
-    for n in range(count):
-        states = np.zeros(2 * LABELS + 1, dtype=int)  # blanks, and labels between them
-        states[1::2] = targets[n]
-        edges = np.sort(rng.choice(np.arange(1, FRAMES), 2 * LABELS, replace=False))
-        path = np.repeat(states, np.diff(np.concatenate([[0], edges, [FRAMES]])))
-        observed[n] = MEANS[path] + SIGMA * rng.randn(FRAMES)
+    observed = np.array([MEANS[_alignment(rng, target)] + SIGMA * rng.randn(FRAMES) for target in targets])
     return observed, targets, np.full(count, FRAMES), np.full(count, LABELS)
+
+
+def _alignment(rng, target):
+    """(T,) classes: frames are handed out evenly to the labels and the blanks around them, beyond those each must have."""
+    states = np.zeros(2 * LABELS + 1, dtype=int)
+    states[1::2] = target
+    least = np.zeros(2 * LABELS + 1, dtype=int)
+    least[1::2] = 1
+    least[2:-1:2] = target[1:] == target[:-1]  # equal neighbours need the blank between them
+    spare = FRAMES - least.sum()
+    bars = np.sort(rng.choice(spare + 2 * LABELS, 2 * LABELS, replace=False))
+    return np.repeat(states, least + np.diff(np.concatenate([[-1], bars, [spare + 2 * LABELS]])) - 1)
 
 
 def log_likelihood(means, sigma, data):

@@ -74,7 +74,7 @@ def _check(slope, products, at, step=1e-5):
 def _plane(value, mode, covariance, first=1, second=2, points=41):
     """Density over two of the means, the others at the mode, relative to the mode: the exact one and the normal one."""
     precision = np.linalg.inv(covariance)[np.ix_([first, second], [first, second])]
-    reach = 3.5 / np.sqrt(np.diag(precision))
+    reach = 4.2 / np.sqrt(np.diag(precision))
     x, y = (mode[i] + np.linspace(-r, r, points) for i, r in zip((first, second), reach))
     exact, normal, start = np.zeros((points, points)), np.zeros((points, points)), value(mode)
     for i, j in standalone.progress(list(np.ndindex(points, points)), "density"):
@@ -108,7 +108,7 @@ def draw(results, path):
         axes[1].plot([], [], color="#e07a1f", linestyle="--", label="normal, from the Hessian")
         axes[1].plot(*results["mode"][1:3], marker="+", color="black")
         axes[1].set_title("posterior, at 1, 2 and 3 standard deviations", loc="left", fontsize=11)
-        axes[1].legend(frameon=False)
+        axes[1].legend(frameon=False, loc="upper center", ncol=2, fontsize=9)
     axes[1].set_xlabel(NAMES[1])
     axes[1].set_ylabel(NAMES[2])
     figure.savefig(path, dpi=90)

@@ -56,7 +56,7 @@ def draw(results, path):
         axes[1].axvline(true, color=color, linewidth=1.2, linestyle="--")
     axes[1].set_title("posterior (NUTS), and the true values (dashed)", loc="left", fontsize=11)
     axes[1].set_yticks([])
-    axes[1].legend(frameon=False)
+    axes[1].legend(frameon=False, loc=(0.12, 0.55))
     for panel in axes:
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)

@@ -169,7 +169,7 @@ def _draw_curves(panel, results):
               (("stock Keras", "long stock"), ("ctc_shim", "long ours")) if key in results}
     if "long stock" in results and "nan_after" in results["long stock"]:
         curves["stock Keras"] = np.append(curves["stock Keras"], np.nan)
-    plot.training_curves(curves, y="exact loss, nats", axes=panel)
+    plot.training_curves(curves, y="exact loss, nats", colors={"stock Keras": plot.RED, "ctc_shim": plot.BLUE}, axes=panel)
     panel.set_title("a linear softmax trained from nothing, 120 labels a line", fontsize=11)
 
 
@@ -181,10 +181,10 @@ def _draw_reading(panel, results):
                 panel.text(bar.get_x() + 0.17, bar.get_height() + 0.01, "%.0f %%" % (100 * bar.get_height()), ha="center")
     panel.set_xticks([0, 1])
     panel.set_xticklabels(["labels 0 .. 127", "labels 128 .. 255"])
-    panel.set_ylim(0, 1.1)
+    panel.set_ylim(0, 1.3)
     panel.set_ylabel("share read right")
     panel.set_title("short lines (40 frames, 6 labels), trained both ways", fontsize=11)
-    panel.legend(frameon=False, loc="center")
+    panel.legend(frameon=False, loc="upper center", ncol=2)
 
 
 def _words(results):
@@ -197,8 +197,8 @@ def _words(results):
     for key in ("long ours", "long stock", "short ours", "short stock"):
         if key in results:
             curve = results[key]
-            lines.append("%s: loss %.2f at first, %s after %d steps%s; read right: %.1f %% below label 128, %.1f %% from there up" % (
-                key, curve["losses"][0], curve["losses"][-1], len(curve["losses"]),
+            lines.append("%s: loss %.2f at first, %.4g after %d steps%s; read right: %.1f %% below label 128, %.1f %% from there up" % (
+                key, curve["losses"][0], curve["losses"][-1] or np.nan, len(curve["losses"]),
                 ", weights NaN after step %d" % curve["nan_after"] if "nan_after" in curve else "", 100 * curve["read"][0],
                 100 * curve["read"][1]))
     return lines

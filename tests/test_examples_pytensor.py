@@ -2,8 +2,6 @@
 import importlib.util
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 
@@ -18,6 +16,7 @@ sys.path.insert(0, EXAMPLES)
 
 import emissions  # noqa: E402
 import stock_map  # noqa: E402
+from interrupting import stop_at  # noqa: E402
 
 needs_pytensor = pytest.mark.skipif(importlib.util.find_spec("pytensor") is None, reason="needs PyTensor")
 needs_pymc = pytest.mark.skipif(importlib.util.find_spec("pymc") is None, reason="needs PyMC")
@@ -53,7 +52,7 @@ def run_short(name, out):
 def test_stock_map(tmp_path):
     results, printed = run_short("stock_map", tmp_path)
     ours, stock = ([results["errors"][way][key] for key in sorted(results["errors"][way])] for way in ("ours", "stock"))
-    assert len(ours) == 12 and max(ours) < 1e-9
+    assert len(ours) == 12 and max(ours) < 1e-8
     assert 3 <= stock.count(None) < 12 and "stock: gradient NaN in %d of 12 cells" % stock.count(None) in printed
     assert results["long stock"]["nan_after"] <= 3 and "nan_after" not in results["long ours"]
     assert results["long ours"]["losses"][-1] < results["long ours"]["losses"][0]
@@ -83,19 +82,8 @@ def test_pymc_posterior(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
 def test_ctrl_c_leaves_what_there_is(tmp_path):
-    process = subprocess.Popen(command("stock_map", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(),
-                               start_new_session=True)
-    try:
-        shown = b""
-        while not re.search(br"map: .*\b([1-9]|\d\d)/\d+ \[", shown):
-            shown += process.stdout.read(50)
-            assert process.poll() is None, shown
-        os.killpg(process.pid, signal.SIGINT)
-        printed = process.communicate(timeout=300)[0].decode(errors="replace")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130 and "stopped: what there is was kept" in printed, printed
+    status, printed = stop_at(br"map: .*\b([1-9]|\d\d)/\d+ \[", command("stock_map", tmp_path), environment())
+    assert status == 130 and "stopped: what there is was kept" in printed, printed
     with open(str(tmp_path / "stock_map.json")) as file:
         results = json.load(file)
     assert results["interrupted"] is True and 1 <= len(results["errors"]["ours"]) < 88
@@ -125,5 +113,13 @@ def test_emissions_follow_their_alignment():
     assert observed.shape == (200, emissions.FRAMES) and targets.shape == (200, emissions.LABELS) and targets.min() == 1
     assert (frames == emissions.FRAMES).all() and (labels == emissions.LABELS).all()
     found = ctc_shim.ctc_align(-(observed[:, :, None] - emissions.MEANS) ** 2, targets, frames, labels, normalize=False)
-    share = (found.path[:, 0] == 0).mean()
-    assert 0.8 < share  # a row starts with a blank, and an alignment by the true means mostly finds it
+    residual = observed - emissions.MEANS[found.path]
+    assert 0.4 < residual.std() < emissions.SIGMA  # the best alignment fits better than the true one, but not by much
+
+
+def test_every_alignment_of_the_emissions_spells_its_target():
+    rng = np.random.RandomState(0)
+    for target in rng.randint(1, 4, (300, emissions.LABELS)):
+        path = emissions._alignment(rng, target)
+        labels = path[np.append(True, path[1:] != path[:-1])]
+        assert len(path) == emissions.FRAMES and labels[labels > 0].tolist() == target.tolist()

@@ -95,8 +95,10 @@ def test_alignment(one, source):
 
 
 def test_training_curves_mark_where_a_loss_dies():
-    axes = drawn(plot.training_curves({"dies": [5.0, 4.0, np.nan, np.nan], "lives": ([0, 10, 20], [5, 3, 2])}))
-    assert [text.get_text() for text in axes.texts] == ["nan at step 3"]
+    curves = {"dies": [5.0, 4.0, np.nan, np.nan], "lives": ([0, 10, 20], [5, 3, 2])}
+    axes = drawn(plot.training_curves(curves, colors={"dies": "red"}))
+    assert axes.lines[0].get_color() == "red"
+    assert [text.get_text() for text in axes.texts] == ["NaN at step 3"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["dies", "lives"]
     assert np.ravel(axes.lines[1].get_data()).tolist() == [2, 4]
     assert [text.get_text() for text in plot.training_curves({"at once": [np.inf]}).texts] == ["inf at step 1"]
