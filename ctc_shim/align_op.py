@@ -2,7 +2,7 @@
 
 They have no gradient: the best path is piecewise constant, and posteriors are taken here as numbers to look at.
 """
-from . import align, op
+from . import align, checks, op
 from .library import library, library_of
 
 KINDS = ("alignment", "posteriors")
@@ -20,7 +20,7 @@ def apply(kind, arguments, options):
 
 def op_for(lib, kind, blank, normalize, infeasible, time_major):
     """The Op of one library with these parameters."""
-    op.checks.check_policy(infeasible)
+    checks.check_policy(infeasible)
     if lib.package not in _classes or _classes[lib.package].library is not lib:
         body = {"library": lib, "__module__": __name__, "__props__": PROPS}
         _classes[lib.package] = type("CTCHostOp", (_Methods, lib.Op), body)

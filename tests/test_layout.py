@@ -14,7 +14,7 @@ ALLOWED = {
     "__init__": {"keras_patch"},
     "__main__": {"cli"},
     "align": {"checks", "kernels", "library", "reference", "viterbi"},
-    "align_op": {"align", "library", "op"},
+    "align_op": {"align", "checks", "library", "op"},
     "checks": set(),
     "cli": set(),
     "compare": {"history", "reference"},
