@@ -32,7 +32,7 @@ def by_row(c):
 
 
 def ln_p(log_p, path):
-    return log_p[np.arange(len(path)), path].sum()
+    return log_p[np.arange(len(path)), np.asarray(path, dtype=int)].sum()
 
 
 def check(c, found, dtype="float64"):
@@ -138,6 +138,29 @@ def test_best_of_all_paths(seed, normalize):
     np.testing.assert_allclose(got[0], want, atol=1e-10)
     for s, span in enumerate(found.spans(0)):
         np.testing.assert_allclose(span.confidence, want[span.start:span.end, span.label].mean(), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_best_of_all_paths_in_ragged_batches(seed):
+    """The same with lengths, impossible classes, both layouts and rows without a path."""
+    rng = np.random.RandomState(seed)
+    N, T, C, S = 4, rng.randint(1, 6), rng.randint(2, 5), rng.randint(0, 4)
+    blank = rng.randint(-C, C)
+    logits = rng.randn(N, T, C) * 3
+    logits[rng.rand(N, T, C) < 0.15] = -np.inf
+    targets = rng.choice([c for c in range(C) if c != blank % C], size=(N, S))
+    frames, labels = rng.randint(0, T + 1, N), rng.randint(0, S + 1, N)
+    time_major = bool(seed % 2)
+    found = ctc_shim.ctc_align(logits.swapaxes(0, 1) if time_major else logits, targets, frames, labels, blank, time_major=time_major)
+    log_p = reference.log_softmax(logits)
+    for n in range(N):
+        want = max([ln_p(log_p[n], path) for path in itertools.product(range(C), repeat=frames[n])
+                    if collapse(path, blank % C) == targets[n, :labels[n]].tolist()] or [-np.inf])
+        np.testing.assert_allclose(found.score[n], want, rtol=1e-12, atol=1e-12)
+        if np.isfinite(want):
+            path = found.path[n, :frames[n]]
+            np.testing.assert_allclose(ln_p(log_p[n], path), want, rtol=1e-12, atol=1e-12)
+            assert collapse(path, blank % C) == targets[n, :labels[n]].tolist()
 
 
 def test_no_sampled_path_is_better():
