@@ -102,6 +102,25 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
     assert_gradient(got[1], want[1], "float32")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["even", "collapsed", "peaky", "holes"])
+def test_where_groups_of_frames_meet(library, kind, dtype):
+    """The kernel takes 16 frames at a time and rounds bands to 8 cells: every length around those, and targets that just fit."""
+    rng = np.random.RandomState(8)
+    for T in list(range(1, 20)) + [24, 31, 32, 33, 40, 47, 48, 49, 64, 100]:
+        counts = np.unique([0, T // 3, max(T - 16, 0), max(T - 8, 0), max(T - 7, 0), T - 1, T])
+        logits = rng.randn(len(counts), T, 4) * (60 if kind == "peaky" else 1)
+        logits[:, :, 0] += 30 if kind == "collapsed" else 0
+        if kind == "holes":
+            logits[rng.rand(*logits.shape) < 0.1] = -np.inf
+        targets = np.arange(T)[None, :] % 3 + 1 + np.zeros((len(counts), 1), "int64")
+        logits, frames = logits.astype(dtype), np.full(len(counts), T)
+        want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
+        got = _call(library, logits, targets, frames, counts)
+        assert_loss(got[0], want[0], dtype)
+        assert_gradient(got[1], want[1], dtype)
+
+
 def _python(code, **environment):
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, **environment))

@@ -6,6 +6,7 @@ Without a compiler and without a prebuilt library there is one warning, and the 
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -30,10 +31,11 @@ class MissingKernelWarning(UserWarning):
     """No compiled kernel could be found or built: results are the same, but slower."""
 
 
-def source_text():
-    """The text of ctc.c."""
-    with open(SOURCE) as stream:
-        return stream.read()
+def source_text(path=SOURCE):
+    """The text of ctc.c with the parts that it includes in their places: all that a compiler needs."""
+    with open(path) as stream:
+        text = stream.read()
+    return re.sub(r'^#include "(\w+\.h)"$', lambda part: source_text(os.path.join(os.path.dirname(path), part.group(1))), text, flags=re.M)
 
 
 def cpu_features():
