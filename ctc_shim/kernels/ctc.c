@@ -9,7 +9,8 @@
  * How it stays right over any dynamic range without exp or log in the inner loop: a lattice cell is a number
  * m * 2^e, both doubles, e an integer kept per cell (a scale shared by a frame, or by neighbours, loses the cells that
  * matter once a network has collapsed onto the blank). Doubles as exponents are exact to 2^53, cannot overflow here, and
- * their maximum is one instruction everywhere. An impossible cell has m = 0 exactly and a very low e.
+ * their maximum is one instruction everywhere. An impossible cell has m = 0 exactly and a very low e. That is the general
+ * case; where a group of 16 frames can do without exponents inside, and most can, it does (ctc_linear.h).
  * Two lanes: label[j] is label j, blank[j] the blank before it (blank[S] is the last), so there is no interleaving.
  */
 #ifndef CTC_SHIM_KERNEL
@@ -70,10 +71,11 @@ static const double CTC_SHIM_LN2 = 0.6931471805599453094;
 #define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells + scores that are worth one more thread */
 #endif
 
-#include "ctc_rows.h"
-#include "ctc_lattice.h"
-#include "ctc_linear.h"
-#include "ctc_sequence.h"
+#include "ctc_rows.h"     /* softmax of a row, emissions: all that depends on the element type */
+#include "ctc_lattice.h"  /* one frame, with an exponent in each cell */
+#include "ctc_linear.h"   /* groups of frames in plain doubles */
+#include "ctc_batch.h"    /* what a call is given, and what a thread works with */
+#include "ctc_sequence.h" /* forwards and backwards through one sequence */
 
 /* ---- the batch -------------------------------------------------------------------------------------------------- */
 

@@ -18,13 +18,13 @@ import numpy as np
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctc.c")
 FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno", "-fPIC", "-shared")
 
-# Prebuilt variants, best first, with the features of numpy's __cpu_features__ each needs (x86-64-v4, v3, v2).
+# What setup.py builds ahead, best first (x86-64-v4, v3, v2), with the features of numpy's __cpu_features__ that each needs.
 VARIANTS = (
     ("v4", ("AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512CD", "FMA3", "AVX2")),
     ("v3", ("AVX2", "FMA3", "F16C")),
     ("v2", ("SSE42", "POPCNT")),
-    ("base", ()),
 )
+BASE = "base"  # runs anywhere, several times slower: the last resort
 
 
 class MissingKernelWarning(UserWarning):
@@ -35,7 +35,7 @@ def source_text(path=SOURCE):
     """The text of ctc.c with the parts that it includes in their places: all that a compiler needs."""
     with open(path) as stream:
         text = stream.read()
-    return re.sub(r'^#include "(\w+\.h)"$', lambda part: source_text(os.path.join(os.path.dirname(path), part.group(1))), text, flags=re.M)
+    return re.sub(r'^#include "(\w+\.h)".*$', lambda part: source_text(os.path.join(os.path.dirname(path), part.group(1))), text, flags=re.M)
 
 
 def cpu_features():
@@ -52,13 +52,18 @@ def cpu_features():
 
 def prebuilt():
     """Path of the best variant that setup.py built for this processor, or None."""
-    suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
     features = cpu_features()
     for variant, needed in VARIANTS:
-        path = os.path.join(os.path.dirname(SOURCE), "_ctc_%s%s" % (variant, suffix))
-        if os.path.exists(path) and features.issuperset(needed):
+        path = variant_path(variant)
+        if path and features.issuperset(needed):
             return path
     return None
+
+
+def variant_path(variant):
+    """Path of one variant that setup.py built, or None."""
+    path = os.path.join(os.path.dirname(SOURCE), "_ctc_%s%s" % (variant, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+    return path if os.path.exists(path) else None
 
 
 def cache_folder():
@@ -118,12 +123,17 @@ def load():
 def _load():
     if os.environ.get("CTC_SHIM_KERNEL") == "numpy":
         return None
-    path = prebuilt() or built()
+    path = prebuilt() or built() or variant_path(BASE)
     if path is None:
         warnings.warn("ctc_shim found no prebuilt kernel and could build none (no C compiler, or %s cannot be written): CTC runs "
                       "in numpy, correct but slower. Install gcc or clang, or set CC, or set CTC_SHIM_CACHE to a folder, and start "
                       "again; CTC_SHIM_KERNEL=numpy chooses numpy silently" % cache_folder(), MissingKernelWarning, stacklevel=3)
         return None
+    return open_library(path)
+
+
+def open_library(path):
+    """The shared library at `path`, its entries typed."""
     library = ctypes.CDLL(path)
     for entry in (library.ctc_shim_f32, library.ctc_shim_f64):
         entry.restype = ctypes.c_int64
