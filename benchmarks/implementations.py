@@ -110,3 +110,43 @@ def tensorflow(batch):
         return loss, tape.gradient(loss, moved)
 
     return lambda: alone().numpy(), lambda: [value.numpy() for value in both()]
+
+
+def keras_patched(batch):
+    return _keras(batch, "theano", patched=True)
+
+
+def keras_stock(batch):
+    return _keras(batch, "theano", patched=False)
+
+
+def keras_tensorflow(batch):
+    return _keras(batch, "tensorflow", patched=False)
+
+
+def _keras(batch, backend, patched):
+    """K.ctc_batch_cost of a legacy Keras, from probabilities, with its gradient to them."""
+    import os
+
+    os.environ.update(KERAS_BACKEND=backend, CTC_SHIM_PATCH=str(int(patched)))
+    import numpy as np
+
+    if patched:
+        import ctc_shim  # noqa: F401
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))
+    from keras import backend as K
+
+    logits, labels, frames, counts = batch
+    moved = logits[:, :, list(range(1, logits.shape[2])) + [0]]  # the blank is the last class there
+    exps = np.exp(moved - moved.max(axis=2, keepdims=True))
+    values = [labels - 1, exps / exps.sum(axis=2, keepdims=True), frames[:, None], counts[:, None]]
+    symbols = [K.placeholder(ndim=value.ndim, dtype=str(value.dtype)) for value in values]
+    cost = K.ctc_batch_cost(*symbols)
+    gradient = K.gradients(K.sum(cost), [symbols[1]] if backend == "tensorflow" else symbols[1])
+    alone = K.function(symbols, [cost])
+    both = K.function(symbols, [cost] + (gradient if isinstance(gradient, list) else [gradient]))
+    return lambda: alone(values), lambda: both(values)
