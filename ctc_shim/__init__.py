@@ -14,6 +14,8 @@ _HOMES = {
     "CTCInputError": "checks",
     "CTCLoss": "op",
     "InfeasibleTargetError": "checks",
+    "ctc_beam_search_decode": "decode",
+    "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",

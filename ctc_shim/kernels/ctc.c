@@ -756,6 +756,14 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
 /* Sequences are taken one by one by whichever thread is free; each is computed in the same way whoever takes it. */
 typedef struct { const ctc_shim_batch *batch; ctc_shim_scratch scratch; const int64_t *order; int64_t *next; } ctc_shim_worker;
 
+static int64_t ctc_shim_take(int64_t *next) {
+#if defined(_WIN32)
+    return (*next)++;
+#else
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+#endif
+}
+
 static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
     const ctc_shim_batch *b = worker->batch;
@@ -763,11 +771,7 @@ static void *ctc_shim_work(void *argument) {
     if (b->item == 4) ctc_shim_fill_f32((float *)rest, b->padded - b->C, -(float)INFINITY);
     else ctc_shim_fill_f64((double *)rest, b->padded - b->C, -INFINITY);
     for (;;) {
-#if defined(_WIN32)
-        int64_t i = (*worker->next)++;
-#else
-        int64_t i = __atomic_fetch_add(worker->next, 1, __ATOMIC_RELAXED);
-#endif
+        int64_t i = ctc_shim_take(worker->next);
         if (i >= b->N) return NULL;
         ctc_shim_sequence(b, &worker->scratch, worker->order ? worker->order[2 * i + 1] : i);
     }
@@ -788,17 +792,19 @@ static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     qsort(order, (size_t)b->N, 2 * sizeof(int64_t), ctc_shim_longer);
 }
 
-static void ctc_shim_share(ctc_shim_worker *workers, int64_t threads) {
+/* work() on each of the workers (`size` bytes apart), in a thread of its own but for the first. */
+static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, int64_t threads) {
 #if !defined(_WIN32)
     pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
     int64_t i, started = 0;
-    for (i = 1; ids && i < threads; i++) started += pthread_create(&ids[started], NULL, ctc_shim_work, &workers[i]) == 0;
-    ctc_shim_work(&workers[0]); /* takes all that no other thread takes: a thread that could not start costs only time */
+    for (i = 1; ids && i < threads; i++) started += pthread_create(&ids[started], NULL, work, (char *)workers + (size_t)i * size) == 0;
+    work(workers); /* takes all that no other thread takes: a thread that could not start costs only time */
     for (i = 0; i < started; i++) pthread_join(ids[i], NULL);
     free(ids);
 #else
     (void)threads;
-    ctc_shim_work(&workers[0]);
+    (void)size;
+    work(workers);
 #endif
 }
 
@@ -816,7 +822,7 @@ static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #endif
 }
 
-/* What the caller leaves open: CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
+/* CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
 static int64_t ctc_shim_processors(void) {
     static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
     int64_t i, count = 1;
@@ -828,6 +834,17 @@ static int64_t ctc_shim_processors(void) {
     count = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     return count;
+}
+
+/* Threads worth starting: at most `wanted`, as many as there are processors where the caller leaves it open (0). */
+static int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
+#if defined(_WIN32)
+    wanted = 1;
+#endif
+    if (wanted <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) wanted = ctc_shim_processors();
+    if (wanted > work / CTC_SHIM_THREAD_WORK) wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
+    if (wanted > N) wanted = N;
+    return wanted < 1 ? 1 : wanted;
 }
 
 static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report) {
@@ -843,13 +860,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     if (b->rows < 16) b->rows = 16;
     if (b->rows > b->longest) b->rows = b->longest;
     if (!b->gradient || b->rows < 2) b->rows = 2;
-#if defined(_WIN32)
-    threads = 1;
-#endif
-    if (threads <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) threads = ctc_shim_processors();
-    if (threads > work / CTC_SHIM_THREAD_WORK) threads = (int64_t)(work / CTC_SHIM_THREAD_WORK);
-    if (threads > b->N) threads = b->N;
-    if (threads < 1) threads = 1;
+    threads = ctc_shim_threads(threads, work, b->N);
     {
         ctc_shim_scratch sizes;
         bytes = ctc_shim_layout(b, NULL, &sizes);
@@ -867,7 +878,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     }
     if (pairs) ctc_shim_arrange(b, (int64_t *)workers[0].order);
     ctc_shim_prefer_huge_pages(b);
-    ctc_shim_share(workers, threads);
+    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads);
     free(memory);
     return 0;
 }
@@ -899,6 +910,8 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
         return ctc_shim_run(&b, threads, report); \
     }
 
+#if !defined(CTC_SHIM_WITHOUT_ENTRIES) /* decode.c takes the parts above, and is linked with this file */
 CTC_SHIM_DEFINE(float, f32)
 CTC_SHIM_DEFINE(double, f64)
+#endif
 #endif
