@@ -6,6 +6,7 @@ names which interpreter has which implementation (implementations.py). Each impl
 for the whole run; every round asks each of them once, so that a busy machine disturbs all alike.
 """
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -21,11 +22,11 @@ ONE_THREAD = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
                   XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", JAX_PLATFORMS="cpu")
 
 
-def work(name):
+def work(module, name):
     """The worker: a workload's name and what to do on each line of input, CPU ms (and seconds to the first result) out."""
-    import implementations
     import workloads
 
+    implementations = importlib.import_module(module)
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     functions = {}
@@ -46,9 +47,9 @@ def work(name):
 
 
 class Worker(object):
-    def __init__(self, name, python):
+    def __init__(self, name, python, module="implementations"):
         self.name = name
-        self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", name], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", module, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
                                         env=dict(os.environ, **ONE_THREAD))
 
@@ -108,6 +109,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2])
+        work(*sys.argv[2:])
     else:
         main()
