@@ -32,7 +32,7 @@ def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_r
     labels : (N, L) int64
         Padded with -1; L is the length of the longest result.
     log_probs : (N,)
-        ln of the path's probability (nats, at most 0 when `normalize`), in the dtype of `logits` (float32 for float16). NaN, and
+        ln of the path's probability (nats), in the dtype of `logits` (float32 for float16). NaN, and
         no labels, where a valid frame holds NaN or +inf; -inf, and no labels, where no path is possible.
 
     Raises

@@ -703,7 +703,7 @@ static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t 
 /* Everything that can be wrong with a batch, before anything is written. Fills in the sizes over the batch, and the work. */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, 0, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;
     *work = 0;
@@ -884,7 +884,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
 }
 
 /* Returns 0, or what is wrong with the batch (then nothing was written), with report = kind, n, s or limit, value:
- *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank, 6 out of memory.
+ *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank (0, C, blank), 6 out of memory.
  * logits (N, T, C), targets (N, S), lengths (N,): any strides, in bytes. loss (N,) contiguous. gradient: NULL for the loss
  * alone, or (N, T, C) with contiguous classes, written whole. mode 0: gradient times upstream (N,), 1: posteriors instead.
  * infeasible: 0 inf, 1 zero, 2 raise, 3 as TensorFlow. threads: at most so many, 0: as many as there

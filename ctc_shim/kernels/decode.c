@@ -387,7 +387,7 @@ static void *ctc_shim_decode_some(void *argument) {
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, 0, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     *work = 0;
     for (n = 0; n < b->N; n++) {
