@@ -21,7 +21,7 @@ ALLOWED = {
     "doctor": {"__version__", "keras_patch", "kernels", "reference"},
     "graph": {"checks", "library"},
     "history": {"reference"},
-    "keras_patch": {"checks", "loss"},
+    "keras_patch": {"checks", "decode", "library", "loss"},
     "kernels": {"checks", "reference", "reference_decoders"},
     "library": set(),
     "loss": {"checks", "library", "op"},
@@ -30,6 +30,7 @@ ALLOWED = {
     "reference_decoders": {"checks"},
     "rewrites": set(),
     "theano_alias": set(),
+    "theano_ctc": {"checks", "keras_patch", "loss"},
 }
 
 
