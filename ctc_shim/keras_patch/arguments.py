@@ -1,12 +1,17 @@
 """What the replacing functions do with Keras' arguments, and what they know of the Keras at hand."""
+import re
 import sys
 
 EPSILON_IS_CONFIGURED = (2, 1, 3)
 
 
 def keras_version():
-    """(major, minor, patch) of the loaded Keras."""
-    text = getattr(sys.modules.get("keras"), "__version__", "2.3.1")
+    """(major, minor, patch) of the Keras that is loaded, or that is being loaded: it names its version last."""
+    keras = sys.modules["keras"]
+    text = getattr(keras, "__version__", None)
+    if text is None:
+        with open(keras.__file__) as stream:
+            text = re.search(r"__version__\s*=\s*[\"'](.*?)[\"']", stream.read()).group(1)
     return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
 
 

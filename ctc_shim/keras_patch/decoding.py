@@ -1,4 +1,6 @@
 """K.ctc_decode and K.ctc_label_dense_to_sparse on the Theano backend, with the signatures and meaning of TensorFlow's backend."""
+import importlib
+
 import numpy as np
 
 from ..decode import ctc_beam_search_decode, ctc_greedy_decode
@@ -30,10 +32,7 @@ def make(backend):
             It holds an entry for each label, label 0 too. ``K.to_dense`` gives the labels with 0 as padding, as on TensorFlow. The
             functions of ctc_shim, K.ctc_batch_cost among them, take dense labels and need none of this.
         """
-        T, sparse = backend.T, backend.th_sparse_module
-        if not sparse:
-            raise NotImplementedError("ctc_label_dense_to_sparse: this Theano has no sparse matrices. K.ctc_batch_cost and "
-                                      "ctc_shim.ctc_loss take dense labels and their lengths: use those")
+        T, sparse = backend.T, _sparse(backend)
         labels = with_axes("ctc_label_dense_to_sparse: labels", T.as_tensor_variable(labels), 2)
         counts = lengths("ctc_label_dense_to_sparse: label_lengths", T.as_tensor_variable(label_lengths))
         counts = T.clip(counts, 0, labels.shape[1])
@@ -42,6 +41,14 @@ def make(backend):
         return sparse.CSR(labels[row, column], T.cast(column, "int32"), T.cast(starts, "int32"), T.cast(T.shape(labels), "int32"))
 
     return {"ctc_decode": _ctc_decode(decode), "ctc_label_dense_to_sparse": ctc_label_dense_to_sparse}
+
+
+def _sparse(backend):
+    try:
+        return importlib.import_module(backend.theano.__name__ + ".sparse")
+    except ImportError as error:
+        raise NotImplementedError("ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost and "
+                                  "ctc_shim.ctc_loss take dense labels and their lengths: use those" % error)
 
 
 DOC = """Decodes the output of a softmax, with TensorFlow's results (ctc_shim).
