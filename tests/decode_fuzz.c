@@ -2,26 +2,9 @@
  * kernel_fuzz.sh, as kernel_fuzz.c is; every array has exactly its size, so that AddressSanitizer sees any step beyond it. */
 #define CTC_SHIM_THREAD_WORK 1.0
 #include "../ctc_shim/kernels/decode.c"
-#include <stdio.h>
+#include "fuzz.h"
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "line %d, iteration %ld: %s\n", __LINE__, iteration, #condition); \
-            abort(); \
-        } \
-    } while (0)
-
-static long iteration, errors, hypotheses, missing, not_numbers;
-static uint64_t state = 88172645463325252u;
-
-static int64_t below(int64_t n) { /* uniform in [0, n) */
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return n > 0 ? (int64_t)((state >> 11) % (uint64_t)n) : 0;
-}
-static void *room(int64_t bytes) { return malloc(bytes > 0 ? (size_t)bytes : 1); }
+static long errors, hypotheses, missing, not_numbers;
 
 static double score(int64_t kind, double scale) {
     double z = scale * ((double)below(2001) / 1000 - 1);
@@ -94,12 +77,7 @@ DEFINE_ROUND(float, f32)
 DEFINE_ROUND(double, f64)
 
 int main(int count, char **arguments) {
-    long rounds = count > 1 ? atol(arguments[1]) : 1000;
-    if (count > 2) state ^= (uint64_t)atol(arguments[2]) * 0x9e3779b97f4a7c15u;
-    for (iteration = 0; iteration < rounds; iteration++) {
-        if (iteration % 2) round_f64();
-        else round_f32();
-    }
+    long rounds = all_rounds(count, arguments, round_f32, round_f64);
     printf("%ld rounds: %ld errors found as they should; hypotheses: %ld, missing %ld, NaN %ld\n", rounds, errors, hypotheses, missing,
            not_numbers);
     return 0;
