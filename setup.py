@@ -42,7 +42,7 @@ class BuildKernel(build_ext):
 def kernels():
     if os.name == "nt":  # GCC's flags; there the package builds on first use
         return []
-    return [Extension("ctc_shim.kernels._ctc_" + name, ["ctc_shim/kernels/ctc.c"], extra_compile_args=FLAGS + flags, optional=True)
+    return [Extension("ctc_shim.kernels._ctc_" + name, ["ctc_shim/kernels/ctc.c", "ctc_shim/kernels/decode.c"], extra_compile_args=FLAGS + flags, optional=True)
             for name, flags in sorted(VARIANTS.items())]
 
 

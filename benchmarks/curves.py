@@ -63,9 +63,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--picture", default="curves.png")
     options = parser.parse_args()
-    caches = tempfile.mkdtemp()
-    workers = [peers.Worker(*where.split("=", 1), caches=caches) for where in options.where]
-    found = measured(workers, options.rounds)
+    with tempfile.TemporaryDirectory() as caches:
+        found = measured([peers.Worker(*where.split("=", 1), caches=caches) for where in options.where], options.rounds)
     print(peers.machine())
     for axis, lengths in RANGES.items():
         for name, values in found[axis].items():

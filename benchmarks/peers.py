@@ -9,6 +9,7 @@ compiles goes into empty cache folders, or into those of `--caches FOLDER`: seco
 it is run again with the same folder.
 """
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -26,11 +27,11 @@ ONE_THREAD = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
                   XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", JAX_PLATFORMS="cpu")
 
 
-def work(name):
+def work(module, name):
     """The worker: a workload's name and what to do on each line of input, CPU ms (and seconds to the first result) out."""
-    import implementations
     import workloads
 
+    implementations = importlib.import_module(module)
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     functions = {}
@@ -53,12 +54,12 @@ def work(name):
 class Worker(object):
     """One implementation in one process."""
 
-    def __init__(self, name, python, caches):
+    def __init__(self, name, python, caches, module="implementations"):
         self.name = name
         folder = os.path.join(caches, name)
         flags = "base_compiledir=" + folder
         places = dict(PYTENSOR_FLAGS=flags, THEANO_FLAGS=flags + ",floatX=float32", NUMBA_CACHE_DIR=folder, CTC_SHIM_CACHE=folder)
-        self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", name], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", module, name], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
                                         env=dict(os.environ, **dict(ONE_THREAD, **places)))
 
@@ -130,6 +131,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2])
+        work(*sys.argv[2:])
     else:
         main()

@@ -14,14 +14,19 @@ _HOMES = {
     "CTCInputError": "checks",
     "CTCLoss": "op",
     "InfeasibleTargetError": "checks",
+    "ctc_beam_search_decode": "decode",
+    "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
+    "patch_theano_ctc": "theano_ctc",
     "patched_keras": "keras_patch",
     "history": None,
     "reference": None,
     "theano_alias": None,
+    "theano_ctc_is_patched": "theano_ctc",
     "unpatch_keras": "keras_patch",
+    "unpatch_theano_ctc": "theano_ctc",
 }
 
 __all__ = sorted(_HOMES) + ["__version__"]

@@ -13,6 +13,7 @@ import warnings
 PLACES = {
     "Apply": ("graph.basic.Apply", "gof.Apply"),
     "COp": ("link.c.op.COp", "graph.op.COp", "gof.Op"),
+    "Op": ("graph.op.Op", "gof.Op"),
     "DisconnectedType": ("gradient.DisconnectedType",),
     "disconnected_grad": ("gradient.disconnected_grad",),
     "as_tensor_variable": ("tensor.basic.as_tensor_variable", "tensor.as_tensor_variable"),

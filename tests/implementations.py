@@ -36,7 +36,7 @@ def run(name, case, dtype):
 def _on_arrays(name, logits, case, options):
     loss = np.empty(len(case.targets), dtype=logits.dtype)
     gradient = np.full(logits.shape, 77, dtype=logits.dtype)  # every element must be written
-    with _kernel(name == "native"):
+    with kernel(name == "native"):
         host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=loss, gradient=gradient, **options)
         alone = np.empty_like(loss)
         host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options)
@@ -45,9 +45,11 @@ def _on_arrays(name, logits, case, options):
 
 
 @contextlib.contextmanager
-def _kernel(wanted):
+def kernel(wanted):
+    """With the compiled kernel, or (wanted False) as where there is none."""
     before = list(native._loaded)
     if wanted:
+        native._loaded[:] = [library for library in before if library is not None]
         assert native.load() is not None, "no compiled kernel here"
     else:
         native._loaded[:] = [None]
@@ -79,7 +81,7 @@ def _compile(name, dtype, options):
 
 def mode(library, name):
     """The compilation mode that an implementation's name stands for."""
-    Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
+    Mode = importlib.import_module(library.__name__ + ".compile.mode").Mode
     if name in ("graph", "perform"):
         return Mode("py", "fast_compile" if name == "graph" else "fast_run")
     if name == "c":

@@ -31,3 +31,18 @@ def test_the_environment_disarms():
 
 def test_policy_from_the_environment():
     assert run_script("policy.py", CTC_SHIM_INFEASIBLE="zero") == "fine"
+
+
+def test_the_environments_policy_holds_where_the_import_is_disarmed():
+    code = "import ctc_shim; from ctc_shim import keras_patch; ctc_shim.patch_keras(); print(keras_patch._state['infeasible'])"
+    assert _said(code, CTC_SHIM_PATCH="0", CTC_SHIM_INFEASIBLE="zero").split()[-1] == "zero"
+
+
+def test_a_wrong_policy_in_the_environment_is_named():
+    assert "CTC_SHIM_INFEASIBLE must be one of inf, zero, raise, tensorflow, got 'ignore'" in _said(
+        "import ctc_shim", CTC_SHIM_INFEASIBLE="ignore")
+
+
+def _said(code, **environment):
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, **environment))
+    return done.stdout.decode()

@@ -16,17 +16,21 @@ ALLOWED = {
     "checks": set(),
     "cli": set(),
     "compare": {"history", "reference"},
+    "decode": {"checks", "kernels", "library"},
+    "decode_op": {"kernels", "library"},
     "doctor": {"__version__", "keras_patch", "kernels", "reference"},
     "graph": {"checks", "library"},
     "history": {"reference"},
-    "keras_patch": {"checks", "loss"},
-    "kernels": {"checks", "reference"},
+    "keras_patch": {"checks", "decode", "library", "loss"},
+    "kernels": {"checks", "reference", "reference_decoders"},
     "library": set(),
     "loss": {"checks", "library", "op"},
     "op": {"checks", "graph", "kernels", "library"},
     "reference": {"checks"},
+    "reference_decoders": {"checks"},
     "rewrites": set(),
     "theano_alias": set(),
+    "theano_ctc": {"checks", "keras_patch", "loss"},
 }
 
 

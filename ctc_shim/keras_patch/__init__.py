@@ -26,13 +26,13 @@ class KerasPatchWarning(UserWarning):
 
 def arm():
     """Patch Keras as soon as its Theano backend is loaded; CTC_SHIM_PATCH=0 in the environment prevents it."""
+    _set_policy(_policy_of_the_environment())  # it holds for a later patch_keras() too
     if os.environ.get("CTC_SHIM_PATCH", "1") != "0":
-        _set_policy(os.environ.get("CTC_SHIM_INFEASIBLE"))
         _arm()
 
 
 def patch_keras(infeasible=None):
-    """Make K.ctc_batch_cost of the Theano backend return TensorFlow's numbers.
+    """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers: ctc_batch_cost, ctc_decode and their relatives.
 
     Importing ctc_shim does this already; the function is for after `unpatch_keras`, for CTC_SHIM_PATCH=0, and to choose a
     policy. Calling it twice is safe.
@@ -102,6 +102,14 @@ def _when_loaded(backend):
         from . import replacements
 
         _bindings.do(backend, replacements.make(backend, lambda: _state["infeasible"]))
+
+
+def _policy_of_the_environment():
+    policy = os.environ.get("CTC_SHIM_INFEASIBLE")
+    if policy and policy not in checks.POLICIES:
+        raise ValueError("the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
+                         % (", ".join(checks.POLICIES), policy))
+    return policy
 
 
 def _set_policy(infeasible):

@@ -15,84 +15,20 @@
  */
 #ifndef CTC_SHIM_KERNEL
 #define CTC_SHIM_KERNEL
-#if defined(__FAST_MATH__) && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-fast-math") /* a user's -ffast-math (common in .theanorc) must not reach -inf and NaN here */
-#endif
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#if !defined(_WIN32)
-#include <pthread.h>
-#include <unistd.h>
-#endif
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
-#if defined(__GNUC__)
-#define CTC_SHIM_INLINE static inline __attribute__((always_inline))
-#define CTC_SHIM_RESTRICT __restrict__
-#define CTC_SHIM_PREFETCH(address) __builtin_prefetch(address)
-#else
-#define CTC_SHIM_INLINE static inline
-#define CTC_SHIM_RESTRICT
-#define CTC_SHIM_PREFETCH(address) ((void)0)
-#endif
-#if defined(_MSC_VER)
-#define CTC_SHIM_PRAGMA(text) __pragma(text)
-#else
-#define CTC_SHIM_PRAGMA(text) _Pragma(#text)
-#endif
-#if defined(__cplusplus)
-#define CTC_SHIM_C extern "C"
-#else
-#define CTC_SHIM_C
-#endif
-#if defined(_WIN32)
-#define CTC_SHIM_ENTRY CTC_SHIM_C __declspec(dllexport)
-#else
-#define CTC_SHIM_ENTRY CTC_SHIM_C
-#endif
-
-enum {
-    CTC_SHIM_LANES = 8,       /* band edges are rounded to this many cells, so that vector loops have no remainder */
-    CTC_SHIM_FENCE = 16,      /* cells on both sides of a band that its neighbours in time read: as far as a group moves it */
-    CTC_SHIM_CHUNK = 512,      /* classes of a row handled at a time: stays in L1, and bounds float32 partial sums */
-    CTC_SHIM_GROUP = 16,      /* frames between renormalisations: a mantissa grows by at most 3 * sqrt(2) a frame */
-    CTC_SHIM_ARRAYS = 6       /* of a lattice row: label m, label e, blank m, blank e, emission m, emission e */
-};
-static const double CTC_SHIM_NEVER = -1e290;      /* exponent of an impossible cell; T times this is still finite */
-static const double CTC_SHIM_LN2 = 0.6931471805599453094;
-#if !defined(CTC_SHIM_TABLE_BYTES)
-#define CTC_SHIM_TABLE_BYTES 8e5 /* lattice rows kept at once: what L2 holds */
-#endif
-#if !defined(CTC_SHIM_THREAD_WORK)
-#define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells + scores that are worth one more thread */
-#endif
-
+#include "ctc_base.h"     /* compilers, constants */
 #include "ctc_rows.h"     /* softmax of a row, emissions: all that depends on the element type */
 #include "ctc_lattice.h"  /* one frame, with an exponent in each cell */
 #include "ctc_linear.h"   /* groups of frames in plain doubles */
 #include "ctc_batch.h"    /* what a call is given, and what a thread works with */
 #include "ctc_sequence.h" /* forwards and backwards through one sequence */
+#include "ctc_threads.h"  /* errors, memory, threads */
 
 /* ---- the batch -------------------------------------------------------------------------------------------------- */
-
-static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t s, int64_t value) {
-    if (report) {
-        report[0] = kind;
-        report[1] = n;
-        report[2] = s;
-        report[3] = value;
-    }
-    return kind;
-}
 
 /* Everything that can be wrong with a batch, before anything is written. Fills in the sizes over the batch, and the work. */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, 0, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;
     *work = 0;
@@ -114,13 +50,6 @@ static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) 
         if (T < (b->infeasible == 2 ? fewest : ctc_shim_labels_of(b, n))) return ctc_shim_error(report, 4, n, fewest, T);
     }
     return ctc_shim_error(report, 0, 0, 0, 0);
-}
-
-/* The next `bytes` of a block of memory, on a cache line of its own; only counts while there is no block yet. */
-static char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
-    char *piece = block ? block + *used : NULL;
-    *used += (bytes + 63) / 64 * 64;
-    return piece;
 }
 
 static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w) {
@@ -154,11 +83,7 @@ static void *ctc_shim_work(void *argument) {
     if (b->item == 4) ctc_shim_fill_f32((float *)rest, b->padded - b->C, -(float)INFINITY);
     else ctc_shim_fill_f64((double *)rest, b->padded - b->C, -INFINITY);
     for (;;) {
-#if defined(_WIN32)
-        int64_t i = (*worker->next)++;
-#else
-        int64_t i = __atomic_fetch_add(worker->next, 1, __ATOMIC_RELAXED);
-#endif
+        int64_t i = ctc_shim_take(worker->next);
         if (i >= b->N) return NULL;
         ctc_shim_sequence(b, &worker->scratch, worker->order ? worker->order[2 * i + 1] : i);
     }
@@ -179,20 +104,6 @@ static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     qsort(order, (size_t)b->N, 2 * sizeof(int64_t), ctc_shim_longer);
 }
 
-static void ctc_shim_share(ctc_shim_worker *workers, int64_t threads) {
-#if !defined(_WIN32)
-    pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
-    int64_t i, started = 0;
-    for (i = 1; ids && i < threads; i++) started += pthread_create(&ids[started], NULL, ctc_shim_work, &workers[i]) == 0;
-    ctc_shim_work(&workers[0]); /* takes all that no other thread takes: a thread that could not start costs only time */
-    for (i = 0; i < started; i++) pthread_join(ids[i], NULL);
-    free(ids);
-#else
-    (void)threads;
-    ctc_shim_work(&workers[0]);
-#endif
-}
-
 /* A large gradient is often fresh memory, and a page fault every 4 KiB costs more than the arithmetic: ask for huge pages. */
 static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -205,20 +116,6 @@ static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #else
     (void)b;
 #endif
-}
-
-/* What the caller leaves open: CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
-static int64_t ctc_shim_processors(void) {
-    static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
-    int64_t i, count = 1;
-    for (i = 0; i < 2; i++) {
-        const char *value = getenv(names[i]);
-        if (value && atoi(value) > 0) return atoi(value);
-    }
-#if !defined(_WIN32)
-    count = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-    return count;
 }
 
 static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report) {
@@ -234,13 +131,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     if (b->rows > b->longest) b->rows = b->longest;
     b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2; /* whole groups, at least one */
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
-#if defined(_WIN32)
-    threads = 1;
-#endif
-    if (threads <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) threads = ctc_shim_processors();
-    if (threads > work / CTC_SHIM_THREAD_WORK) threads = (int64_t)(work / CTC_SHIM_THREAD_WORK);
-    if (threads > b->N) threads = b->N;
-    if (threads < 1) threads = 1;
+    threads = ctc_shim_threads(threads, work, b->N);
     {
         ctc_shim_scratch sizes;
         bytes = ctc_shim_layout(b, NULL, &sizes);
@@ -258,13 +149,13 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     }
     if (pairs) ctc_shim_arrange(b, (int64_t *)workers[0].order);
     ctc_shim_prefer_huge_pages(b);
-    ctc_shim_share(workers, threads);
+    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads);
     free(memory);
     return 0;
 }
 
 /* Returns 0, or what is wrong with the batch (then nothing was written), with report = kind, n, s or limit, value:
- *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank, 6 out of memory.
+ *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank (0, C, blank), 6 out of memory.
  * logits (N, T, C), targets (N, S), lengths (N,): any strides, in bytes. loss (N,) contiguous. gradient: NULL for the loss
  * alone, or (N, T, C) with contiguous classes, written whole. mode 0: gradient times upstream (N,), 1: posteriors instead.
  * infeasible: 0 inf, 1 zero, 2 raise, 3 as TensorFlow. threads: at most so many, 0: as many as there

@@ -154,17 +154,3 @@ static void ctc_shim_prepare(const ctc_shim_batch *b, const ctc_shim_scratch *w,
 /* Doubles in the four alpha arrays of a row, and in all six. */
 static size_t ctc_shim_alpha_size(const ctc_shim_batch *b) { return (size_t)(4 * (b->width + 2 * CTC_SHIM_FENCE)); }
 static size_t ctc_shim_row_size(const ctc_shim_batch *b) { return (size_t)(CTC_SHIM_ARRAYS * (b->width + 2 * CTC_SHIM_FENCE)); }
-
-static ctc_shim_linear ctc_shim_linear_at(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
-    ctc_shim_cells cells = ctc_shim_cells_at(w->linear, b->width, 0);
-    ctc_shim_linear linear;
-    linear.label = cells.label_m;
-    linear.blank = cells.blank_m;
-    linear.step = cells.emission_m;
-    linear.skip = cells.emission_e;
-    return linear;
-}
-
-static double ctc_shim_blank_linear(const ctc_shim_frame *frame) {
-    return frame->blank_m * ctc_shim_scale(frame->blank_e, CTC_SHIM_FLOORS.low);
-}

@@ -115,7 +115,7 @@ static void ctc_shim_renormalise(double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_R
 }
 
 /* A row made ready for the frame that follows it, on either side: normalised and fenced. */
-static void ctc_shim_settle(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
+static void ctc_shim_make_ready(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
     ctc_shim_renormalise(row->label_m, row->label_e, frame);
     ctc_shim_renormalise(row->blank_m, row->blank_e, frame);
     ctc_shim_fence(row, frame);

@@ -149,5 +149,5 @@ static void ctc_shim_leave(const double *CTC_SHIM_RESTRICT label, const double *
         le[j] = label[j] > 0 ? total_e + sign * scale[j - backward] : never;
         be[j] = blank[j] > 0 ? total_e + sign * scale[j] : never;
     }
-    ctc_shim_settle(carry, frame);
+    ctc_shim_make_ready(carry, frame);
 }

@@ -1,5 +1,19 @@
 /* ---- one sequence ----------------------------------------------------------------------------------------------- */
 
+static ctc_shim_linear ctc_shim_linear_at(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
+    ctc_shim_cells cells = ctc_shim_cells_at(w->linear, b->width, 0);
+    ctc_shim_linear linear;
+    linear.label = cells.label_m;
+    linear.blank = cells.blank_m;
+    linear.step = cells.emission_m;
+    linear.skip = cells.emission_e;
+    return linear;
+}
+
+static double ctc_shim_blank_linear(const ctc_shim_frame *frame) {
+    return frame->blank_m * ctc_shim_scale(frame->blank_e, CTC_SHIM_FLOORS.low);
+}
+
 /* The table's row of frame t: from `base` on they are kept, otherwise two, which stay in L1, take turns. */
 static ctc_shim_cells ctc_shim_slot(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t t, int64_t base) {
     return ctc_shim_cells_at(w->table, b->width, base < 0 ? t & 1 : t - base);
@@ -30,7 +44,7 @@ static int64_t ctc_shim_cross_linear(const ctc_shim_batch *b, const ctc_shim_scr
 /* The first four arrays of a row into `carry`, made ready for what follows. */
 static void ctc_shim_carry_on(const ctc_shim_batch *b, const ctc_shim_cells *row, const ctc_shim_cells *carry, const ctc_shim_frame *frame) {
     memcpy(carry->label_m - CTC_SHIM_FENCE, row->label_m - CTC_SHIM_FENCE, ctc_shim_alpha_size(b) * sizeof(double));
-    ctc_shim_settle(carry, frame);
+    ctc_shim_make_ready(carry, frame);
 }
 
 /* The frames of (part of) a group with an exponent in each cell. */

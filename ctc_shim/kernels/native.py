@@ -1,6 +1,7 @@
-"""ctc.c as a shared library, through ctypes: found where setup.py built it, or built once into a cache with the C compiler.
+"""ctc.c and decode.c as one shared library, through ctypes: found where setup.py built it, or built once into a cache with the
+C compiler.
 
-A build is keyed by the text of ctc.c and by the processor's features, so a cache shared between machines stays right.
+A build is keyed by the text of both files and by the processor's features, so a cache shared between machines stays right.
 Without a compiler and without a prebuilt library there is one warning, and the numpy reference computes instead.
 """
 import ctypes
@@ -15,7 +16,9 @@ import warnings
 
 import numpy as np
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctc.c")
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "ctc.c")
+SOURCES = (SOURCE, os.path.join(HERE, "decode.c"))  # of the library; C linkers take ctc.c alone
 FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno", "-fPIC", "-shared")
 
 # What setup.py builds ahead, best first (x86-64-v4, v3, v2), with the features of numpy's __cpu_features__ that each needs.
@@ -32,7 +35,7 @@ class MissingKernelWarning(UserWarning):
 
 
 def source_text(path=SOURCE):
-    """The text of ctc.c with the parts that it includes in their places: all that a compiler needs."""
+    """The text of ctc.c, or of another file, with the parts that it includes in their places: all that a compiler needs."""
     with open(path) as stream:
         text = stream.read()
     return re.sub(r'^#include "(\w+\.h)".*$', lambda part: source_text(os.path.join(os.path.dirname(path), part.group(1))), text, flags=re.M)
@@ -62,7 +65,7 @@ def prebuilt():
 
 def variant_path(variant):
     """Path of one variant that setup.py built, or None."""
-    path = os.path.join(os.path.dirname(SOURCE), "_ctc_%s%s" % (variant, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+    path = os.path.join(HERE, "_ctc_%s%s" % (variant, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
     return path if os.path.exists(path) else None
 
 
@@ -75,7 +78,8 @@ def cache_folder():
 
 def built():
     """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None."""
-    key = hashlib.sha256("\n".join([source_text(), " ".join(FLAGS)] + sorted(cpu_features())).encode()).hexdigest()[:16]
+    parts = [source_text(path) for path in SOURCES] + [" ".join(FLAGS)] + sorted(cpu_features())
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     path = os.path.join(cache_folder(), "ctc-%s%s" % (key, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
     if os.path.exists(path):
         return path
@@ -95,12 +99,12 @@ def _compile(compiler, path):
         return False
     try:
         for extra in (["-march=native"], []):  # some compilers know no native target
-            command = compiler + list(FLAGS) + extra + [SOURCE, "-o", partial, "-lm", "-lpthread"]
+            command = compiler + list(FLAGS) + extra + list(SOURCES) + ["-o", partial, "-lm", "-lpthread"]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode == 0:
                 os.replace(partial, path)
                 return True
-        warnings.warn("the C compiler %s failed on ctc.c: %s" % (compiler[0], done.stderr.decode(errors="replace")[-500:]),
+        warnings.warn("the C compiler %s failed on ctc.c and decode.c: %s" % (compiler[0], done.stderr.decode(errors="replace")[-500:]),
                       MissingKernelWarning)
         return False
     except OSError:
@@ -135,9 +139,11 @@ def _load():
 def open_library(path):
     """The shared library at `path`, its entries typed."""
     library = ctypes.CDLL(path)
-    for entry in (library.ctc_shim_f32, library.ctc_shim_f64):
-        entry.restype = ctypes.c_int64
-        entry.argtypes = ARGUMENTS
+    for names, arguments in ((("ctc_shim_f32", "ctc_shim_f64"), ARGUMENTS),
+                             (("ctc_shim_decode_f32", "ctc_shim_decode_f64"), DECODE_ARGUMENTS)):
+        for name in names:
+            getattr(library, name).restype = ctypes.c_int64
+            getattr(library, name).argtypes = arguments
     return library
 
 
@@ -147,6 +153,9 @@ ARGUMENTS = ([P, I, I, I, I, I, I]  # logits, its strides (bytes), N, T, C
              + [I, I, I]  # blank, normalize, infeasible
              + [P, P, I, I, I]  # loss, gradient, its strides, mode
              + [P, I, I, P])  # upstream, stride, threads, report
+DECODE_ARGUMENTS = ([P, I, I, I, I, I, I, P, I]  # logits, its strides (bytes), N, T, C; input_lengths, stride
+                    + [I, I, I, I, I]  # blank, normalize, beam width (0: best path), paths, merge
+                    + [P, P, P, I, P])  # labels, lengths, scores, threads, report
 
 
 def thread_count():
@@ -197,3 +206,34 @@ def call(library, scores, targets, input_lengths, target_lengths, blank, normali
                   threads, report.ctypes.data)
     report[0] = error
     return report
+
+
+def call_decoder(library, scores, input_lengths, blank, normalize, beam_width, paths, merge, threads=0):
+    """One call of decode.c on host arrays.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+        From `load`.
+    scores : (N, T, C) float32 or float64 array, any strides
+    input_lengths : (N,) int64 array
+    blank, normalize, beam_width, paths, merge : int, bool, int, int, bool
+        `beam_width` 0: the best path, and `paths` is 1.
+    threads : int
+        As in `call`.
+
+    Returns
+    -------
+    labels : (N, paths, T) int64 array, -1 beyond the lengths
+    lengths : (N, paths) int64 array
+    log_probs : (N, paths) float64 array
+    report : (4,) int64 array
+    """
+    entry = library.ctc_shim_decode_f32 if scores.dtype == np.float32 else library.ctc_shim_decode_f64
+    N, T, C = scores.shape
+    labels, lengths = np.full((N, paths, T), -1, dtype=np.int64), np.zeros((N, paths), dtype=np.int64)
+    log_probs, report = np.zeros((N, paths)), np.zeros(4, dtype=np.int64)
+    report[0] = entry(scores.ctypes.data, scores.strides[0], scores.strides[1], scores.strides[2], N, T, C,
+                      input_lengths.ctypes.data, input_lengths.strides[0], blank, int(normalize), beam_width, paths, int(merge),
+                      labels.ctypes.data, lengths.ctypes.data, log_probs.ctypes.data, threads, report.ctypes.data)
+    return labels, lengths, log_probs, report
