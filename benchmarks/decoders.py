@@ -17,7 +17,7 @@ def rows(workers, workloads, rounds, what, title):
     print("\n| CPU ms, %s | %s | %s / %s |" % (title, " | ".join(heads), heads[-1], heads[0]))
     print("|---" * (len(heads) + 2) + "|")
     for workload in workloads:
-        found = peers.measure(workers, workload, what, rounds)
+        found, _ = peers.measure(workers, workload, what, rounds)
         print("| %s | %s | %.1f |" % (workload, " | ".join("%.3g" % found[head] for head in heads), found[heads[-1]] / found[heads[0]]),
               flush=True)
 
