@@ -112,6 +112,38 @@ def tensorflow(batch):
     return lambda: alone().numpy(), lambda: [value.numpy() for value in both()]
 
 
+def warp_ctc(batch):
+    """Baidu's warp-ctc, built from its sources: g++ -std=c++11 -O3 -march=native -DCTC_DISABLE_OMP -fPIC -shared -Iinclude
+    src/ctc_entrypoint.cpp -o libwarpctc.so; WARP_CTC names that library."""
+    import ctypes
+    import os
+
+    import numpy as np
+
+    class Options(ctypes.Structure):
+        _fields_ = [("where", ctypes.c_int), ("threads", ctypes.c_uint64), ("blank", ctypes.c_int)]
+
+    library = ctypes.CDLL(os.environ["WARP_CTC"])
+    logits, labels, frames, counts = batch
+    scores = np.ascontiguousarray(logits.swapaxes(0, 1))
+    flat = np.concatenate([row[:count] for row, count in zip(labels, counts)]).astype("int32")
+    N, C = logits.shape[0], logits.shape[2]
+    costs, gradient, options, size = np.empty(N, "float32"), np.empty_like(scores), Options(0, 1, 0), ctypes.c_size_t()
+    integers = [array.astype("int32") for array in (flat, counts, frames)]
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in integers]
+    if library.get_workspace_size(pointers[1], pointers[2], C, N, options, ctypes.byref(size)):
+        raise RuntimeError("warp-ctc: get_workspace_size failed")
+    workspace = np.empty(size.value, "uint8")
+
+    def call(out):
+        address = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)  # noqa: E731
+        if library.compute_ctc_loss(address(scores), address(out), *pointers, C, N, address(costs), address(workspace), options):
+            raise RuntimeError("warp-ctc failed")
+        return costs, integers
+
+    return lambda: call(None), lambda: call(gradient)
+
+
 def keras_patched(batch):
     return _keras(batch, "theano", patched=True)
 
