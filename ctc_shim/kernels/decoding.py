@@ -76,7 +76,7 @@ def _log_probability(row, targets, target_lengths, p):
     blank = checks.resolve_blank(p.blank, row.shape[1])
     classes = np.unique(np.append(targets[targets >= 0], blank))
     log_probs = reference_decoders.log_probabilities(row, p.normalize)[:, classes]
-    loss = np.zeros(count)
-    host.compute(np.broadcast_to(log_probs, (count,) + log_probs.shape), np.searchsorted(classes, targets).astype(np.int64),
-                 np.full(count, frames, dtype=np.int64), target_lengths, int(np.searchsorted(classes, blank)), False, "inf", loss=loss)
+    repeated, places = np.broadcast_to(log_probs, (count,) + log_probs.shape), np.searchsorted(classes, targets).astype(np.int64)
+    loss, input_lengths = np.zeros(count), np.full(count, frames, dtype=np.int64)
+    host.compute(repeated, places, input_lengths, target_lengths, int(np.searchsorted(classes, blank)), False, "inf", loss=loss)
     return -loss
