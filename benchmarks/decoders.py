@@ -1,6 +1,6 @@
 """Decoding on a CPU, this project and TensorFlow, interleaved in one run: CPU ms on one thread, medians, ratios.
 
-    python benchmarks/decoders.py ctc_shim=PYTHON tensorflow=PYTHON --greedy char bpe --beam char 40,16,5000
+    python benchmarks/decoders.py ctc_shim=PYTHON tensorflow=PYTHON --greedy char bpe --beam char 20,4,5000
 
 as benchmarks/peers.py, whose workers and clock it uses; decoder_implementations.py has the decoders. A workload may also be
 T,N,C: TensorFlow keeps every class of every prefix, and is out of memory on long utterances with a large vocabulary.
@@ -32,7 +32,7 @@ def main():
     parser.add_argument("where", nargs="+", metavar="NAME=PYTHON")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--greedy", nargs="*", default=["char", "bpe"], metavar="WORKLOAD")
-    parser.add_argument("--beam", nargs="*", default=["char", "40,16,5000"], metavar="WORKLOAD")
+    parser.add_argument("--beam", nargs="*", default=["char", "20,4,5000"], metavar="WORKLOAD")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as caches:
         workers = [peers.Worker(*where.split("=", 1), caches=caches, module="decoder_implementations") for where in options.where]
@@ -41,8 +41,9 @@ def main():
 
 def compare(workers, options):
     print(peers.machine())
-    rows(workers, map(parse, options.greedy), options.rounds, 0, "best path")
-    rows(workers, map(parse, options.beam), options.rounds, 1, "beam search, width 100")
+    for what, (workloads, title) in enumerate([(options.greedy, "best path"), (options.beam, "beam search, width 100")]):
+        if workloads:
+            rows(workers, [parse(text) for text in workloads], options.rounds, what, title)
 
 
 if __name__ == "__main__":

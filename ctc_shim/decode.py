@@ -1,4 +1,6 @@
 """Greedy and beam search decoding, what users call: on numpy arrays at once, on symbolic variables as a node of the graph."""
+import numbers
+
 import numpy as np
 
 from . import checks
@@ -50,7 +52,8 @@ def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_r
     >>> labels.tolist(), float(log_probs[0].round(4))
     ([[1, 2]], -1.3138)
     """
-    parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), 0, 1, bool(merge_repeated), False)
+    parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), 0, 1, bool(merge_repeated),
+                                     False)
     labels, log_probs = _decode(logits, input_lengths, parameters)
     return labels[:, 0], log_probs[:, 0]
 
@@ -105,12 +108,13 @@ def ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100, to
     beam_width, top_paths = _whole("beam_width", beam_width), _whole("top_paths", top_paths)
     if top_paths > beam_width:
         raise ValueError("top_paths must be at most beam_width (%d), got %d" % (beam_width, top_paths))
-    return _decode(logits, input_lengths, decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), beam_width,
-                                                              top_paths, bool(merge_repeated), bool(exact)))
+    parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), beam_width, top_paths,
+                                     bool(merge_repeated), bool(exact))
+    return _decode(logits, input_lengths, parameters)
 
 
 def _whole(name, value):
-    if isinstance(value, (bool, np.bool_)) or int(value) != value or value < 1:
+    if not isinstance(value, numbers.Number) or isinstance(value, (bool, np.bool_)) or value < 1 or int(value) != value:
         raise ValueError("%s must be a whole number from 1 on, got %r" % (name, value))
     return int(value)
 

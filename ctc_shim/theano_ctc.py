@@ -13,8 +13,9 @@ _bindings = Bindings()
 def patch_theano_ctc(infeasible="inf"):
     """Serve Theano's own CTC function by ours, so that it works without warp-ctc.
 
-    ``theano.tensor.nnet.ctc.ctc(activations, labels, input_lengths)`` keeps its meaning: activations (T, N, C), labels (N, S) padded
-    with negative numbers, blank 0, a result of (N,) nats. It is replaced wherever it is bound; Theano is imported when it is not yet.
+    ``theano.tensor.nnet.ctc.ctc(activations, labels, input_lengths)`` keeps its meaning: activations (T, N, C), labels (N, S)
+    padded with negative numbers, blank 0, a result of (N,) nats. It is replaced wherever it is bound; Theano is imported when it
+    is not yet.
 
     Parameters
     ----------
@@ -30,9 +31,9 @@ def patch_theano_ctc(infeasible="inf"):
     try:
         module = importlib.import_module(MODULE)
     except ImportError as error:
-        raise ImportError("%s is there from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss computes the same on any "
-                          "library of the family: ctc_loss(activations, labels, input_lengths, label_lengths, time_major=True)"
-                          % (MODULE, error))
+        raise ImportError("%s is there from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss computes the same "
+                          "on any library of the family: ctc_loss(activations, labels, input_lengths, label_lengths, "
+                          "time_major=True)" % (MODULE, error))
     unpatch_theano_ctc()
     _bindings.do(module, {"ctc": _replacement(infeasible)})
 
@@ -68,6 +69,7 @@ def _replacement(infeasible):
 
         labels = T.as_tensor_variable(labels)
         label_lengths = T.sum(T.ge(labels, 0), axis=1)
-        return ctc_loss(T.as_tensor_variable(activations), labels, input_lengths, label_lengths, infeasible=infeasible, time_major=True)
+        return ctc_loss(T.as_tensor_variable(activations), labels, input_lengths, label_lengths, infeasible=infeasible,
+                        time_major=True)
 
     return ctc

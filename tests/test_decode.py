@@ -258,6 +258,7 @@ def test_empty_axes():
     (([[4, 4]],), {}, ValueError, "input_lengths must have 1 axes, got 2"),
     (([4, 4],), dict(beam_width=0), ValueError, "beam_width must be a whole number from 1 on, got 0"),
     (([4, 4],), dict(beam_width=2.5), ValueError, "beam_width must be a whole number"),
+    (([4, 4],), dict(beam_width=None), ValueError, "beam_width must be a whole number from 1 on, got None"),
     (([4, 4],), dict(beam_width=2, top_paths=3), ValueError, r"top_paths must be at most beam_width \(2\), got 3"),
     (([4, 4],), dict(top_paths=0), ValueError, "top_paths must be a whole number from 1 on"),
 ])

@@ -48,7 +48,7 @@ def _sparse(backend):
         return importlib.import_module(backend.theano.__name__ + ".sparse")
     except ImportError as error:
         raise NotImplementedError("ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost and "
-                                  "ctc_shim.ctc_loss take dense labels and their lengths: use those" % error)
+                                  "ctc_shim.ctc_loss take dense labels with their lengths: use those" % error)
 
 
 DOC = """Decodes the output of a softmax, with TensorFlow's results (ctc_shim).

@@ -425,7 +425,7 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
     first.decoding = g;
     first.next = &next;
     first.classes = !g->width ? 0 : b->C <= g->width ? b->C : g->width + 1;
-    first.prefix_room = g->width ? 16 * g->width : 0;
+    first.prefix_room = g->width ? 1024 : 0; /* grows */
     threads = ctc_shim_threads(threads, work * (double)(g->width ? 1 + g->width : 1), b->N);
     bytes = ctc_shim_decoder_layout(g, NULL, &first);
     memory = (char *)calloc((size_t)threads * (bytes + sizeof first) + 64, 1);

@@ -57,7 +57,9 @@ def _rescore(scores, input_lengths, p, labels, lengths, log_probs):
     kept_lengths, kept_log_probs = np.zeros((len(scores), p.top_paths), dtype=np.int64), log_probs[:, :p.top_paths].copy()
     for n, row in enumerate(scores):
         found = int((log_probs[n] > -np.inf).sum())
-        exact = _log_probability(row, input_lengths[n], labels[n, :found], lengths[n, :found], p)
+        if not found:
+            continue
+        exact = _log_probability(row[:input_lengths[n]], labels[n, :found], lengths[n, :found], p)
         for k, i in enumerate(np.argsort(-exact, kind="mergesort")[:p.top_paths]):
             path = labels[n, i, :lengths[n, i]]
             if p.merge:
@@ -66,10 +68,15 @@ def _rescore(scores, input_lengths, p, labels, lengths, log_probs):
     return kept, kept_lengths, kept_log_probs
 
 
-def _log_probability(row, frames, targets, target_lengths, p):
-    """(K,) ln p of K label sequences given one sequence of scores: minus the CTC loss."""
-    count = len(targets)
-    loss = np.zeros(count, dtype=np.float64)
-    scores = np.broadcast_to(row.astype(np.float64), (count,) + row.shape)
-    host.compute(scores, targets, np.full(count, frames, dtype=np.int64), target_lengths, p.blank, p.normalize, "inf", loss=loss)
+def _log_probability(row, targets, target_lengths, p):
+    """(K,) ln p of K label sequences given one sequence of scores (T_n, C): minus the CTC loss, over the classes that occur."""
+    count, frames = len(targets), len(row)
+    if not frames:
+        return np.zeros(count)
+    blank = checks.resolve_blank(p.blank, row.shape[1])
+    classes = np.unique(np.append(targets[targets >= 0], blank))
+    log_probs = reference_decoders.log_probabilities(row, p.normalize)[:, classes]
+    repeated, places = np.broadcast_to(log_probs, (count,) + log_probs.shape), np.searchsorted(classes, targets).astype(np.int64)
+    loss, input_lengths = np.zeros(count), np.full(count, frames, dtype=np.int64)
+    host.compute(repeated, places, input_lengths, target_lengths, int(np.searchsorted(classes, blank)), False, "inf", loss=loss)
     return -loss

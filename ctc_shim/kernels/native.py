@@ -104,8 +104,8 @@ def _compile(compiler, path):
             if done.returncode == 0:
                 os.replace(partial, path)
                 return True
-        warnings.warn("the C compiler %s failed on ctc.c and decode.c: %s" % (compiler[0], done.stderr.decode(errors="replace")[-500:]),
-                      MissingKernelWarning)
+        said = done.stderr.decode(errors="replace")[-500:]
+        warnings.warn("the C compiler %s failed on ctc.c and decode.c: %s" % (compiler[0], said), MissingKernelWarning)
         return False
     except OSError:
         return False
