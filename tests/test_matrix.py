@@ -65,10 +65,12 @@ def found(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made_by(found):
-    """The file of frozen numbers whose Keras adds the same epsilon."""
+def expected(found):
+    """(epsilon, [(case, TensorFlow's numbers)]), from the file whose Keras adds the same epsilon."""
     old = tuple(int(n) for n in RECORD["keras"].split(".")) < (2, 1, 3)
-    return "tensorflow_1_15_keras_1_2_2" if old else "tensorflow_1_15_keras_2_3_1"
+    name = "tensorflow_1_15_keras_1_2_2" if old else "tensorflow_1_15_keras_2_3_1"
+    frozen = load.frozen(name)
+    return load.meta(name)["epsilon"], [(c, frozen[c.name]) for c in load.matrix_cases()]
 
 
 def test_it_loads_and_learns(found):
@@ -78,22 +80,23 @@ def test_it_loads_and_learns(found):
     RECORD["loads"] = "yes"
 
 
-def test_losses(found, made_by):
-    want, errors = load.frozen(made_by), []
-    for c in load.matrix_cases():
+def test_losses(found, expected):
+    errors = []
+    for c, want in expected[1]:
         loss = found["loss " + c.name]
         assert loss.shape == (len(c.labels), 1) and loss.dtype == np.float32
-        errors.append((np.abs(loss - want[c.name].loss) / np.maximum(1, want[c.name].loss)).max())
+        errors.append((np.abs(loss - want.loss) / np.maximum(1, want.loss)).max())
     assert max(errors) <= 6e-6 and len(errors) > 10
     np.testing.assert_allclose(found["loss keras_pair"], [[3.34211], [5.42262]], rtol=2e-6)
     RECORD["loss"] = "%.1e" % max(errors)
 
 
-def test_gradients(found, made_by):
+def test_gradients(found, expected):
     """To the logits ln(y_pred + epsilon): the exact ones, and TensorFlow's but for its own error (tests/data/README.md)."""
-    want, epsilon, errors = load.frozen(made_by), load.meta(made_by)["epsilon"], []
-    for c in load.matrix_cases():
-        kept, scale = want[c.name], c.scores.astype(np.float64) + epsilon
+    epsilon, pairs = expected
+    errors = []
+    for c, kept in pairs:
+        scale = c.scores.astype(np.float64) + epsilon
         gradient = found["gradient " + c.name] * scale
         exact = reference.ctc_loss_and_gradient(np.log(scale), c.labels, c.input_length[:, 0], c.label_length[:, 0], blank=-1)[1]
         errors.append(np.abs(gradient - exact).max())

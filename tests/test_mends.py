@@ -144,6 +144,18 @@ def test_keras_3_is_not_read(tmp_path):
     assert run(tmp_path, keras_3, BY_THE_PATH % "") == ["SourceFileLoader"]
 
 
+EARLY = dict(OLD_NAMES, **{"keras/__init__.py": ""})  # as keras.utils is, before there is a backend
+
+
+@pytest.mark.parametrize("by", ["environment", "file"])
+@pytest.mark.parametrize("backend", ["theano", "tensorflow"])
+def test_another_backend_is_left_alone(tmp_path, backend, by):
+    files = dict(EARLY, **{"home/keras.json": '{"backend": "%s"}' % backend if by == "file" else "not json"})
+    named = {"KERAS_BACKEND": "" if by == "file" else backend, "KERAS_HOME": str(tmp_path / "home")}
+    mended = "MendingLoader" if backend == "theano" and sys.version_info >= (3, 10) else "SourceFileLoader"
+    assert run(tmp_path, files, BY_THE_PATH % "", **named) == [mended]
+
+
 def test_the_alias_mends_for_itself(tmp_path):
     files = dict(OLD_NAMES, **{"keras/backend/theano_backend.py": "T = None\n"})
     code = "import ctc_shim\nctc_shim.theano_alias.install()\n" + BY_THE_PATH % "" + "print(len(loader.menders))\n"

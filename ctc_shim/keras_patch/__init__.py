@@ -14,9 +14,7 @@ import wrapt
 
 from .. import checks
 from .bindings import Bindings
-from .mends import Mends
-
-BACKEND = "keras.backend.theano_backend"
+from .mends import BACKEND, Mends
 
 _bindings = Bindings()
 _mends = Mends()

@@ -8,6 +8,7 @@
   that; a module that is loaded keeps what it was loaded with, as it could not run otherwise.
 """
 import importlib
+import json
 import os
 import sys
 
@@ -17,6 +18,7 @@ from ..theano_alias import is_installed as alias_is_installed
 from ..theano_alias.finder import insert_before_the_path
 from ..theano_alias.mending import CollectionsMender, H5pyMender, MendingFinder
 
+BACKEND = "keras.backend.theano_backend"
 RANDOM = "theano.sandbox.rng_mrg"
 
 
@@ -44,13 +46,28 @@ class SourceFinder(MendingFinder):
         return super(SourceFinder, self).find_spec(fullname, path, target)
 
     def menders(self, source):
-        return [mender for mender, is_needed in NEEDED.items() if mender.triggers.search(source) and is_needed()]
+        found = [mender for mender in NEEDED if mender.triggers.search(source)]
+        return [mender for mender in found if _is_on_theano() and NEEDED[mender]()]
 
 
 def _is_legacy():
     """Keras 3 and the Keras inside TensorFlow have no Theano backend."""
     folders = getattr(sys.modules.get("keras"), "__path__", ())
     return any(os.path.exists(os.path.join(folder, "backend", "theano_backend.py")) for folder in folders)
+
+
+def _is_on_theano():
+    """Has Keras chosen Theano, or will it? As it does itself: KERAS_BACKEND, else keras.json."""
+    if BACKEND in sys.modules:
+        return True
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"] == "theano"
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    try:
+        with open(os.path.join(home, "keras.json")) as stream:
+            return json.load(stream).get("backend") == "theano"
+    except (OSError, ValueError):
+        return False
 
 
 class Mends(object):
