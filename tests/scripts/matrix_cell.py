@@ -20,6 +20,15 @@ from data import load  # noqa: E402
 IS_OLD = keras.__version__.startswith("1.")
 
 
+def versions():
+    """[Keras' version, name and version of the library that computes]."""
+    package = next(name for name in ("pytensor", "aesara", "theano", "tensorflow") if name in sys.modules)
+    version = sys.modules[package].__version__
+    name = {"pytensor": "PyTensor", "aesara": "Aesara", "theano": "Theano", "tensorflow": "TensorFlow"}[package]
+    is_pymc = name == "Theano" and [int(n) for n in version.split(".")[:3]] > [1, 0, 5]  # what came later is the fork's
+    return np.array([keras.__version__, "%s %s" % ("Theano-PyMC" if is_pymc else name, version)])
+
+
 def losses():
     """Loss and gradient of every batch, through one compiled function."""
     y_true, y_pred = K.placeholder(ndim=2, dtype="float32"), K.placeholder(ndim=3, dtype="float32")
@@ -74,7 +83,7 @@ def training():
 
 def main(output):
     found = dict(losses(), **decodes())
-    found.update(training())
+    found.update(training(), versions=versions())
     np.savez(output, **found)
 
 
