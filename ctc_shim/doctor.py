@@ -115,6 +115,8 @@ def _keras():
         return {"text": "does not load: %s" % error}
     places = ["%s.%s" % place for place in keras_patch.touched()]
     text = "%s, %s" % (keras.__version__, "patched at " + ", ".join(places) if places else "not patched")
+    added = ["%s.%s" % place for place in keras_patch.added()]
+    text += "; added for it: " + ", ".join(added) if added else ""
     return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}
 
 

@@ -27,7 +27,8 @@ def _left_out():
     """{file: reason}: what an environment is not made for."""
     reasons = {}
     for name in os.listdir(HERE):
-        if name.startswith(("test_keras_", "test_faults", "test_examples")) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
+        if name.startswith(("test_keras_", "test_faults", "test_examples", "test_matrix")) and not (
+                os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
         if name in ("test_op.py", "test_decode_op.py") and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
