@@ -7,38 +7,23 @@ import platform
 import sys
 import warnings
 
-import numpy as np
-
-from . import __version__, keras_patch, reference
-from .kernels import host, native
+from . import __version__, keras_patch, proofs
+from .kernels import native
 
 PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
-
-# Keras' own test of ctc_batch_cost: probabilities and the losses TensorFlow gives (Keras 2.3.1, backend_test.py, MIT).
-KERAS_Y = [
-    [[0.633766, 0.221185, 0.0917319, 0.0129757, 0.0142857, 0.0260553],
-     [0.111121, 0.588392, 0.278779, 0.0055756, 0.00569609, 0.010436],
-     [0.0357786, 0.633813, 0.321418, 0.00249248, 0.00272882, 0.0037688],
-     [0.0663296, 0.643849, 0.280111, 0.00283995, 0.0035545, 0.00331533],
-     [0.458235, 0.396634, 0.123377, 0.00648837, 0.00903441, 0.00623107]],
-    [[0.30176, 0.28562, 0.0831517, 0.0862751, 0.0816851, 0.161508],
-     [0.24082, 0.397533, 0.0557226, 0.0546814, 0.0557528, 0.19549],
-     [0.230246, 0.450868, 0.0389607, 0.038309, 0.0391602, 0.202456],
-     [0.280884, 0.429522, 0.0326593, 0.0339046, 0.0326856, 0.190345],
-     [0.423286, 0.315517, 0.0338439, 0.0393744, 0.0339315, 0.154046]]]
-KERAS_BATCH = (KERAS_Y, [[0, 1, 2, 1, 0], [0, 1, 1, 0, 0]], [[5], [5]], [[5], [4]])
-TENSORFLOW_LOSS = np.array([3.34211, 5.42262])
 
 
 def examine():
     """A dict of findings; its "well" says whether every check passed."""
-    checks = [_check("numpy reference against brute force", _reference_against_brute_force),
-              _check("kernel against brute force, loss and gradient", _kernel_against_brute_force),
-              _check("kernel against TensorFlow's numbers", _kernel_against_tensorflow)]
-    checks += [_check("ctc_loss on %s, loss and gradient" % package, _symbolic, package) for package in _family()]
+    checks = [proofs.attempt(*proof) for proof in (
+        ("numpy reference against brute force", proofs.reference_against_brute_force),
+        ("kernel against brute force, loss and gradient", proofs.kernel_against_brute_force),
+        ("kernel against TensorFlow's frozen numbers", proofs.kernel_against_tensorflow),
+        ("best path and posteriors against every path", proofs.alignment_against_every_path))]
+    checks += [proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package) for package in _family()]
     keras = _keras()
     if keras.get("patched"):
-        checks.append(_check("K.ctc_batch_cost against TensorFlow's numbers", _keras_against_tensorflow))
+        checks.append(proofs.attempt("K.ctc_batch_cost against TensorFlow's frozen numbers", proofs.keras_against_tensorflow))
     return {"ctc_shim": __version__, "python": platform.python_version(), "machine": platform.machine(),
             "packages": _versions(), "keras": keras, "kernel": _kernel(), "checks": checks,
             "well": all(check["passed"] for check in checks)}
@@ -56,6 +41,7 @@ def as_text(report):
     for check in report["checks"]:
         lines.append("%-6s %s%s" % ("ok" if check["passed"] else "WRONG", check["name"], check["detail"] and ": " + check["detail"]))
     lines.append("\nall is well" if report["well"] else "\nsomething is wrong, see above")
+    lines.append("A loss that is infinite or NaN all the same comes with the data: print(ctc_shim.check_batch(...)) says why.")
     return "\n".join(lines) + "\n"
 
 
@@ -118,79 +104,3 @@ def _keras():
     added = ["%s.%s" % place for place in keras_patch.added()]
     text += "; added for it: " + ", ".join(added) if added else ""
     return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}
-
-
-def _check(name, function, *arguments):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            detail = function(*arguments)
-        return {"name": name, "passed": True, "detail": detail or ""}
-    except Exception as error:
-        return {"name": name, "passed": False, "detail": "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0])}
-
-
-def _small_batch(dtype="float64"):
-    rng = np.random.RandomState(0)
-    return (rng.randn(4, 7, 4).astype(dtype), rng.randint(0, 3, (4, 3)), np.array([7, 6, 7, 5]), np.array([3, 2, 0, 1]))
-
-
-def _close(got, want, tolerance):
-    error = float(np.max(np.abs(np.asarray(got, dtype=float) - want)))
-    if not error <= tolerance:
-        raise ArithmeticError("off by %.2g, allowed are %.0e" % (error, tolerance))
-    return "within %.0e" % max(error, 1e-16)
-
-
-def _reference_against_brute_force():
-    batch = _small_batch()
-    return _close(reference.ctc_loss(*batch, blank=-1), reference.ctc_loss_brute_force(*batch, blank=-1), 1e-10)
-
-
-def _kernel_against_brute_force():
-    details = []
-    for dtype, tolerance in (("float64", 1e-9), ("float32", 1e-5)):
-        scores, labels, frames, counts = _small_batch(dtype)
-        loss, gradient = np.empty(4, dtype), np.empty_like(scores)
-        host.compute(scores, labels, frames, counts, -1, True, "inf", loss=loss, gradient=gradient)
-        exact = scores.astype("float64"), labels, frames, counts, -1
-        _close(loss, reference.ctc_loss_brute_force(*exact), tolerance)
-        details.append("%s %s" % (dtype, _close(gradient, reference.ctc_loss_and_gradient(*exact)[1], tolerance)))
-    return ", ".join(details)
-
-
-def _tensorflow_batch():
-    y_pred, labels, frames, counts = map(np.array, KERAS_BATCH)
-    return np.log(y_pred.astype("float32") + np.float32(1e-7)), labels, frames[:, 0], counts[:, 0]
-
-
-def _kernel_against_tensorflow():
-    scores, labels, frames, counts = _tensorflow_batch()
-    loss = np.empty(2, "float32")
-    host.compute(scores, labels, frames, counts, -1, True, "tensorflow", loss=loss)
-    return _close(loss, TENSORFLOW_LOSS, 2e-5)
-
-
-def _symbolic(package):
-    from .loss import ctc_loss
-
-    module = _quiet_import(package)
-    T = importlib.import_module(package + ".tensor")
-    logits, labels = T.tensor3(dtype="float64"), T.lmatrix()
-    frames, counts = T.lvector(), T.lvector()
-    loss = ctc_loss(logits, labels, frames, counts, blank=-1)
-    gradient = importlib.import_module(package + ".gradient").grad(T.sum(loss), logits)
-    function = module.function([logits, labels, frames, counts], [loss, gradient])
-    batch = _small_batch()
-    got, want = function(*batch), reference.ctc_loss_and_gradient(*batch, blank=-1)
-    _close(got[0], want[0], 1e-9)
-    return _close(got[1], want[1], 1e-9)
-
-
-def _keras_against_tensorflow():
-    from keras import backend as K
-
-    y_pred, labels, frames, counts = map(np.array, KERAS_BATCH)
-    cost = K.ctc_batch_cost(K.variable(labels, dtype="int32"), K.variable(y_pred), K.variable(frames, dtype="int32"),
-                            K.variable(counts, dtype="int32"))
-    return _close(np.asarray(K.eval(cost)), TENSORFLOW_LOSS[:, None], 2e-5)

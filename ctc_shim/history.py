@@ -65,25 +65,29 @@ def _stock_cost(p, labels):
 def _stock_lane(log_p, states):
     """One direction: (T, 2 S + 1) values and the states counted as reached, in linear space scaled by the largest."""
     count = log_p.shape[1]
-    skip = np.arange((count - 3) // 2) * 2 + 1
-    skip = skip[states[skip] != states[skip + 2]]
     active, previous = 1, np.zeros(count, dtype=log_p.dtype)
     values, reached = np.zeros_like(log_p), np.zeros(log_p.shape, dtype=bool)
     for t in range(len(log_p)):
-        active_skip = skip[skip < active]
-        following = min(max(active + 1, active_skip.max() + 3 if len(active_skip) else 2), count)
-        top = previous[:active].max()
-        p = np.exp(previous[:active] - top)  # far below the largest: 0, and its logarithm -inf
-        moved = np.zeros(following, dtype=log_p.dtype)
-        moved[:active] = p
-        moved[1:] += moved[:-1].copy()
-        moved[active_skip + 2] += p[active_skip]
+        moved, _, _, top, active = stock_step(states, active, count, previous)
         previous = np.zeros(count, dtype=log_p.dtype)
-        previous[:following] = log_p[t, :following] + np.log(moved) + top
-        active = following
+        previous[:active] = log_p[t, :active] + np.log(moved) + top
         values[t] = previous
         reached[t, :active] = True
     return values, reached
+
+
+def stock_step(states, active, count, previous):
+    """One frame of it before the emissions: `moved` (following,), p (active,), the states skipped from, the scale, `following`."""
+    skip = np.arange((count - 3) // 2) * 2 + 1
+    skip = skip[(states[skip] != states[skip + 2]) & (skip < active)]
+    following = min(max(active + 1, skip.max() + 3 if len(skip) else 2), count)
+    top = previous[:active].max()
+    p = np.exp(previous[:active] - top)  # far below the largest: 0, and its logarithm -inf
+    moved = np.zeros(following, dtype=previous.dtype)
+    moved[:active] = p
+    moved[1:] += moved[:-1].copy()
+    moved[skip + 2] += p[skip]
+    return moved, p, skip, top, following
 
 
 def linear_loss(y_pred, y_true, input_length, label_length):

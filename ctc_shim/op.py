@@ -92,24 +92,14 @@ class _CTCLossMethods(object):
 
     def make_node(self, logits, targets, input_lengths, target_lengths, upstream=None):
         T = self.library.tensor
-        logits = self._symbol("logits", logits, 3, ("float32", "float64"))
-        integers = [T.cast(self._symbol(name, value, ndim, INTEGERS), "int64") for name, value, ndim in
-                    (("targets", targets, 2), ("input_lengths", input_lengths, 1), ("target_lengths", target_lengths, 1))]
-        inputs = [logits] + integers
+        inputs = node_inputs(self.library, logits, targets, input_lengths, target_lengths)
+        logits = inputs[0]
         outputs = [T.vector(dtype=logits.dtype)]
         if self.with_gradient:
             outputs.append(logits.type())
             if upstream is not None:
                 inputs.append(T.cast(self.library.as_tensor_variable(upstream), logits.dtype))
         return self.library.Apply(self, inputs, outputs)
-
-    def _symbol(self, name, value, ndim, dtypes):
-        value = self.library.as_tensor_variable(value)
-        if value.ndim != ndim:
-            raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
-        if value.dtype not in dtypes:
-            raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
-        return value
 
     def infer_shape(self, *arguments):
         shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
@@ -175,6 +165,22 @@ class _CTCLossMethods(object):
         # The cotangent may itself be made of the logits: here it is a given direction.
         second = self.library.grad(self.library.tensor.sum(weighted), inputs[0], consider_constant=[cotangent] + inputs[4:])
         return second, slope
+
+
+def node_inputs(lib, logits, targets, input_lengths, target_lengths):
+    """The four arguments as symbolic variables: scores as they are, the integers as int64."""
+    logits = _symbol(lib, "logits", logits, 3, ("float32", "float64"))
+    return [logits] + [lib.tensor.cast(_symbol(lib, name, value, ndim, INTEGERS), "int64") for name, value, ndim in
+                       (("targets", targets, 2), ("input_lengths", input_lengths, 1), ("target_lengths", target_lengths, 1))]
+
+
+def _symbol(lib, name, value, ndim, dtypes):
+    value = lib.as_tensor_variable(value)
+    if value.ndim != ndim:
+        raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
+    if value.dtype not in dtypes:
+        raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
+    return value
 
 
 INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))

@@ -60,7 +60,7 @@ def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, blank=
 
     Graves 2006, equation (16): softmax - posterior with `normalize`; without, -posterior (from equation (14)).
     """
-    batch = _Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
+    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
     posterior = batch.posteriors()
     gradient = (batch.probabilities() if normalize else 0) - posterior
     gradient = np.where(batch.settled[:, None, None], 0.0, gradient)  # +inf loss and policy "zero": no direction
@@ -73,11 +73,13 @@ def ctc_posteriors(logits, targets, input_lengths, target_lengths, blank=0, norm
                    time_major=False):
     """Probability of each class in each frame given the target; arguments as in `ctc_loss`.
 
-    Shape of `logits`; a valid frame sums to one, a padded frame and an impossible target are all zero.
+    Shape of `logits`; a valid frame sums to one, a padded frame and an impossible target are all zero, and the valid frames
+    of a sequence that holds NaN or +inf are NaN.
     Graves 2006: the sum over lab(z, k) in equation (15), divided by p(z | x).
     """
-    batch = _Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
+    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
     posterior = batch.posteriors()
+    posterior[batch.frame_is_valid & batch.poisoned[:, None]] = np.nan
     return np.swapaxes(posterior, 0, 1) if time_major else posterior
 
 
@@ -89,7 +91,7 @@ def ctc_loss_brute_force(logits, targets, input_lengths, target_lengths, blank=0
     merging of equal states, and leaves a string as soon as it can no longer collapse to the target. Time and memory are
     those of the number of matching paths: keep T small.
     """
-    batch = _Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss=False)
+    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss=False)
     loss = np.zeros(batch.N)
     for n in range(batch.N):
         scores = batch.log_p[n, :batch.input_lengths[n]]
@@ -102,18 +104,24 @@ def log_softmax(scores):
     scores = np.asarray(scores, dtype=np.float64)
     if scores.shape[-1] == 0:
         return scores
+    top, rest = log_sum(scores)
+    with np.errstate(invalid="ignore"):
+        return scores - top - rest
+
+
+def log_sum(scores):
+    """ln sum exp over the last axis in two parts (..., 1) to be subtracted one after the other, both 0 for a frame of -inf."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         top = scores.max(axis=-1, keepdims=True)
-        shifted = scores - np.where(np.isinf(top), 0.0, top)
+        shift = np.where(np.isinf(top), 0.0, top)
         # log1p over all but the largest: a frame sure to 1e-20 keeps its 1e-20
-        rest = np.exp(shifted)
+        rest = np.exp(scores - shift)
         np.put_along_axis(rest, scores.argmax(axis=-1)[..., None], 0.0, axis=-1)
-        total = np.where(np.isneginf(top), 0.0, np.log1p(rest.sum(axis=-1, keepdims=True)))
-        return shifted - total
+        return shift, np.where(np.isneginf(top), 0.0, np.log1p(rest.sum(axis=-1, keepdims=True)))
 
 
-class _Batch(object):
-    """Checked arguments, the log probabilities, and the lattice of the forward-backward recursion.
+class Batch(object):
+    """Checked arguments, the log probabilities, and the lattice of the forward-backward recursion (`loss`: run it forward).
 
     The lattice has two lanes instead of an interleaved target: `blanks` (N, S + 1) are the states between labels,
     `labels` (N, S) the labels themselves. In Graves' l' they stand at 2 s and 2 s + 1.
@@ -126,17 +134,24 @@ class _Batch(object):
             raise ValueError("logits must have three axes, (N, T, C) or time-major (T, N, C), got shape %r" % (logits.shape,))
         self.logits = np.swapaxes(logits, 0, 1) if time_major else logits  # (N, T, C)
         self.N, self.T, self.C = self.logits.shape
-        self.targets = _integers("targets", targets, (self.N, None))
-        self.input_lengths = _integers("input_lengths", input_lengths, (self.N,))
-        self.target_lengths = _integers("target_lengths", target_lengths, (self.N,))
+        self.targets = integers("targets", targets, (self.N, None))
+        self.input_lengths = integers("input_lengths", input_lengths, (self.N,))
+        self.target_lengths = integers("target_lengths", target_lengths, (self.N,))
         self.blank = resolve_blank(blank, self.C) if self.C else 0
         self.normalize = normalize
         self.policy = infeasible
         validate(self.T, self.C, self.targets, self.input_lengths, self.target_lengths, self.blank, infeasible)
         self._mask_what_is_never_read()
-        self.log_p = log_softmax(self.logits) if normalize else self.logits
+        self._log_p = None
         if loss:
             self._forward()
+
+    @property
+    def log_p(self):
+        """(N, T, C) ln of the class probabilities, made when first asked for."""
+        if self._log_p is None:
+            self._log_p = log_softmax(self.logits) if self.normalize else self.logits
+        return self._log_p
 
     def _mask_what_is_never_read(self):
         self.S = self.targets.shape[1]
@@ -247,7 +262,7 @@ def _rescale(b, l):
     return b - shift[:, None], l - shift[:, None], shift
 
 
-def _integers(name, values, shape):
+def integers(name, values, shape):
     """`values` as int64 of the wanted shape (None: any length); TypeError or ValueError naming the argument."""
     values = np.asarray(values)
     if values.dtype.kind not in "iu" and values.size:

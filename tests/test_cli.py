@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from ctc_shim import cli, compare, history
 
@@ -53,29 +54,41 @@ def test_no_command_says_what_there_is():
 def test_doctor():
     status, out, error = _run("doctor")
     assert status == 0, out + error
-    assert "all is well" in out and "brute force" in out and "WRONG" not in out
+    assert "all is well" in out and "brute force" in out and "WRONG" not in out and "check_batch" in out
+    assert "TensorFlow's frozen numbers: loss within" in out
 
 
 def test_doctor_for_programs():
     status, out, _ = _run("doctor", "--json")
     report = json.loads(out)
-    assert status == 0 and report["well"] and len(report["checks"]) >= 3
+    assert status == 0 and report["well"] and len(report["checks"]) >= 4
+    assert report["packages"]["numpy"] == np.__version__ and report["kernel"]["threads"] >= 1
 
 
-def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys):
-    from ctc_shim import doctor
+@pytest.mark.parametrize("output, proofs_that_fail", [("loss", 2), ("gradient", 2)])
+def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys, output, proofs_that_fail):
+    from ctc_shim import doctor, proofs
 
-    right = doctor.host.compute
+    right = proofs.host.compute
 
     def wrong(*arguments, **options):
         right(*arguments, **options)
-        options["loss"][0] += 1e-3
+        if options.get(output) is not None:
+            options[output][0] += 1e-3
 
-    monkeypatch.setattr(doctor.host, "compute", wrong)
+    monkeypatch.setattr(proofs.host, "compute", wrong)
     monkeypatch.setattr(doctor, "_family", lambda: ())
     monkeypatch.setattr(doctor, "_keras", lambda: {"text": "not asked"})
     assert cli.main(["doctor"]) == 1
-    assert "WRONG" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("WRONG") == proofs_that_fail
+
+
+def test_doctor_finds_a_wrong_alignment(monkeypatch):
+    from ctc_shim import proofs, viterbi
+
+    monkeypatch.setattr(viterbi, "_trace", lambda moves, state: np.zeros(moves.shape[1::-1], dtype=int))
+    with pytest.raises(ArithmeticError):
+        proofs.alignment_against_every_path()
 
 
 def test_compare_shows_the_fault(compared):

@@ -1,8 +1,6 @@
 """The examples: their short form against TensorFlow's frozen curves, and the frozen curves against what is claimed of them."""
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 
@@ -20,6 +18,7 @@ import ctc_shim  # noqa: E402
 import digit_data  # noqa: E402
 import report  # noqa: E402
 import training  # noqa: E402
+from interrupting import stop_at  # noqa: E402
 
 
 def frozen(name, way):
@@ -74,19 +73,9 @@ def test_long_lines_stock_dies(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
 def test_ctrl_c_leaves_curve_and_weights(tmp_path):
-    process = subprocess.Popen(command("digit_lines", "patched", tmp_path, "--epochs", "1"), stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env=environment(), start_new_session=True)
-    try:
-        shown = b""
-        while not re.search(br"\b([2-9]|\d\d+)/\d+ \[", shown):  # the progress bar: Theano has compiled, and steps are taken
-            shown += process.stdout.read(50)
-            assert process.poll() is None, shown
-        os.killpg(process.pid, signal.SIGINT)
-        printed = process.communicate(timeout=300)[0].decode(errors="replace")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130 and "stopped at step" in printed, printed
+    # The progress bar: Theano has compiled, and steps are taken.
+    status, printed = stop_at(br"\b([2-9]|\d\d+)/\d+ \[", command("digit_lines", "patched", tmp_path, "--epochs", "1"), environment())
+    assert status == 130 and "stopped at step" in printed, printed
     with open(str(tmp_path / "digit_lines_patched.json")) as file:
         assert json.load(file)["interrupted"] is True
     with np.load(str(tmp_path / "digit_lines_patched.npz")) as weights:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from ctc_shim import history, reference
+from ctc_shim import history, history_gradient, reference
 
 
 def _softmax(z):
@@ -54,3 +54,20 @@ def test_long_confident_targets_underflow():
     stock = history.stock_keras_loss(y_pred, y_true, [T], [S], dtype=np.float32)
     exact = reference.ctc_loss(np.log(y_pred), y_true, [T], [S], blank=-1)
     assert np.isfinite(exact).all() and not np.isfinite(stock).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_gradient_of_stock_is_the_slope_of_its_loss(seed):
+    batch = _batch(seed)
+    gradient = history_gradient.stock_keras_gradient(*batch)
+    rng, step = np.random.RandomState(seed), 1e-6
+    for _ in range(20):
+        n = rng.randint(3)
+        place = n, rng.randint(batch[2][n, 0]), rng.randint(6)
+        up, down = batch[0].copy(), batch[0].copy()
+        up[place] += step
+        down[place] -= step
+        slope = (history.stock_keras_loss(up, *batch[1:]).sum() - history.stock_keras_loss(down, *batch[1:]).sum()) / (2 * step)
+        np.testing.assert_allclose(gradient[place], slope, rtol=1e-5, atol=1e-8)
+    padded = np.arange(15)[None, :] >= batch[2]
+    assert (gradient[padded] == 0).all()

@@ -6,7 +6,7 @@ from . import native
 
 
 def compute(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major=False, loss=None,
-            gradient=None, upstream=None, threads=0):
+            gradient=None, upstream=None, threads=0, posteriors=False):
     """Write the loss, and the gradient when an array for it is given.
 
     Parameters
@@ -20,6 +20,10 @@ def compute(scores, targets, input_lengths, target_lengths, blank, normalize, in
     gradient : array like `scores`, C-contiguous, written; None: the loss alone
     upstream : (N,) array, optional
         Multiplies the gradient; a sequence without one (infeasible, impossible) stays exactly 0.
+    threads : int
+        As in `native.call`.
+    posteriors : bool
+        Write posteriors in place of the gradient.
 
     Raises
     ------
@@ -30,12 +34,12 @@ def compute(scores, targets, input_lengths, target_lengths, blank, normalize, in
     library = native.load()
     if library is None:
         _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, gradient,
-                  upstream)
+                  upstream, posteriors)
         return
     by_row = scores.swapaxes(0, 1) if time_major else scores
     out = gradient.swapaxes(0, 1) if time_major and gradient is not None else gradient
     report = native.call(library, by_row, targets, input_lengths, target_lengths, blank, normalize,
-                         checks.check_policy(infeasible), loss, out, upstream=upstream, threads=threads)
+                         checks.check_policy(infeasible), loss, out, posteriors, upstream, threads)
     if report[0]:
         fail(report, by_row.shape[2], blank, target_lengths)
 
@@ -55,13 +59,14 @@ def check_counts(count, *arrays):
 
 
 def _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, gradient,
-              upstream):
+              upstream, posteriors):
     arguments = (scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
     if gradient is None:
         loss[...] = reference.ctc_loss(*arguments)
         return
     exact_loss, exact = reference.ctc_loss_and_gradient(*arguments)
     loss[...] = exact_loss
+    exact = reference.ctc_posteriors(*arguments) if posteriors else exact
     if upstream is not None:
         shape = (1, -1, 1) if time_major else (-1, 1, 1)
         exact = np.where(exact == 0, 0.0, exact * np.asarray(upstream, dtype=np.float64).reshape(shape))

@@ -1,0 +1,135 @@
+"""PyTensor alone: a small recurrent net (a scan) trained with ctc_loss to read noisy signals whose labels have no times.
+
+Needs pytensor from 2.36; no Keras, no Theano.
+"""
+import sys
+
+import numpy as np
+
+import standalone
+
+CLASSES, FRAMES, LABELS, FEATURES, UNITS = 8, 60, 5, 6, 32  # class 0 is the blank
+BATCH, RATE = 16, 0.02
+
+
+def compute(results, short):
+    import pytensor
+
+    results.update(_pytensor=pytensor.__version__, losses=[], read=[])
+    train, read = _compile()
+    sounds, targets = _signals(512, seed=1)
+    held_out = _signals(8 if short else 128, seed=2)
+    steps = 4 if short else 400
+    rng = np.random.RandomState(3)
+    for step in standalone.progress(range(1, steps + 1), "training"):
+        rows = rng.randint(0, len(sounds), BATCH)
+        lengths, counts = np.full(BATCH, FRAMES), np.full(BATCH, LABELS)
+        results["losses"].append(float(train(sounds[rows], targets[rows], lengths, counts)))
+        if step % 25 == 0 or step == steps:
+            results["read"].append([step, _share_read(read(held_out[0]), held_out[1])])
+            results["_shown"] = held_out[0][0], read(held_out[0][:1]), held_out[1][:1]
+
+
+def _compile():
+    """train(sounds, targets, input_lengths, target_lengths) -> loss, and read(sounds) -> scores (N, T, C)."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    import ctc_shim
+
+    floats = pytensor.config.floatX
+    rng = np.random.RandomState(0)
+
+    def weight(*shape):
+        return pytensor.shared((rng.randn(*shape) / np.sqrt(shape[0])).astype(floats))
+
+    inward, forth, outward = weight(FEATURES, 2 * UNITS), weight(UNITS, 2 * UNITS), weight(UNITS, CLASSES)
+    bias = pytensor.shared(np.zeros(2 * UNITS, dtype=floats))
+    sounds, targets = pt.tensor3("sounds", dtype=floats), pt.lmatrix("targets")
+    input_lengths, target_lengths = pt.lvector("input_lengths"), pt.lvector("target_lengths")
+
+    def step(driven, state, forth):  # a minimal gated unit without a reset
+        mixed = driven + pt.dot(state, forth)
+        gate, candidate = pt.sigmoid(mixed[:, :UNITS]), pt.tanh(mixed[:, UNITS:])
+        return gate * state + (1 - gate) * candidate
+
+    driven = (pt.dot(sounds, inward) + bias).dimshuffle(1, 0, 2)  # (T, N, 2 units)
+    start = pt.zeros((sounds.shape[0], UNITS), dtype=floats)
+    states = pytensor.scan(step, sequences=[driven], outputs_info=[start], non_sequences=[forth], return_updates=False)
+    scores = pt.dot(states, outward)  # (T, N, C)
+    loss = ctc_shim.ctc_loss(scores, targets, input_lengths, target_lengths, time_major=True).mean()
+    updates = _adam(loss, [inward, forth, outward, bias])
+    train = pytensor.function([sounds, targets, input_lengths, target_lengths], loss, updates=updates)
+    return train, pytensor.function([sounds], scores.dimshuffle(1, 0, 2))
+
+
+def _adam(loss, weights):
+    """The updates of Adam (Kingma and Ba 2015, algorithm 1)."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    count = pytensor.shared(np.asarray(0, dtype="int64"))
+    now = count + 1
+    updates = [(count, now)]
+    for weight, slope in zip(weights, pytensor.grad(loss, weights)):
+        first, second = (pytensor.shared(np.zeros_like(weight.get_value())) for _ in range(2))
+        new_first, new_second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope ** 2
+        change = RATE * new_first / (1 - 0.9 ** now) / (pt.sqrt(new_second / (1 - 0.999 ** now)) + 1e-8)
+        updates += [(first, new_first.astype(first.dtype)), (second, new_second.astype(second.dtype)),
+                    (weight, (weight - change).astype(weight.dtype))]
+    return updates
+
+
+def _signals(count, seed):
+    """(N, T, F) signals, each label a short chirp of its own at a random time, and the labels (N, S)."""
+    rng = np.random.RandomState(seed)
+    chirps = np.random.RandomState(9).randn(CLASSES, 4, FEATURES) * 1.5
+    targets = rng.randint(1, CLASSES, (count, LABELS))
+    sounds = rng.randn(count, FRAMES, FEATURES) * 0.6
+    for n in range(count):
+        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6 + rng.randint(0, 3, LABELS)
+        for label, start in zip(targets[n], starts):
+            sounds[n, start:start + 4] += chirps[label]
+    return sounds, targets
+
+
+def _share_read(scores, targets):
+    """Share of the lines that the likeliest class in each frame spells without a mistake."""
+    right = 0
+    for row, target in zip(scores.argmax(axis=2), targets.tolist()):
+        changes = np.append(True, row[1:] != row[:-1])
+        right += [int(c) for c in row[changes] if c] == target
+    return right / len(targets)
+
+
+def draw(results, path):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    import ctc_shim
+    from ctc_shim import plot
+
+    if not results["losses"]:
+        return ["stopped before the first step"]
+    figure = plt.figure(figsize=(10, 8), constrained_layout=True)
+    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 1.2, 0.6, 2.2))
+    curve, read = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    plot.training_curves({"PyTensor, scan and ctc_loss": results["losses"]}, axes=curve)
+    if results["read"]:
+        plot.training_curves({"held-out lines": tuple(np.transpose(results["read"]))}, y="share read without a mistake", axes=read)
+        read.set_ylim(0, 1.05)
+        sound, scores, target = results["_shown"]
+        arguments = scores, target, [FRAMES], [LABELS]
+        found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
+        plot.alignment(posteriors[0], found.spans(0), found.path[0], image=sound.T,
+                       axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)])
+    figure.savefig(path, dpi=90)
+    share = "%.3f of the held-out lines read without a mistake" % results["read"][-1][1] if results["read"] else "nothing read yet"
+    return ["PyTensor %s: loss %.2f nats at first, %.3f after %d steps; %s" % (
+        results["_pytensor"], results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), share)]
+
+
+if __name__ == "__main__":
+    sys.exit(standalone.main("pytensor_rnn", compute, draw))

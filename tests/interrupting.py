@@ -1,0 +1,21 @@
+"""Ctrl-C for a process of its own."""
+import os
+import re
+import signal
+import subprocess
+
+
+def stop_at(pattern, command, environment):
+    """Run a command, send it Ctrl-C once its output matches; (exit status, what it printed from then on)."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+    try:
+        shown = b""
+        while not re.search(pattern, shown):
+            shown += process.stdout.read(50)
+            assert process.poll() is None, shown
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.communicate(timeout=300)[0].decode(errors="replace")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, printed

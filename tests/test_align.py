@@ -1,0 +1,226 @@
+"""ctc_align and ctc_posteriors on arrays: against every path there is, the contract's rows, and known alignments."""
+import doctest
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+import cases
+import ctc_shim
+from comparing import TOLERANCES
+from ctc_shim import CTCInputError, align, checks, proofs, reference
+from implementations import _kernel
+
+
+def collapse(path, blank):
+    """Labels that a path of classes spells: repeats first, then blanks."""
+    return [c for c, before in zip(path, [None] + list(path[:-1])) if c != before and c != blank]
+
+
+def options_of(c):
+    options = dict(blank=0, normalize=True, time_major=False)
+    options.update(c.options)
+    return options
+
+
+def by_row(c):
+    """(N, T, C) ln p of a case and its blank."""
+    options = options_of(c)
+    logits = c.logits.swapaxes(0, 1) if options["time_major"] else c.logits
+    return (reference.log_softmax(logits) if options["normalize"] else logits), options["blank"] % max(logits.shape[2], 1)
+
+
+def ln_p(log_p, path):
+    return log_p[np.arange(len(path)), path].sum()
+
+
+def check(c, found, dtype="float64"):
+    """Every promise of `Alignment`, row by row."""
+    log_p, blank = by_row(c)
+    loss = reference.ctc_loss(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+    needed = c.target_lengths + checks.adjacent_repeats(c.targets, c.target_lengths)
+    N, T = log_p.shape[:2]
+    assert found.path.shape == (N, T) and found.score.shape == (N,) and found.start.shape == c.targets.shape
+    relative, absolute, _ = TOLERANCES[dtype]
+    for n in range(N):
+        frames, labels = c.input_lengths[n], c.target_lengths[n]
+        assert (found.path[n, frames:] == -1).all() and (found.start[n, labels:] == -1).all()
+        assert (found.end[n, labels:] == -1).all() and (found.confidence[n, labels:] == 0).all()
+        assert np.isneginf(found.label_score[n, labels:]).all()
+        if not np.isfinite(loss[n]) or frames < needed[n]:
+            assert (found.path[n] == -1).all() and (found.start[n] == -1).all() and not found.spans(n)
+            np.testing.assert_equal(found.score[n], 0.0 if loss[n] == 0 else -loss[n])
+            continue
+        path = found.path[n, :frames]
+        assert collapse(path, blank) == c.targets[n, :labels].tolist()
+        want = ln_p(log_p[n], path)
+        assert abs(found.score[n] - want) <= max(absolute, relative * abs(want))
+        assert found.score[n] <= -loss[n] + max(absolute, relative * abs(want)) + 1e-12
+        check_spans(found.spans(n), found, n, path, blank, log_p[n], c.targets[n, :labels], dtype)
+
+
+def check_spans(spans, found, n, path, blank, log_p, target, dtype):
+    assert [span.label for span in spans] == target.tolist()
+    relative, absolute, _ = TOLERANCES[dtype]
+    covered = np.zeros(len(path), dtype=bool)
+    for span in spans:
+        assert (path[span.start:span.end] == span.label).all() and not covered[span.start:span.end].any()
+        covered[span.start:span.end] = True
+        want = log_p[span.start:span.end, span.label].mean()
+        assert abs(span.score - want) <= max(absolute, relative * abs(want))
+        assert 0 < span.end - span.start and 0 <= span.confidence <= 1 + 1e-6
+    assert (path[~covered] == blank).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("c", cases.all_cases() + [cases.long_case(T=700)], ids=lambda c: c.name)
+def test_contract(c, dtype):
+    with np.errstate(over="ignore"):
+        logits = c.logits.astype(dtype)
+    c = c._replace(logits=logits.astype("float64"))
+    found = ctc_shim.ctc_align(logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+    assert found.score.dtype == found.label_score.dtype == found.confidence.dtype == dtype
+    check(c, found, dtype)
+
+
+def test_nan_stays_in_its_sequence():
+    c = {c.name: c for c in cases.contract_cases()}["nan-in-one"]
+    found = ctc_shim.ctc_align(c.logits, c.targets, c.input_lengths, c.target_lengths)
+    assert np.isnan(found.score[0]) and np.isnan(found.label_score[0]).all() and np.isnan(found.confidence[0]).all()
+    assert np.isfinite(found.score[1]) and np.isfinite(found.confidence[1]).all()
+
+
+@pytest.mark.parametrize("c", cases.error_cases(), ids=lambda c: c.name)
+@pytest.mark.parametrize("function", [ctc_shim.ctc_align, ctc_shim.ctc_posteriors])
+def test_errors(function, c):
+    with pytest.raises(CTCInputError, match=c.error):
+        function(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((np.zeros((2, 3)), [[1]], [1], [1]), "three axes"),
+    ((np.zeros((1, 3, 2)), [[1.5]], [1], [1]), "targets must be integers"),
+    ((np.zeros((1, 3, 2)), [1], [1], [1]), "targets must have shape"),
+    ((np.zeros((1, 3, 2)), [[1]], [[1]], [1]), "input_lengths must have shape"),
+    ((np.zeros((1, 3, 2)), [[1]], [1], [1, 1]), "target_lengths must have shape"),
+    ((np.zeros((1, 3, 2), dtype=complex), [[1]], [1], [1]), "real numbers"),
+])
+@pytest.mark.parametrize("function", [ctc_shim.ctc_align, ctc_shim.ctc_posteriors])
+def test_wrong_shapes_and_types(function, arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        function(*arguments)
+
+
+def test_unknown_policy():
+    with pytest.raises(ValueError, match="infeasible must be one of"):
+        ctc_shim.ctc_align(np.zeros((1, 3, 2)), [[1]], [3], [1], infeasible="no")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("normalize", [True, False])
+def test_best_of_all_paths(seed, normalize):
+    """Brute force: of the C ** T paths, the most likely one that spells the target, and what all of them say of a frame."""
+    rng = np.random.RandomState(seed)
+    T, C, S, blank = 6, 3, seed % 4, seed % 3
+    logits = rng.randn(1, T, C) * 2
+    targets = rng.choice([c for c in range(C) if c != blank], size=(1, S))
+    arguments = logits, targets, [T], [S]
+    log_p = (reference.log_softmax(logits) if normalize else logits)[0]
+    paths = [path for path in itertools.product(range(C), repeat=T) if collapse(path, blank) == targets[0].tolist()]
+    found = ctc_shim.ctc_align(*arguments, blank=blank, normalize=normalize)
+    np.testing.assert_allclose(found.score[0], max(ln_p(log_p, path) for path in paths) if paths else -np.inf, rtol=1e-12)
+    weights = np.array([np.exp(ln_p(log_p, path)) for path in paths])
+    want = np.zeros((T, C))
+    for weight, path in zip(weights, paths):
+        want[np.arange(T), path] += weight / weights.sum()
+    got = ctc_shim.ctc_posteriors(*arguments, blank=blank, normalize=normalize)
+    np.testing.assert_allclose(got[0], want, atol=1e-10)
+    for s, span in enumerate(found.spans(0)):
+        np.testing.assert_allclose(span.confidence, want[span.start:span.end, span.label].mean(), atol=1e-9)
+
+
+def test_no_sampled_path_is_better():
+    """Paths drawn at random among those that spell the target."""
+    rng = np.random.RandomState(1)
+    T, C, S = 60, 8, 15
+    logits, targets = rng.randn(1, T, C) * 3, rng.randint(1, C, (1, S))
+    log_p, best = reference.log_softmax(logits)[0], ctc_shim.ctc_align(logits, targets, [T], [S]).score[0]
+    states = np.append(np.column_stack([np.zeros(S, dtype=int), targets[0]]).ravel(), 0)  # l' of Graves
+    for _ in range(500):
+        cuts = np.sort(rng.choice(np.arange(1, T), 2 * S, replace=False))  # every state at least once
+        assert ln_p(log_p, np.repeat(states, np.diff(np.append(np.append(0, cuts), T)))) <= best
+
+
+# The cases that torchaudio tests its forced_align with: the frames of Keras' own CTC test, blank last.
+KNOWN = [([0, 1, 1, 0], [0, 1, 5, 1, 0]), ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]), ([3, 3, 3], [3, 5, 3, 5, 3]),
+         ([0, 1, 2], [0, 1, 1, 1, 2])]
+
+
+@pytest.mark.parametrize("target, path", KNOWN)
+def test_known_alignments(target, path):
+    log_p = np.log(proofs.frozen()[0][1][:1])
+    found = ctc_shim.ctc_align(log_p, [target], [5], [len(target)], blank=-1, normalize=False)
+    assert found.path[0].tolist() == path
+    np.testing.assert_allclose(found.score[0], ln_p(log_p[0], path), rtol=1e-12)
+
+
+def test_a_target_that_does_not_fit_has_no_path_or_is_refused():
+    arguments = np.zeros((1, 5, 6)), [[1, 1, 1, 1]], [5], [4]
+    assert ctc_shim.ctc_align(*arguments).score[0] == -np.inf
+    with pytest.raises(ctc_shim.InfeasibleTargetError, match="5 frames.*4 labels.*3 of them repeats.*fewer than 7"):
+        ctc_shim.ctc_align(*arguments, infeasible="raise")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("c", cases.all_cases() + [cases.long_case(T=300)], ids=lambda c: c.name)
+def test_posteriors(c, compiled, dtype):
+    """Equal to the reference, and a distribution in every frame that counts."""
+    with np.errstate(over="ignore"):
+        logits = c.logits.astype(dtype)
+    arguments = c.targets, c.input_lengths, c.target_lengths
+    with _kernel(compiled):
+        got = ctc_shim.ctc_posteriors(logits, *arguments, **c.options)
+    assert got.dtype == dtype
+    want = reference.ctc_posteriors(logits.astype("float64"), *arguments, **c.options)
+    loss = reference.ctc_loss(logits.astype("float64"), *arguments, **c.options)
+    if c.options.get("time_major"):
+        got, want = got.swapaxes(0, 1), want.swapaxes(0, 1)
+    counts = np.arange(got.shape[1])[None, :] < c.input_lengths[:, None]
+    poisoned = np.isnan(loss)[:, None] & counts
+    assert np.isnan(got[poisoned]).all()
+    np.testing.assert_allclose(got[~poisoned], want[~poisoned], atol=TOLERANCES[dtype][2])
+    spelled = np.isfinite(loss) & (c.input_lengths >= c.target_lengths)
+    if c.options.get("infeasible") == "zero":
+        spelled &= loss > 0
+    assert (got[~counts] == 0).all() and (got[np.isposinf(loss)] == 0).all()
+    np.testing.assert_allclose(got.sum(axis=2)[counts & spelled[:, None]], 1, atol=1e-5 if dtype == "float32" else 1e-9)
+
+
+def test_half_precision_is_computed_in_single():
+    logits = np.random.RandomState(0).randn(1, 6, 4).astype("float16")
+    assert ctc_shim.ctc_posteriors(logits, [[1, 2]], [6], [2]).dtype == np.float32
+    assert ctc_shim.ctc_align(logits, [[1, 2]], [6], [2]).score.dtype == np.float32
+    assert ctc_shim.ctc_align(np.zeros((1, 6, 4), dtype=int), [[1, 2]], [6], [2]).score.dtype == np.float64
+
+
+def test_a_long_sequence_is_fast():
+    """Three thousand frames, four hundred labels: under .2 s on a desktop; ten times that is allowed to a busy machine."""
+    rng = np.random.RandomState(0)
+    logits, targets = rng.randn(1, 3000, 60), rng.randint(1, 60, (1, 400))
+    with _kernel(True):
+        start = time.process_time()
+        found = ctc_shim.ctc_align(logits, targets, [3000], [400])
+        spent = time.process_time() - start
+    assert spent < 2 and np.isfinite(found.score[0])
+
+
+def test_the_same_path_every_time():
+    arguments = np.zeros((2, 9, 4)), [[1, 1, 2]] * 2, [9, 9], [3, 3]
+    first, second = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_align(*arguments)
+    assert (first.path == second.path).all() and (first.path[0] == first.path[1]).all()
+
+
+def test_the_example_of_the_docstring():
+    assert doctest.testmod(align).failed == 0 and doctest.testmod(align).attempted == 4

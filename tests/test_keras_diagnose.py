@@ -1,0 +1,110 @@
+"""The generator wrapper and the callback, on a real legacy Keras."""
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+import ctc_shim  # noqa: F401, patches
+from ctc_shim import CTCInputError
+from ctc_shim.diagnose_keras import CTCBatchWarning, check_callback, check_keras_batch, checked_batches
+from keras import backend as K
+
+N, T, C, S = 4, 8, 5, 3
+
+
+def inputs(labels=None, frames=T):
+    rng = np.random.RandomState(0)
+    return {"the_input": rng.rand(N, 2 * T, 3).astype("float32"), "the_labels": np.tile(labels or [0, 1, 2], (N, 1)).astype("float32"),
+            "input_length": np.full((N, 1), float(frames)), "label_length": np.full((N, 1), float(S))}
+
+
+def outputs():
+    return {"ctc": np.zeros(N)}
+
+
+def batches(labels=None, frames=T):
+    while True:
+        yield inputs(labels, frames), outputs()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A dense layer on every second frame, its softmax, and the loss in a Lambda as in image_ocr.py."""
+    L = keras.layers
+    frames = L.Input(name="the_input", shape=(2 * T, 3), dtype="float32")
+    half = L.Lambda(lambda x: x[:, ::2], output_shape=(T, 3))(frames)
+    dense = L.TimeDistributed(L.Dense(C, activation="softmax"), name="softmax")(half)
+    others = [L.Input(name=name, shape=shape, dtype="float32") for name, shape in
+              (("the_labels", [S]), ("input_length", [1]), ("label_length", [1]))]
+    cost = L.Lambda(lambda a: K.ctc_batch_cost(a[1], a[0], a[2], a[3]), output_shape=(1,), name="ctc")([dense] + others)
+    model = keras.models.Model([frames] + others, cost)
+    model.compile(loss={"ctc": lambda y_true, y_pred: y_pred}, optimizer="sgd")
+    return model
+
+
+def fit(model, data, callback):
+    """One epoch, in the words of this Keras."""
+    epochs = {"nb_epoch" if keras.__version__.startswith("1.") else "epochs": 1}
+    model.fit(data, outputs(), batch_size=N, verbose=0, callbacks=[callback], **epochs)
+
+
+def test_good_batches_pass_in_silence():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        passed = checked_batches(batches(), batches=1)
+        first, second = next(passed), next(passed)
+    assert sorted(first[0]) == ["input_length", "label_length", "the_input", "the_labels"] and second[1]["ctc"].shape == (N,)
+
+
+def test_the_first_batches_are_told_about_and_no_later_ones():
+    passed = checked_batches(batches([1, 1, 1], frames=4), batches=2, frames=4, classes=C)
+    for number in (0, 1):
+        with pytest.warns(CTCBatchWarning, match="batch %d: (?s:.)*1 missing" % number):
+            next(passed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        next(passed)
+
+
+def test_inputs_in_a_list_and_an_error_that_stops():
+    data = inputs([1, 4, 1])
+    listed = ([data[name] for name in ("the_input", "the_labels", "input_length", "label_length")], outputs())
+    with pytest.raises(CTCInputError, match="label-is-blank"):
+        next(checked_batches([listed], names=(1, 2, 3), classes=C, on_error="raise"))
+
+
+def test_a_choice_that_is_none():
+    with pytest.raises(ValueError, match="on_error must be"):
+        check_callback({}, on_error="shrug")
+
+
+def test_arguments_in_the_order_of_keras():
+    report = check_keras_batch([[0, 1]], np.full((1, 4, 3), 1 / 3.0), [[4]], [[2]])
+    assert report.well and report.sizes["C"] == 3
+
+
+def test_the_callback_sees_what_the_network_puts_out(model):
+    data = inputs()
+    callback = check_callback(data, rows=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CTCBatchWarning)
+        fit(model, data, callback)
+    assert len(callback.reports) == 2 and callback.reports[0].sizes == {"N": 3, "T": T, "C": C, "S": S, "blank": C - 1}
+
+
+def test_lengths_counted_before_the_stride(model):
+    data = inputs(frames=2 * T)
+    with pytest.raises(CTCInputError, match="before training(?s:.)*about 2 times T = 8"):
+        fit(model, data, check_callback(data, layer="softmax", on_error="raise"))
+
+
+def test_a_loss_that_is_infinite_is_explained(model):
+    callback = check_callback(inputs([1, 1, 1], frames=4))
+    callback.set_model(model)
+    with pytest.warns(CTCBatchWarning):
+        callback.on_train_begin()
+    with pytest.warns(CTCBatchWarning, match="whose loss is inf(?s:.)*Why is my loss inf"):
+        callback.on_batch_end(7, {"loss": np.inf})
+    callback.on_batch_end(8, {"loss": 1.0})
+    assert len(callback.reports) == 2
