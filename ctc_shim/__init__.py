@@ -15,6 +15,7 @@ _HOMES = {
     "CTCLoss": "op",
     "InfeasibleTargetError": "checks",
     "ctc_loss": "loss",
+    "jax_ctc_loss": "kernels.jax_linker",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
     "patched_keras": "keras_patch",

@@ -66,19 +66,24 @@ def cache_folder():
     return chosen or os.path.join(base, "ctc-shim")
 
 
-def built():
-    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None."""
-    key = hashlib.sha256("\n".join([source_text(), " ".join(FLAGS)] + sorted(cpu_features())).encode()).hexdigest()[:16]
-    path = os.path.join(cache_folder(), "ctc-%s%s" % (key, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+def built(source=SOURCE, flags=()):
+    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None.
+
+    `source` is a C file of this folder, `flags` are more options of the compiler; both are part of the library's name.
+    """
+    with open(source) as stream:
+        parts = [stream.read(), " ".join(FLAGS + tuple(flags))] + sorted(cpu_features())
+    name = "%s-%s" % (os.path.splitext(os.path.basename(source))[0], hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16])
+    path = os.path.join(cache_folder(), name + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
     if os.path.exists(path):
         return path
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         return None
-    return path if _compile(compiler.split(), path) else None
+    return path if _compile(compiler.split(), source, flags, path) else None
 
 
-def _compile(compiler, path):
+def _compile(compiler, source, flags, path):
     """Build to a temporary name and move it into place, so that two processes never see half a file."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -88,13 +93,13 @@ def _compile(compiler, path):
         return False
     try:
         for extra in (["-march=native"], []):  # some compilers know no native target
-            command = compiler + list(FLAGS) + extra + [SOURCE, "-o", partial, "-lm", "-lpthread"]
+            command = compiler + list(FLAGS) + list(flags) + extra + [source, "-o", partial, "-lm", "-lpthread"]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode == 0:
                 os.replace(partial, path)
                 return True
-        warnings.warn("the C compiler %s failed on ctc.c: %s" % (compiler[0], done.stderr.decode(errors="replace")[-500:]),
-                      MissingKernelWarning)
+        warnings.warn("the C compiler %s failed on %s: %s" % (compiler[0], os.path.basename(source),
+                                                              done.stderr.decode(errors="replace")[-500:]), MissingKernelWarning)
         return False
     except OSError:
         return False
