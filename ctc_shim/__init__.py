@@ -22,6 +22,7 @@ _HOMES = {
     "history": None,
     "reference": None,
     "theano_alias": None,
+    "torch_ctc_loss": "kernels.torch_linker",
     "unpatch_keras": "keras_patch",
 }
 
