@@ -31,6 +31,10 @@ def _left_out():
             reasons[name] = "needs a legacy Keras on Theano"
         if name == "test_op.py" and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
+    named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
+    for library in ("jax", "torch"):
+        if library not in named and not _installed(library):
+            reasons["test_%s.py" % library] = "needs %s" % library
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"

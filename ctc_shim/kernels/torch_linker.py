@@ -3,8 +3,6 @@
 The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc.c on the tensors' own memory. What they return
 is what torch.compile traces: shapes come from `register_fake`, derivatives from `register_autograd`.
 """
-import functools
-
 import wrapt
 
 from .. import checks
@@ -81,21 +79,22 @@ def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, n
 def _loss(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major):
     import torch
 
-    alone, both = operators()
+    if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
+        raise ImportError("torch_ctc_loss needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s" % torch.__version__)
     integers = [tensor.to(torch.int64) for tensor in (targets, input_lengths, target_lengths)]
     if logits.requires_grad and torch.is_grad_enabled():
-        return both(logits, *integers, None, blank, normalize, infeasible, time_major)[0]
-    return alone(logits, *integers, blank, normalize, infeasible, time_major)
+        return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, blank, normalize, infeasible, time_major)[0]
+    return torch.ops.ctc_shim.ctc_loss(logits, *integers, blank, normalize, infeasible, time_major)
 
 
 INPUTS = "(Tensor logits, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
 OPTIONS = "int blank, bool normalize, str infeasible, bool time_major) -> "
 
 
-@functools.lru_cache()
-def operators():
-    """The two operators, defined with torch.library: the loss alone, and (loss, gradient times upstream)."""
-    import torch
+def _define(torch):
+    """The two operators: the loss alone, and (loss, gradient times upstream)."""
+    if not hasattr(torch.library, "custom_op"):
+        return
 
     @torch.library.custom_op("ctc_shim::ctc_loss", mutates_args=(), device_types="cpu", schema=INPUTS + OPTIONS + "Tensor")
     def alone(*arguments):
@@ -115,7 +114,6 @@ def operators():
         return alone_fake(logits, *others), logits.new_empty(logits.shape)
 
     both.register_autograd(_backward, setup_context=_keep)
-    return alone, both
 
 
 def _computed(tensors, upstream, options, with_gradient):
@@ -169,13 +167,17 @@ def register_when_loaded(op_class):
 def _register(dispatch, op_class):
     @dispatch.pytorch_funcify.register(op_class)
     def pytorch_funcify_ctc_loss(op, **kwargs):
-        alone, both = operators()
+        import torch
+
         options = (op.blank, op.normalize, op.infeasible, op.time_major)
 
         def ctc_loss(logits, targets, input_lengths, target_lengths):
-            return alone(logits, targets, input_lengths, target_lengths, *options)
+            return torch.ops.ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, *options)
 
         def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream=None):
-            return both(logits, targets, input_lengths, target_lengths, upstream, *options)
+            return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream, *options)
 
         return ctc_loss_and_gradient if op.with_gradient else ctc_loss
+
+
+wrapt.register_post_import_hook(_define, "torch")  # at once where it is loaded; before torch.compile, which cannot trace this
