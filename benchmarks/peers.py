@@ -16,7 +16,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-OURS = ("pytensor_numba", "pytensor_c")
+OURS = ("pytensor_numba", "pytensor_c", "shim_jax", "shim_torch")
 ONE_THREAD = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3",
                   XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", JAX_PLATFORMS="cpu")
 
@@ -75,13 +75,14 @@ def measure(workers, workload, what, rounds):
 def table(workers, names, rounds):
     """The two tables as markdown, printed row by row."""
     heads = [worker.name for worker in workers]
+    ours = [head for head in heads if head in OURS]
     for what, title in ((1, "loss + gradient"), (0, "loss alone")):
-        print("\n| CPU ms, %s | %s | best peer / numba | best peer / C |" % (title, " | ".join(heads)))
-        print("|---" * (len(heads) + 3) + "|")
+        print("\n| CPU ms, %s | %s |" % (title, " | ".join(heads + ["best peer / %s" % head for head in ours])))
+        print("|---" * (len(heads) + len(ours) + 1) + "|")
         for name in names:
             found = measure(workers, name, what, rounds)
             peers = [value for head, value in found.items() if head not in OURS]
-            ratios = ["%.1f" % (min(peers) / found[ours]) if peers and ours in found else "" for ours in OURS]
+            ratios = ["%.1f" % (min(peers) / found[head]) if peers else "" for head in ours]
             print("| %s | %s | %s |" % (name, " | ".join("%.3g" % found[head] for head in heads), " | ".join(ratios)), flush=True)
 
 
