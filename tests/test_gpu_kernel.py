@@ -4,44 +4,38 @@ What only a GPU can show (its speed, its launches, the memory model) is not show
 """
 import ctypes
 import os
-import shutil
-import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import cases
+import regimes
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 from ctc_shim import reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "benchmarks"))
+import warp_kernel  # noqa: E402
+
+
 @pytest.fixture(scope="module")
 def emulate(tmp_path_factory):
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    assert compiler, "no C++ compiler for the emulated warps"
-    path = str(tmp_path_factory.mktemp("warp") / "emulated.so")
-    subprocess.run(compiler.split() + ["-std=c++14", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
-                                       os.path.join(HERE, "warp", "emulated.cpp"), "-o", path], check=True)
-    library = ctypes.CDLL(path)
+    library = warp_kernel.emulated(str(tmp_path_factory.mktemp("warp")))
 
     def run(c, dtype, K=None, order=0, upstream=None, with_gradient=True):
         """(loss, gradient) of a case, with K cells in each of 32 lanes."""
         options = dict(dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options)
         logits = np.ascontiguousarray(c.logits, dtype=dtype)
-        N, S = c.targets.shape
-        T, C = logits.shape[0 if options["time_major"] else 1], logits.shape[2]
-        loss, gradient = np.full(N, 77, dtype=dtype), np.full(logits.shape, 77, dtype=dtype)
         integers = [np.ascontiguousarray(array, dtype=np.int32) for array in (c.targets, c.input_lengths, c.target_lengths)]
-        address = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)
-        upstream = None if upstream is None else np.asarray(upstream, dtype=dtype)
-        long = ctypes.c_longlong
-        strides = (C, N * C) if options["time_major"] else (T * C, C)
-        K = K or next(K for K in (1, 2, 4, 16) if 32 * K > S)
-        library.emulate(int(dtype == "float64"), K, order, address(logits), *map(address, integers), address(upstream), address(loss),
-                        address(gradient) if with_gradient else None, *map(long, (N, T, C, S) + strides),
-                        options["blank"] % C, int(options["normalize"]), int(options["infeasible"] == "zero"))
+        loss, gradient = np.full(len(c.targets), 77, dtype=dtype), np.full(logits.shape, 77, dtype=dtype)
+        batch, K, kept = warp_kernel.pack(np.zeros, lambda array: array.ctypes.data, logits, *integers, loss=loss,
+                                          gradient=gradient if with_gradient else None, K=K, options=options,
+                                          upstream=None if upstream is None else np.asarray(upstream, dtype=dtype))
+        library.emulate(ctypes.byref(batch), int(dtype == "float64"), K, order)
+        assert not kept["classes"].any()  # left as they were found, for the next call
         return loss, gradient
 
     return run
@@ -65,40 +59,15 @@ def test_contract(emulate, c, dtype):
     _check(emulate, c, dtype)
 
 
-REGIMES = {
-    "random": lambda z, rng: z,
-    "blank +13": lambda z, rng: z + 13 * (np.arange(z.shape[2]) == 0),
-    "blank +30": lambda z, rng: z + 30 * (np.arange(z.shape[2]) == 0),
-    "peaky": lambda z, rng: z + 20 * (rng.randint(0, z.shape[2], z.shape[:2])[:, :, None] == np.arange(z.shape[2])),
-    "x15": lambda z, rng: 15 * z,
-    "x60": lambda z, rng: 60 * z,
-    "ln(y + 1e-7)": lambda z, rng: np.log(np.exp(z - z.max(2, keepdims=True)) / np.exp(z - z.max(2, keepdims=True)).sum(2, keepdims=True) + 1e-7),
-}
-
-
-def _regime(name, N=2, T=150, C=12, S=40):
-    rng = np.random.RandomState(3)
-    logits, targets = rng.randn(N, T, C), rng.randint(1, C, (N, S))
-    if name == "confidently wrong":
-        logits += 25 * ((targets[:, np.arange(T) % S] % (C - 1) + 1)[:, :, None] == np.arange(C))
-    elif name == "crammed":
-        targets[:, 1::2] = targets[:, ::2] % (C - 1) + 1
-        targets[:, 2::2] = targets[:, 1:-1:2] % (C - 1) + 1
-        return cases.case(name, logits[:, :S] * 4, targets)
-    else:
-        logits = REGIMES[name](logits, rng)
-    return cases.case(name, logits, targets, [T, T - 9], [S, S - 7])
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", sorted(REGIMES) + ["confidently wrong", "crammed"])
+@pytest.mark.parametrize("name", regimes.NAMES)
 def test_nine_regimes(emulate, name, dtype):
-    _check(emulate, _regime(name), dtype)
+    _check(emulate, regimes.case(name), dtype)
 
 
-@pytest.mark.parametrize("K", [1, 2, 4, 16])
+@pytest.mark.parametrize("K", [1, 2, 4, 8, 16])
 def test_any_number_of_cells_in_a_lane(emulate, K):
-    _check(emulate, _regime("x15", S=25), "float64", K=K)
+    _check(emulate, regimes.case("x15", S=25), "float64", K=K)
 
 
 def test_checkpoints_over_two_thousand_frames(emulate):
@@ -114,11 +83,28 @@ def test_a_row_in_error_is_nan_alone(emulate):
 
 
 def test_the_upstream_gradient_is_folded_in(emulate):
-    c = _regime("random")
+    c = regimes.case("random")
     np.testing.assert_allclose(emulate(c, "float64", upstream=[-2, 0.5])[1], emulate(c, "float64")[1] * [[[-2]], [[0.5]]], atol=1e-12)
 
 
 def test_bits_do_not_depend_on_the_order_of_atomic_additions(emulate):
-    c = _regime("random", C=3)  # few classes: many lanes meet in one sum
+    c = regimes.case("random", C=3)  # few classes: many lanes meet in one sum
     first, second = emulate(c, "float32", order=0), emulate(c, "float32", order=1)
     assert first[0].tobytes() == second[0].tobytes() and first[1].tobytes() == second[1].tobytes()
+
+
+@pytest.mark.parametrize("architecture", ["compute_80", "compute_90"])
+def test_it_compiles_to_ptx(architecture):
+    """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 says that it must be there."""
+    import build_ptx
+
+    try:
+        build_ptx.nvrtc()
+    except ImportError:
+        if os.environ.get("CTC_SHIM_NVRTC"):
+            raise
+        pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
+    text = build_ptx.ptx(architecture)
+    kernels = ["prepare"] + ["rows_f32", "rows_f64"] + ["chain_%s_%d" % (real, K) for real in ("f32", "f64") for K in warp_kernel.CELLS]
+    assert all(".entry ctc_shim_%s(" % name in text for name in kernels) and ".target sm_" + architecture[-2:] in text
+    assert ".local" not in text  # the rows of the lattice are registers

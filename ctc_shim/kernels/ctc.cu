@@ -17,7 +17,7 @@
 typedef long long ctc_int;
 
 #if defined(__CUDACC__)
-#define CTC_DEVICE static __device__ __forceinline__
+#define CTC_DEVICE __device__ __forceinline__
 typedef double Double;
 typedef int Int;
 typedef bool Mask;
@@ -59,13 +59,23 @@ CTC_DEVICE Double from_bits(long long bits) { return __longlong_as_double(bits);
 CTC_DEVICE long long to_bits(Double x) { return __double_as_longlong(x); }
 CTC_DEVICE Double power_of_two(Double k) { return from_bits((long long)(k + 1023.0) << 52); }
 CTC_DEVICE Double exponent_of(Double x) { return (double)((to_bits(x) >> 52) & 2047) - 1023.0; }
+template <class T> CTC_DEVICE void prefetch(const T *p, Int i, Mask m) { if (m) asm volatile("prefetch.global.L1 [%0];" ::"l"(p + i)); }
 CTC_DEVICE void settle() { __syncwarp(); } /* what one lane stored the others may load */
 #endif
 
-enum { CTC_RENORM = 64, CTC_BLOCK = 64 }; /* frames between renormalisations, frames between checkpoints */
+#if defined(__CUDACC__)
+#define CTC_CELLS _Pragma("unroll") for (int i = 0; i < K; i++) /* unrolled: cells are registers then */
+#define CTC_CELLS_DOWN _Pragma("unroll") for (int i = K - 1; i >= 0; i--)
+#define CTC_INFINITY __longlong_as_double(0x7ff0000000000000ll)
+#else
+#define CTC_CELLS for (int i = 0; i < K; i++)
+#define CTC_CELLS_DOWN for (int i = K - 1; i >= 0; i--)
+#define CTC_INFINITY (double)INFINITY
+#endif
+
+enum { CTC_RENORM = 64, CTC_BLOCK = 64, CTC_AHEAD = 8 }; /* frames between renormalisations, between checkpoints; fetched ahead */
 enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 };
 #define CTC_NEVER (-1e290) /* exponent of an impossible cell; T times this is still finite */
-#define CTC_INFINITY (1e308 * 1e308)
 #define CTC_FIXED 70368744177664.0 /* 2^46: the unit of a class sum */
 #define CTC_LN2 0.6931471805599453094
 
@@ -212,7 +222,7 @@ template <class REAL, int K> struct ctc_warp {
     CTC_DEVICE ctc_warp(const ctc_batch &batch, ctc_int row)
         : b(batch), n(row), T(batch.input_lengths[row]), S(batch.target_lengths[row]) {
         const int *labels = b.targets + n * b.S;
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             Int j = lane_index() * K + i;
             Mask last = j + 1 < S;
             inside[i] = j < S;
@@ -222,15 +232,20 @@ template <class REAL, int K> struct ctc_warp {
         }
     }
 
-    /* Probabilities of a frame relative to its largest. */
-    CTC_DEVICE void read(int t) {
+    /* Probabilities of a frame relative to its largest; and the scores of the frame `next` are asked for. */
+    CTC_DEVICE void read(int t, int next) {
         const REAL *row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
         double maximum = b.statistics[(n * b.T + t) * 2];
         Double e, m;
         if (!(maximum > -CTC_INFINITY)) maximum = 0; /* a frame of -inf: nothing is possible */
         m = ctc_split_exp(Double((double)row[b.blank] - maximum), &e);
         emit_blank = ctc_make(m, e);
-        for (int i = 0; i < K; i++) {
+        if (next >= 0 && next < T) {
+            const REAL *later = row + (next - t) * b.stride_t;
+            prefetch(later, lane_index() + b.blank, lane_index() == 0);
+            CTC_CELLS prefetch(later, label[i], inside[i]);
+        }
+        CTC_CELLS {
             m = ctc_split_exp(load(row, label[i], inside[i], -CTC_INFINITY) - maximum, &e);
             emit[i] = ctc_only(inside[i], ctc_make(m, e));
         }
@@ -238,19 +253,19 @@ template <class REAL, int K> struct ctc_warp {
 
     CTC_DEVICE void renormalise(int t) {
         if (t % CTC_RENORM) return;
-        for (int i = 0; i < K; i++) l[i] = ctc_renormalised(l[i]), k[i] = ctc_renormalised(k[i]);
+        CTC_CELLS l[i] = ctc_renormalised(l[i]), k[i] = ctc_renormalised(k[i]);
     }
 
     CTC_DEVICE void start_forward() {
-        for (int i = 0; i < K; i++) l[i] = k[i] = ctc_none();
+        CTC_CELLS l[i] = k[i] = ctc_none();
         k[0] = ctc_make(select(lane_index() == 0, Double(1.0), Double(0.0)), select(lane_index() == 0, Double(0.0), Double(CTC_NEVER)));
     }
 
     /* Equations (6)-(8). */
     CTC_DEVICE void forward(int t) {
         ctc_cell far = ctc_up(l[K - 1]);
-        read(t);
-        for (int i = K - 1; i >= 0; i--) {
+        read(t, t + CTC_AHEAD);
+        CTC_CELLS_DOWN {
             ctc_cell before = i ? l[i - 1] : far;
             ctc_cell arriving = ctc_add(ctc_add(l[i], k[i]), ctc_only(skip[i], before));
             k[i] = ctc_times(ctc_add(k[i], before), emit_blank);
@@ -260,7 +275,7 @@ template <class REAL, int K> struct ctc_warp {
     }
 
     CTC_DEVICE void start_backward() {
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             Int j = lane_index() * K + i;
             Mask end = j == S, last = j == S - 1;
             k[i] = ctc_make(select(end, Double(1.0), Double(0.0)), select(end, Double(0.0), Double(CTC_NEVER)));
@@ -268,13 +283,13 @@ template <class REAL, int K> struct ctc_warp {
         }
     }
 
-    /* Equations (9)-(11), from beta without the emission of frame t to that of frame t - 1; `read(t)` was called. */
+    /* Equations (9)-(11), from beta without the emission of frame t to that of frame t - 1; frame t was read. */
     CTC_DEVICE void backward(int t) {
         ctc_cell far_l, far_k;
-        for (int i = 0; i < K; i++) l[i] = ctc_times(l[i], emit[i]), k[i] = ctc_times(k[i], emit_blank);
+        CTC_CELLS l[i] = ctc_times(l[i], emit[i]), k[i] = ctc_times(k[i], emit_blank);
         far_l = ctc_down(l[0]);
         far_k = ctc_down(k[0]);
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             ctc_cell after_l = i + 1 < K ? l[i + 1] : far_l, after_k = i + 1 < K ? k[i + 1] : far_k;
             k[i] = ctc_add(k[i], l[i]);
             l[i] = ctc_add(ctc_add(l[i], ctc_only(inside[i], after_k)), ctc_only(skip_next[i], after_l));
@@ -290,12 +305,12 @@ template <class REAL, int K> struct ctc_warp {
     CTC_DEVICE static Double get(const double *row, int what) { return load(row + what * 32, lane_index(), lane_index() >= 0, 0.0); }
     CTC_DEVICE void keep(ctc_int slot) {
         double *row = row_at(slot);
-        for (int i = 0; i < K; i++) put(row, 4 * i, l[i].m), put(row, 4 * i + 1, l[i].e), put(row, 4 * i + 2, k[i].m), put(row, 4 * i + 3, k[i].e);
+        CTC_CELLS put(row, 4 * i, l[i].m), put(row, 4 * i + 1, l[i].e), put(row, 4 * i + 2, k[i].m), put(row, 4 * i + 3, k[i].e);
         settle();
     }
     CTC_DEVICE void recall(ctc_int slot) {
         const double *row = row_at(slot);
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             l[i] = ctc_make(get(row, 4 * i), get(row, 4 * i + 1));
             k[i] = ctc_make(get(row, 4 * i + 2), get(row, 4 * i + 3));
         }
@@ -313,13 +328,13 @@ template <class REAL, int K> struct ctc_warp {
         ctc_cell joint_l[K], joint_k[K];
         Double high = Double(CTC_NEVER), mass = Double(0.0), blanks = Double(0.0);
         double highest, total, of_blank;
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             joint_l[i] = ctc_renormalised(ctc_times(l[i], ctc_make(get(row, 4 * i), get(row, 4 * i + 1))));
             joint_k[i] = ctc_renormalised(ctc_times(k[i], ctc_make(get(row, 4 * i + 2), get(row, 4 * i + 3))));
             high = larger(high, larger(joint_l[i].e, joint_k[i].e));
         }
         highest = top(high);
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS {
             joint_l[i].m = joint_l[i].m * ctc_scale(joint_l[i].e - highest);
             joint_k[i].m = joint_k[i].m * ctc_scale(joint_k[i].e - highest);
             mass = mass + joint_l[i].m + joint_k[i].m;
@@ -327,8 +342,8 @@ template <class REAL, int K> struct ctc_warp {
         }
         total = sum(mass);
         of_blank = sum(blanks) / total;
-        for (int i = 0; i < K; i++) add_fixed(classes, label[i], inside[i], joint_l[i].m * (CTC_FIXED / total) + 0.5);
-        for (int i = 0; i < K; i++) {
+        CTC_CELLS add_fixed(classes, label[i], inside[i], joint_l[i].m * (CTC_FIXED / total) + 0.5);
+        CTC_CELLS {
             Double whole = take_fixed(classes, label[i], inside[i]);
             Mask mine = whole > Double(0.0);
             store(gradient_row(t), label[i], mine, load(gradient_row(t), label[i], mine, 0.0) - whole * (upstream / CTC_FIXED));
@@ -338,12 +353,10 @@ template <class REAL, int K> struct ctc_warp {
     }
 
     CTC_DEVICE void all_backward(double upstream) {
-        int blocks = T / CTC_BLOCK + 1;
         ctc_int table = b.T / CTC_BLOCK + 1, beta = table + CTC_BLOCK;
         start_backward();
         for (int block = (T - 1) / CTC_BLOCK; block >= 0; block--) {
             int start = block * CTC_BLOCK, stop = start + CTC_BLOCK < T ? start + CTC_BLOCK : T, t;
-            (void)blocks;
             keep(beta);
             recall(block);
             for (t = start; t < stop; t++) {
@@ -352,7 +365,7 @@ template <class REAL, int K> struct ctc_warp {
             }
             recall(beta);
             for (t = stop - 1; t >= start; t--) {
-                read(t);
+                read(t, t - CTC_AHEAD);
                 deposit(t, table + t - start, upstream);
                 backward(t);
             }
@@ -374,7 +387,7 @@ template <class REAL, int K> struct ctc_warp {
             if (b.gradient && t % CTC_BLOCK == 0) keep(t / CTC_BLOCK);
             forward(t);
         }
-        for (int i = 0; i < K; i++) { /* the last blank and the last label; every lane learns of them */
+        CTC_CELLS { /* the last blank and the last label; every lane learns of them */
             ctc_cell end = ctc_add(ctc_only(lane_index() * K + i == S, k[i]), ctc_only(lane_index() * K + i == S - 1, l[i]));
             double high = top(end.e), part = sum(end.m * ctc_scale(end.e - high)), both = high > e ? high : e;
             m = m * exp2(larger_of(e - both)) + part * exp2(larger_of(high - both));
@@ -393,18 +406,24 @@ template <class REAL, int K> struct ctc_warp {
 };
 
 #if defined(__CUDACC__)
-extern "C" __global__ void ctc_shim_prepare(ctc_batch b) {
+/* All take one pointer, to the batch on the device. prepare: N warps; rows: N * T warps; chain: N blocks of one warp. */
+extern "C" __global__ void ctc_shim_prepare(const ctc_batch *batch) {
+    ctc_batch b = *batch;
     ctc_int n = (ctc_int)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
     if (n < b.N) ctc_prepare(b, n);
 }
-#define CTC_KERNEL(REAL, SUFFIX, K) \
-    extern "C" __global__ void __launch_bounds__(32) ctc_shim_chain_##SUFFIX##_##K(ctc_batch b) { ctc_warp<REAL, K>(b, blockIdx.x).run(); }
+#define CTC_CHAIN(REAL, SUFFIX, K) \
+    extern "C" __global__ void __launch_bounds__(32) ctc_shim_chain_##SUFFIX##_##K(const ctc_batch *batch) { \
+        ctc_batch b = *batch; \
+        ctc_warp<REAL, K>(b, blockIdx.x).run(); \
+    }
 #define CTC_KERNELS(REAL, SUFFIX) \
-    extern "C" __global__ void ctc_shim_rows_##SUFFIX(ctc_batch b) { \
+    extern "C" __global__ void ctc_shim_rows_##SUFFIX(const ctc_batch *batch) { \
+        ctc_batch b = *batch; \
         ctc_int i = (ctc_int)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; \
         if (i < b.N * b.T) ctc_row<REAL>(b, i / b.T, i % b.T); \
     } \
-    CTC_KERNEL(REAL, SUFFIX, 1) CTC_KERNEL(REAL, SUFFIX, 2) CTC_KERNEL(REAL, SUFFIX, 4) CTC_KERNEL(REAL, SUFFIX, 8) CTC_KERNEL(REAL, SUFFIX, 16)
+    CTC_CHAIN(REAL, SUFFIX, 1) CTC_CHAIN(REAL, SUFFIX, 2) CTC_CHAIN(REAL, SUFFIX, 4) CTC_CHAIN(REAL, SUFFIX, 8) CTC_CHAIN(REAL, SUFFIX, 16)
 CTC_KERNELS(float, f32)
 CTC_KERNELS(double, f64)
 #endif

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #define CTC_DEVICE inline
 enum { LANES = 32 };
@@ -90,37 +89,27 @@ inline double from_bits(int64_t bits) { double x; memcpy(&x, &bits, 8); return x
 inline int64_t to_bits(double x) { int64_t bits; memcpy(&bits, &x, 8); return bits; }
 inline Double power_of_two(const Double &k) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = from_bits((int64_t)(k.v[i] + 1023.0) << 52); return r; }
 inline Double exponent_of(const Double &x) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = (double)((to_bits(x.v[i]) >> 52) & 2047) - 1023.0; return r; }
+template <class T> void prefetch(const T *, const Int &, const Mask &) {}
 inline void settle() {}
 
 #include "../../ctc_shim/kernels/ctc.cu"
 
 template <class REAL, int K> void chains(const ctc_batch &b) { for (ctc_int n = 0; n < b.N; n++) ctc_warp<REAL, K>(b, n).run(); }
 
-template <class REAL> void compute(ctc_batch b, int K, int order) {
-    const ctc_int rows = b.T / CTC_BLOCK + CTC_BLOCK + 2;
-    std::vector<int> verdict(b.N);
-    std::vector<double> statistics(b.N * b.T * 2), cells(b.N * rows * 4 * K * LANES);
-    std::vector<fixed> classes(b.N * b.C);
-    b.verdict = verdict.data();
-    b.statistics = statistics.data();
-    b.cells = cells.data();
-    b.classes = classes.data();
-    backwards = order;
+template <class REAL> void compute(const ctc_batch &b, int K) {
     for (ctc_int n = 0; n < b.N; n++) ctc_prepare(b, n);
     for (ctc_int i = 0; i < b.N * b.T; i++) ctc_row<REAL>(b, i / b.T, i % b.T);
     switch (K) {
         case 1: return chains<REAL, 1>(b);
         case 2: return chains<REAL, 2>(b);
         case 4: return chains<REAL, 4>(b);
+        case 8: return chains<REAL, 8>(b);
         default: return chains<REAL, 16>(b);
     }
 }
 
-extern "C" void emulate(int wide, int K, int order, const void *logits, const int *targets, const int *input_lengths, const int *target_lengths,
-                        const void *upstream, void *loss, void *gradient, ctc_int N, ctc_int T, ctc_int C, ctc_int S, ctc_int stride_n,
-                        ctc_int stride_t, int blank, int normalize, int zero) {
-    ctc_batch b = {targets, input_lengths, target_lengths, 0, 0, 0, 0, logits, upstream, loss, gradient, N, T, C, S, stride_n, stride_t,
-                   blank, normalize, zero};
-    if (wide) compute<double>(b, K, order);
-    else compute<float>(b, K, order);
+extern "C" void emulate(const ctc_batch *b, int wide, int K, int order) {
+    backwards = order;
+    if (wide) compute<double>(*b, K);
+    else compute<float>(*b, K);
 }
