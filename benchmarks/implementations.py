@@ -30,14 +30,28 @@ def _pytensor(batch, mode):
 def torch(batch):
     import torch as t
 
+    def loss(logits, *integers):
+        return t.nn.functional.ctc_loss(t.log_softmax(logits, 2).transpose(0, 1), *integers, reduction="none")
+
+    return _in_torch(loss, batch)
+
+
+def shim_torch(batch):
+    import ctc_shim
+
+    return _in_torch(ctc_shim.torch_ctc_loss, batch)
+
+
+def _in_torch(function, batch):
+    import torch as t
+
     t.set_num_threads(1)
     logits, labels, frames, counts = (t.from_numpy(array) for array in batch)
     labels, frames, counts = labels.long(), frames.long(), counts.long()
     logits.requires_grad_(True)
 
     def loss():
-        scores = t.log_softmax(logits, 2).transpose(0, 1)
-        return t.nn.functional.ctc_loss(scores, labels, frames, counts, reduction="none")
+        return function(logits, labels, frames, counts)
 
     def alone():
         with t.no_grad():
@@ -61,6 +75,15 @@ def optax(batch):
     paddings = (jnp.arange(logits.shape[1])[None] >= frames[:, None]).astype("float32")
     label_paddings = (jnp.arange(labels.shape[1])[None] >= counts[:, None]).astype("float32")
     return _jitted(lambda z: o.ctc_loss(z, paddings, labels, label_paddings, blank_id=0), jax.device_put(logits))
+
+
+def shim_jax(batch):
+    import jax
+
+    import ctc_shim
+
+    logits, *integers = batch
+    return _jitted(lambda z: ctc_shim.jax_ctc_loss(z, *integers), jax.device_put(logits))
 
 
 def keras_3(batch):

@@ -20,6 +20,7 @@ _HOMES = {
     "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
     "ctc_posteriors": "align",
+    "jax_ctc_loss": "kernels.jax_linker",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
     "patch_theano_ctc": "theano_ctc",
@@ -28,6 +29,7 @@ _HOMES = {
     "reference": None,
     "theano_alias": None,
     "theano_ctc_is_patched": "theano_ctc",
+    "torch_ctc_loss": "kernels.torch_linker",
     "unpatch_keras": "keras_patch",
     "unpatch_theano_ctc": "theano_ctc",
 }

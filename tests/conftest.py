@@ -36,6 +36,10 @@ def _left_out():
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz"):
         reasons["test_examples_pytensor.py"] = "needs matplotlib, tqdm and rapidfuzz"
+    named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
+    for library in ("jax", "torch"):
+        if library not in named and not _installed(library):
+            reasons["test_%s.py" % library] = "needs %s" % library
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"

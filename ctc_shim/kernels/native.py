@@ -76,20 +76,23 @@ def cache_folder():
     return chosen or os.path.join(base, "ctc-shim")
 
 
-def built():
-    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None."""
-    parts = [source_text(path) for path in SOURCES] + [" ".join(FLAGS)] + sorted(cpu_features())
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    path = os.path.join(cache_folder(), "ctc-%s%s" % (key, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+def built(sources=SOURCES, flags=()):
+    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None.
+
+    `sources` are C files of this folder, `flags` more options of the compiler; both are part of the library's name.
+    """
+    parts = [source_text(path) for path in sources] + [" ".join(FLAGS + tuple(flags))] + sorted(cpu_features())
+    name = "%s-%s" % (os.path.splitext(os.path.basename(sources[0]))[0], hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16])
+    path = os.path.join(cache_folder(), name + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
     if os.path.exists(path):
         return path
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         return None
-    return path if _compile(compiler.split(), path) else None
+    return path if _compile(compiler.split(), sources, flags, path) else None
 
 
-def _compile(compiler, path):
+def _compile(compiler, sources, flags, path):
     """Build to a temporary name and move it into place, so that two processes never see half a file."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -99,13 +102,14 @@ def _compile(compiler, path):
         return False
     try:
         for extra in (["-march=native"], []):  # some compilers know no native target
-            command = compiler + list(FLAGS) + extra + list(SOURCES) + ["-o", partial, "-lm", "-lpthread"]
+            command = compiler + list(FLAGS) + list(flags) + extra + list(sources) + ["-o", partial, "-lm", "-lpthread"]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode == 0:
                 os.replace(partial, path)
                 return True
         said = done.stderr.decode(errors="replace")[-500:]
-        warnings.warn("the C compiler %s failed on ctc.c and decode.c: %s" % (compiler[0], said), MissingKernelWarning)
+        names = " and ".join(map(os.path.basename, sources))
+        warnings.warn("the C compiler %s failed on %s: %s" % (compiler[0], names, said), MissingKernelWarning)
         return False
     except OSError:
         return False
