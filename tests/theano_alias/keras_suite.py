@@ -83,7 +83,7 @@ def run(tests, files, pytest_arguments):
     collector = Collector()
     os.chdir(tests)
     open("empty.ini", "w").close()
-    pytest.main(["-c", "empty.ini", "--rootdir", tests, "-p", "no:cacheprovider", "-W", "ignore", "-q", "--tb=short",
+    pytest.main(["-c", "empty.ini", "--rootdir", tests, "--assert=plain", "-p", "no:cacheprovider", "-p", "no:warnings", "-q", "--tb=short",
                  "--continue-on-collection-errors"] + pytest_arguments + files, plugins=[collector])
     return collector.outcomes
 
