@@ -77,6 +77,7 @@ def _keras(batch):
     """(stock, patched) losses of the legacy Keras installed here, on Theano or on the alias, or (None, None)."""
     from . import keras_is_patched, legacy, patch_keras, unpatch_keras
 
+    os.environ["KERAS_BACKEND"] = "theano"
     with legacy.keras_on_theano() as there:
         if not there:
             return None, None

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from . import __version__, keras_patch, reference
+from . import __version__, keras_patch, legacy, reference, theano_alias
 from .kernels import host, native
 
 PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
@@ -36,9 +36,10 @@ def examine():
               _check("kernel against brute force, loss and gradient", _kernel_against_brute_force),
               _check("kernel against TensorFlow's numbers", _kernel_against_tensorflow)]
     checks += [_check("ctc_loss on %s, loss and gradient" % package, _symbolic, package) for package in _family()]
-    keras = _keras()
-    if keras.get("patched"):
-        checks.append(_check("K.ctc_batch_cost against TensorFlow's numbers", _keras_against_tensorflow))
+    with legacy.keras_on_theano():
+        keras = _keras()
+        if keras.get("patched"):
+            checks.append(_check("K.ctc_batch_cost against TensorFlow's numbers", _keras_against_tensorflow))
     return {"ctc_shim": __version__, "python": platform.python_version(), "machine": platform.machine(),
             "packages": _versions(), "keras": keras, "kernel": _kernel(), "checks": checks,
             "well": all(check["passed"] for check in checks)}
@@ -114,7 +115,8 @@ def _keras():
     except Exception as error:
         return {"text": "does not load: %s" % error}
     places = ["%s.%s" % place for place in keras_patch.touched()]
-    text = "%s, %s" % (keras.__version__, "patched at " + ", ".join(places) if places else "not patched")
+    served = " (theano served by %s)" % legacy.theano_server() if theano_alias.is_installed() else ""
+    text = "%s%s, %s" % (keras.__version__, served, "patched at " + ", ".join(places) if places else "not patched")
     return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}
 
 

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import sys
 
+from . import theano_alias
+
 
 def has_keras():
     """Is a Keras installed that has a Theano backend?"""
@@ -15,7 +17,7 @@ def has_keras():
 
 def theano_server():
     """'theano' where Theano (or Theano-PyMC) is installed, else 'pytensor' where PyTensor or Aesara can stand in, else None."""
-    if "theano" in sys.modules or importlib.util.find_spec("theano") is not None:
+    if not theano_alias.is_installed() and ("theano" in sys.modules or importlib.util.find_spec("theano") is not None):
         return "theano"
     return "pytensor" if any(importlib.util.find_spec(name) for name in ("pytensor", "aesara")) else None
 
@@ -28,17 +30,18 @@ def keras_on_theano():
     minutes for stock Keras' graph of CTC.
     """
     server = theano_server() if has_keras() else None
-    os.environ["KERAS_BACKEND"] = "theano"
     if server != "pytensor":
         yield server is not None
         return
-    from . import theano_alias, unpatch_keras
+    from . import unpatch_keras
 
+    was_installed = theano_alias.is_installed()
     with theano_alias.install():
         import theano
 
         try:
-            with theano.config.change_flags(mode="FAST_COMPILE"):
+            with theano.config.change_flags(mode="FAST_COMPILE", cxx=""):
                 yield True
         finally:
-            unpatch_keras()
+            if not was_installed:
+                unpatch_keras()
