@@ -9,7 +9,7 @@ import importlib.machinery
 import re
 
 TRIGGERS = re.compile(r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
-                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]")
+                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\[")
 
 # numpy names that are gone -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
@@ -79,6 +79,14 @@ class Mender(ast.NodeTransformer):
         if _is_name(index, "slices"):
             whole = _at(index, ast.Call(_helper("index"), [index], []))
             node.slice = whole if node.slice is index else ast.Index(whole)
+        return node
+
+    def visit_Assign(self, node):
+        """`group.attrs[name] = value` of a list of bytes: h5py 3 would store texts of variable length, and read str."""
+        self.generic_visit(node)
+        owner = getattr(node.targets[0], "value", None)
+        if isinstance(node.targets[0], ast.Subscript) and isinstance(owner, ast.Attribute) and owner.attr == "attrs":
+            node.value = _at(node.value, ast.Call(_helper("attribute"), [node.value], []))
         return node
 
     def visit_ImportFrom(self, node):
