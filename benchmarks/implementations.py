@@ -30,14 +30,28 @@ def _pytensor(batch, mode):
 def torch(batch):
     import torch as t
 
+    def loss(logits, *integers):
+        return t.nn.functional.ctc_loss(t.log_softmax(logits, 2).transpose(0, 1), *integers, reduction="none")
+
+    return _in_torch(loss, batch)
+
+
+def shim_torch(batch):
+    import ctc_shim
+
+    return _in_torch(ctc_shim.torch_ctc_loss, batch)
+
+
+def _in_torch(function, batch):
+    import torch as t
+
     t.set_num_threads(1)
     logits, labels, frames, counts = (t.from_numpy(array) for array in batch)
     labels, frames, counts = labels.long(), frames.long(), counts.long()
     logits.requires_grad_(True)
 
     def loss():
-        scores = t.log_softmax(logits, 2).transpose(0, 1)
-        return t.nn.functional.ctc_loss(scores, labels, frames, counts, reduction="none")
+        return function(logits, labels, frames, counts)
 
     def alone():
         with t.no_grad():
@@ -61,6 +75,15 @@ def optax(batch):
     paddings = (jnp.arange(logits.shape[1])[None] >= frames[:, None]).astype("float32")
     label_paddings = (jnp.arange(labels.shape[1])[None] >= counts[:, None]).astype("float32")
     return _jitted(lambda z: o.ctc_loss(z, paddings, labels, label_paddings, blank_id=0), jax.device_put(logits))
+
+
+def shim_jax(batch):
+    import jax
+
+    import ctc_shim
+
+    logits, *integers = batch
+    return _jitted(lambda z: ctc_shim.jax_ctc_loss(z, *integers), jax.device_put(logits))
 
 
 def keras_3(batch):
@@ -110,3 +133,75 @@ def tensorflow(batch):
         return loss, tape.gradient(loss, moved)
 
     return lambda: alone().numpy(), lambda: [value.numpy() for value in both()]
+
+
+def warp_ctc(batch):
+    """Baidu's warp-ctc, built from its sources: g++ -std=c++11 -O3 -march=native -DCTC_DISABLE_OMP -fPIC -shared -Iinclude
+    src/ctc_entrypoint.cpp -o libwarpctc.so; WARP_CTC names that library."""
+    import ctypes
+    import os
+
+    import numpy as np
+
+    class Options(ctypes.Structure):
+        _fields_ = [("where", ctypes.c_int), ("threads", ctypes.c_uint64), ("blank", ctypes.c_int)]
+
+    library = ctypes.CDLL(os.environ["WARP_CTC"])
+    logits, labels, frames, counts = batch
+    scores = np.ascontiguousarray(logits.swapaxes(0, 1))
+    flat = np.concatenate([row[:count] for row, count in zip(labels, counts)]).astype("int32")
+    N, C = logits.shape[0], logits.shape[2]
+    costs, gradient, options, size = np.empty(N, "float32"), np.empty_like(scores), Options(0, 1, 0), ctypes.c_size_t()
+    integers = [array.astype("int32") for array in (flat, counts, frames)]
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in integers]
+    if library.get_workspace_size(pointers[1], pointers[2], C, N, options, ctypes.byref(size)):
+        raise RuntimeError("warp-ctc: get_workspace_size failed")
+    workspace = np.empty(size.value, "uint8")
+
+    def call(out):
+        address = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)  # noqa: E731
+        if library.compute_ctc_loss(address(scores), address(out), *pointers, C, N, address(costs), address(workspace), options):
+            raise RuntimeError("warp-ctc failed")
+        return costs, integers
+
+    return lambda: call(None), lambda: call(gradient)
+
+
+def keras_patched(batch):
+    return _keras(batch, "theano", patched=True)
+
+
+def keras_stock(batch):
+    return _keras(batch, "theano", patched=False)
+
+
+def keras_tensorflow(batch):
+    return _keras(batch, "tensorflow", patched=False)
+
+
+def _keras(batch, backend, patched):
+    """K.ctc_batch_cost of a legacy Keras, from probabilities, with its gradient to them."""
+    import os
+
+    os.environ.update(KERAS_BACKEND=backend, CTC_SHIM_PATCH=str(int(patched)))
+    import numpy as np
+
+    if patched:
+        import ctc_shim  # noqa: F401
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))
+    from keras import backend as K
+
+    logits, labels, frames, counts = batch
+    moved = logits[:, :, list(range(1, logits.shape[2])) + [0]]  # the blank is the last class there
+    exps = np.exp(moved - moved.max(axis=2, keepdims=True))
+    values = [labels - 1, exps / exps.sum(axis=2, keepdims=True), frames[:, None], counts[:, None]]
+    symbols = [K.placeholder(ndim=value.ndim, dtype=str(value.dtype)) for value in values]
+    cost = K.ctc_batch_cost(*symbols)
+    gradient = K.gradients(K.sum(cost), [symbols[1]] if backend == "tensorflow" else symbols[1])
+    alone = K.function(symbols, [cost])
+    both = K.function(symbols, [cost] + (gradient if isinstance(gradient, list) else [gradient]))
+    return lambda: alone(values), lambda: both(values)

@@ -16,15 +16,22 @@ _HOMES = {
     "InfeasibleTargetError": "checks",
     "check_batch": "diagnose",
     "ctc_align": "align",
+    "ctc_beam_search_decode": "decode",
+    "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
     "ctc_posteriors": "align",
+    "jax_ctc_loss": "kernels.jax_linker",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
+    "patch_theano_ctc": "theano_ctc",
     "patched_keras": "keras_patch",
     "history": None,
     "reference": None,
     "theano_alias": None,
+    "theano_ctc_is_patched": "theano_ctc",
+    "torch_ctc_loss": "kernels.torch_linker",
     "unpatch_keras": "keras_patch",
+    "unpatch_theano_ctc": "theano_ctc",
 }
 
 __all__ = sorted(_HOMES) + ["__version__"]

@@ -17,8 +17,9 @@ def _parser():
     commands.required = True
 
     run = commands.add_parser("run", help="run an unmodified script with Keras patched")
-    run.add_argument("--on", choices=("theano", "pytensor"), default="theano",
-                     help="what serves the name theano: Theano itself, or PyTensor through ctc_shim.theano_alias")
+    run.add_argument("--on", choices=("theano", "pytensor"),
+                     help="what serves the name theano: Theano itself, or PyTensor through ctc_shim.theano_alias "
+                          "(default: Theano where it is installed, else PyTensor for a legacy Keras)")
     run.add_argument("-m", dest="is_module", action="store_true", help="the script is a module, as in python -m")
     run.add_argument("script", help="path of the script, or name of the module")
     run.add_argument("script_arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
@@ -35,8 +36,10 @@ def _parser():
 
 
 def _run(options):
+    from . import legacy
+
     os.environ["KERAS_BACKEND"] = "theano"
-    if options.on == "pytensor":
+    if (options.on or (legacy.has_keras() and legacy.theano_server())) == "pytensor":
         from . import theano_alias
 
         theano_alias.install()

@@ -4,7 +4,6 @@ The inputs of the issue's own table were never published. These are made from a 
 last, the targets of the issue.
 """
 import collections
-import importlib.util
 import json
 import os
 
@@ -75,19 +74,21 @@ def as_text(found, notes):
 
 
 def _keras(batch):
-    """(stock, patched) losses of the legacy Keras installed here, or (None, None)."""
-    if any(importlib.util.find_spec(name) is None for name in ("keras", "theano")):
-        return None, None
-    os.environ["KERAS_BACKEND"] = "theano"
-    from . import keras_is_patched, patch_keras, unpatch_keras
-    from keras import backend as K
+    """(stock, patched) losses of the legacy Keras installed here, on Theano or on the alias, or (None, None)."""
+    from . import keras_is_patched, legacy, patch_keras, unpatch_keras
 
-    if K.backend() != "theano" or not (keras_is_patched() or patch_keras()):
-        return None, None
-    patched = _evaluate(K, batch)
-    unpatch_keras()
-    stock = _evaluate(K, batch)
-    patch_keras()
+    os.environ["KERAS_BACKEND"] = "theano"
+    with legacy.keras_on_theano() as there:
+        if not there:
+            return None, None
+        from keras import backend as K
+
+        if K.backend() != "theano" or not (keras_is_patched() or patch_keras()):
+            return None, None
+        patched = _evaluate(K, batch)
+        unpatch_keras()
+        stock = _evaluate(K, batch)
+        patch_keras()
     return stock, patched
 
 

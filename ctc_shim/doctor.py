@@ -7,7 +7,7 @@ import platform
 import sys
 import warnings
 
-from . import __version__, keras_patch, proofs
+from . import __version__, keras_patch, legacy, proofs, theano_alias
 from .kernels import native
 
 PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
@@ -21,9 +21,10 @@ def examine():
         ("kernel against TensorFlow's frozen numbers", proofs.kernel_against_tensorflow),
         ("best path and posteriors against every path", proofs.alignment_against_every_path))]
     checks += [proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package) for package in _family()]
-    keras = _keras()
-    if keras.get("patched"):
-        checks.append(proofs.attempt("K.ctc_batch_cost against TensorFlow's frozen numbers", proofs.keras_against_tensorflow))
+    with legacy.keras_on_theano():
+        keras = _keras()
+        if keras.get("patched"):
+            checks.append(proofs.attempt("K.ctc_batch_cost against TensorFlow's frozen numbers", proofs.keras_against_tensorflow))
     return {"ctc_shim": __version__, "python": platform.python_version(), "machine": platform.machine(),
             "packages": _versions(), "keras": keras, "kernel": _kernel(), "checks": checks,
             "well": all(check["passed"] for check in checks)}
@@ -100,5 +101,8 @@ def _keras():
     except Exception as error:
         return {"text": "does not load: %s" % error}
     places = ["%s.%s" % place for place in keras_patch.touched()]
-    text = "%s, %s" % (keras.__version__, "patched at " + ", ".join(places) if places else "not patched")
+    served = " (theano served by %s)" % legacy.theano_server() if theano_alias.is_installed() else ""
+    text = "%s%s, %s" % (keras.__version__, served, "patched at " + ", ".join(places) if places else "not patched")
+    added = ["%s.%s" % place for place in keras_patch.added()]
+    text += "; added for it: " + ", ".join(added) if added else ""
     return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}

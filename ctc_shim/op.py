@@ -64,9 +64,10 @@ def _register(lib):
 
     rewrites.register(lib, _classes[lib.package])
     if lib.package == "pytensor":
-        from .kernels import numba_linker
+        from .kernels import jax_linker, numba_linker, torch_linker
 
-        numba_linker.register_when_loaded(_classes[lib.package])
+        for linker in (jax_linker, numba_linker, torch_linker):
+            linker.register_when_loaded(_classes[lib.package])
 
 
 class _CTCLossMethods(object):

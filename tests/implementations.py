@@ -5,7 +5,10 @@ CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named on
 * numpy: the reference, as the op computes without a compiled kernel
 * native: the compiled kernel through ctypes
 * graph: the symbolic definition, in Python mode (its C code takes a minute to compile, and is not the point)
-* perform: the op in Python mode; c: the op through the library's C linker; numba: through PyTensor's Numba linker
+* perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker, torch_linker: through PyTensor's
+  Numba, JAX and PyTorch linkers
+* jax: jax_ctc_loss, with the compiled kernel; jax_scan: the lax.scan behind it
+* torch: torch_ctc_loss
 """
 import contextlib
 import importlib
@@ -18,7 +21,8 @@ from ctc_shim.kernels import host, native
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
 DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
 NAMES = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", DEFAULT).split(",")
-CAN_RAISE = {"numpy", "native", "perform", "c", "numba"}
+CAN_RAISE = {"numpy", "native", "perform", "c", "numba", "torch", "torch_linker"}
+PYTENSOR_MODES = {"numba": "NUMBA", "jax_linker": "JAX", "torch_linker": "PYTORCH"}
 
 OPTIONS = dict(blank=0, normalize=True, infeasible="inf", time_major=False)
 
@@ -29,6 +33,10 @@ def run(name, case, dtype):
     logits = case.logits.astype(dtype)
     if name in ("numpy", "native"):
         return _on_arrays(name, logits, case, options)
+    if name in ("jax", "jax_scan"):
+        return _in_jax(name, logits, case, options)
+    if name == "torch":
+        return _in_torch(logits, case, options)
     function = _compiled(name, dtype, tuple(sorted(options.items())))
     return function(logits, case.targets.astype("int32"), case.input_lengths.astype("int32"), case.target_lengths.astype("int64"))
 
@@ -36,7 +44,7 @@ def run(name, case, dtype):
 def _on_arrays(name, logits, case, options):
     loss = np.empty(len(case.targets), dtype=logits.dtype)
     gradient = np.full(logits.shape, 77, dtype=logits.dtype)  # every element must be written
-    with _kernel(name == "native"):
+    with kernel(name == "native"):
         host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=loss, gradient=gradient, **options)
         alone = np.empty_like(loss)
         host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options)
@@ -45,9 +53,11 @@ def _on_arrays(name, logits, case, options):
 
 
 @contextlib.contextmanager
-def _kernel(wanted):
+def kernel(wanted):
+    """With the compiled kernel, or (wanted False) as where there is none."""
     before = list(native._loaded)
     if wanted:
+        native._loaded[:] = [library for library in before if library is not None]
         assert native.load() is not None, "no compiled kernel here"
     else:
         native._loaded[:] = [None]
@@ -55,6 +65,47 @@ def _kernel(wanted):
         yield
     finally:
         native._loaded[:] = before
+
+
+def _in_jax(name, logits, case, options):
+    import jax
+
+    from ctc_shim.kernels import jax_call, jax_linker
+
+    assert jax_call.available(), "the kernel cannot be joined to JAX here"
+    integers = case.targets, case.input_lengths, case.target_lengths
+
+    def summed(logits):
+        loss = jax_linker.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
+        return loss.sum(), loss
+
+    with jax.enable_x64(logits.dtype == np.float64 or name == "jax_scan"):  # in float32 the log of a long path lacks digits
+        (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(logits)
+        assert loss.dtype == gradient.dtype == logits.dtype
+        return np.asarray(loss), np.asarray(gradient)
+
+
+def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
+    import jax.numpy as jnp
+
+    from ctc_shim.kernels import jax_scan
+
+    logits = logits.swapaxes(0, 1) if time_major else logits
+    return jax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
+
+
+def _in_torch(logits, case, options):
+    import torch
+
+    from ctc_shim.kernels.torch_linker import torch_ctc_loss
+
+    logits = torch.from_numpy(logits).requires_grad_()
+    arrays = [torch.from_numpy(array) for array in (case.targets, case.input_lengths, case.target_lengths)]
+    loss = torch_ctc_loss(logits, *arrays, **options)
+    loss.sum().backward()
+    with torch.no_grad():
+        assert torch.equal(torch_ctc_loss(logits, *arrays, **options).nan_to_num(), loss.nan_to_num())
+    return loss.detach().numpy(), logits.grad.numpy()
 
 
 _functions = {}
@@ -79,12 +130,12 @@ def _compile(name, dtype, options):
 
 def mode(library, name):
     """The compilation mode that an implementation's name stands for."""
-    Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
+    Mode = importlib.import_module(library.__name__ + ".compile.mode").Mode
     if name in ("graph", "perform"):
         return Mode("py", "fast_compile" if name == "graph" else "fast_run")
     if name == "c":
         assert library.config.cxx, "no C++ compiler for the C linker"
         return Mode("cvm", "fast_run")
-    if name == "numba":
-        return "NUMBA"
+    if name in PYTENSOR_MODES:
+        return PYTENSOR_MODES[name]
     raise ValueError("no implementation is called %r" % name)

@@ -4,9 +4,11 @@ import contextlib
 import numpy as np
 
 import ctc_shim
+import keras
 from keras import backend as K
 
-EPSILON = 1e-8 if tuple(int(n) for n in __import__("keras").__version__.split(".")) < (2, 1, 3) else 1e-7
+VERSION = tuple(int(n) for n in keras.__version__.split("."))
+EPSILON = 1e-8 if VERSION < (2, 1, 3) else 1e-7
 
 
 @contextlib.contextmanager

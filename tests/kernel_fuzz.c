@@ -8,27 +8,11 @@
 #define CTC_SHIM_TABLE_BYTES 2e4 /* small: checkpoints and threads come into play in small cases */
 #define CTC_SHIM_THREAD_WORK 1.0
 #include "../ctc_shim/kernels/ctc.c"
-#include <stdio.h>
+#include "fuzz.h"
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "line %d, iteration %ld: %s\n", __LINE__, iteration, #condition); \
-            abort(); \
-        } \
-    } while (0)
+static long errors, infinite, not_numbers, possible;
 
-static long iteration, errors, infinite, not_numbers, possible;
-static uint64_t state = 88172645463325252u;
-
-static int64_t below(int64_t n) { /* uniform in [0, n) */
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return n > 0 ? (int64_t)((state >> 11) % (uint64_t)n) : 0;
-}
 static double uniform(void) { return (double)below(1 << 30) / (1 << 30); }
-static void *room(int64_t bytes) { return malloc(bytes > 0 ? (size_t)bytes : 1); }
 
 static double score(int64_t kind, double scale) {
     double z = scale * (uniform() + uniform() + uniform() - 1.5);
@@ -153,12 +137,7 @@ DEFINE_ROUND(float, f32, 3e-5)
 DEFINE_ROUND(double, f64, 1e-9)
 
 int main(int count, char **arguments) {
-    long rounds = count > 1 ? atol(arguments[1]) : 1000;
-    if (count > 2) state ^= (uint64_t)atol(arguments[2]) * 0x9e3779b97f4a7c15u;
-    for (iteration = 0; iteration < rounds; iteration++) {
-        if (iteration % 2) round_f64();
-        else round_f32();
-    }
+    long rounds = all_rounds(count, arguments, round_f32, round_f64);
     printf("%ld rounds: %ld errors found as they should; rows: %ld finite, %ld infinite, %ld NaN\n", rounds, errors, possible, infinite,
            not_numbers);
     return 0;

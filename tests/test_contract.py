@@ -72,7 +72,7 @@ def test_same_bits_every_time(name):
 
 @st.composite
 def _batches(draw):
-    N, T, C, S = draw(st.integers(0, 4)), draw(st.integers(0, 15)), draw(st.integers(1, 9)), draw(st.integers(0, 6))
+    N, T, C, S = draw(st.integers(0, 4)), draw(st.integers(0, 40)), draw(st.integers(1, 9)), draw(st.integers(0, 20))
     S = S if C > 1 else 0
     blank = draw(st.integers(-C, C - 1))
     rng = np.random.RandomState(draw(st.integers(0, 2 ** 31 - 1)))

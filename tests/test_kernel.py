@@ -1,5 +1,6 @@
 """The compiled kernel through its own face: threads, strides, posteriors, the build and what happens without one."""
 import os
+import platform
 import subprocess
 import sys
 
@@ -102,6 +103,25 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
     assert_gradient(got[1], want[1], "float32")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["even", "collapsed", "peaky", "holes"])
+def test_where_groups_of_frames_meet(library, kind, dtype):
+    """The kernel takes 16 frames at a time and rounds bands to 8 cells: every length around those, and targets that just fit."""
+    rng = np.random.RandomState(8)
+    for T in list(range(1, 20)) + [24, 31, 32, 33, 40, 47, 48, 49, 64, 100]:
+        counts = np.unique([0, T // 3, max(T - 16, 0), max(T - 8, 0), max(T - 7, 0), T - 1, T])
+        logits = rng.randn(len(counts), T, 4) * (60 if kind == "peaky" else 1)
+        logits[:, :, 0] += 30 if kind == "collapsed" else 0
+        if kind == "holes":
+            logits[rng.rand(*logits.shape) < 0.1] = -np.inf
+        targets = np.arange(T)[None, :] % 3 + 1 + np.zeros((len(counts), 1), "int64")
+        logits, frames = logits.astype(dtype), np.full(len(counts), T)
+        want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
+        got = _call(library, logits, targets, frames, counts)
+        assert_loss(got[0], want[0], dtype)
+        assert_gradient(got[1], want[1], dtype)
+
+
 def _python(code, **environment):
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, **environment))
@@ -161,3 +181,29 @@ def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
     compiler = os.environ.get("CC") or "gcc"
     said = _python(FAST_MATH % os.path.dirname(os.path.abspath(__file__)), CC=compiler + " -ffast-math", CTC_SHIM_CACHE=str(tmp_path))
     assert said.strip() == "fine"
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    """{name: path} of what setup.py builds: beside the sources in an installed wheel, else built here."""
+    names = [name for name, _ in native.VARIANTS] + [native.BASE]
+    if not native.variant_path(native.BASE):
+        folder = str(tmp_path_factory.mktemp("built"))
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", folder, "--build-temp", folder], cwd=root, check=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return {name: os.path.join(folder, "ctc_shim", "kernels", "_ctc_%s.so" % name) for name in names}
+    return {name: native.variant_path(name) for name in names}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the variants are those of x86-64")
+def test_every_variant_that_this_processor_runs_is_right(variants):
+    features, runnable = native.cpu_features(), [native.BASE]
+    runnable += [name for name, needed in native.VARIANTS if features.issuperset(needed)]
+    assert set(variants) == {"base", "v2", "v3", "v4"} and all(map(os.path.exists, variants.values()))
+    logits, targets, frames, counts = _large_batch(N=4, T=90, C=9, S=20)
+    want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
+    for name in runnable:
+        got = _call(native.open_library(variants[name]), logits, targets, frames, counts)
+        assert_loss(got[0], want[0], "float32")
+        assert_gradient(got[1], want[1], "float32")

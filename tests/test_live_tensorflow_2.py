@@ -24,6 +24,27 @@ def test_ctc_batch_cost(c):
     assert (error <= 1e-5 + 1.5e-6 * want[:, None, None]).all()
 
 
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 6, 10, 30, 100])
+def test_decoders(width):
+    """Larger batches than the frozen ones. TensorFlow computes in float32: a near-tie at the edge of a beam may fall otherwise."""
+    rng, same, rows = np.random.RandomState(width), 0, 0
+    for _ in range(12):
+        N, T, C = 6, rng.randint(1, 80), rng.randint(2, 40)
+        scores, frames = (rng.randn(N, T, C) * rng.choice([0.3, 1, 3, 8])).astype("float32"), rng.randint(1, T + 1, N)
+        by_time, lengths = scores.transpose(1, 0, 2), frames.astype("int32")
+        if width:
+            labels, log_probs = (a[:, 0] for a in ctc_shim.ctc_beam_search_decode(scores, frames, -1, beam_width=width))
+            paths, theirs = tf.nn.ctc_beam_search_decoder(by_time, lengths, beam_width=width)
+        else:
+            labels, log_probs = ctc_shim.ctc_greedy_decode(scores, frames, -1, normalize=False)
+            paths, theirs = tf.nn.ctc_greedy_decoder(by_time, lengths)
+        want, theirs = tf.sparse.to_dense(paths[0], default_value=-1).numpy(), theirs.numpy()[:, 0] * (1 if width else -1)
+        equal = [[x for x in one if x >= 0] == [x for x in two if x >= 0] for one, two in zip(labels, want)]
+        same += (np.isclose(log_probs, theirs, rtol=1e-5, atol=1e-5) & equal).sum()
+        rows += N
+    assert same >= rows - 1
+
+
 def test_keras_3_is_left_alone():
     import keras
 

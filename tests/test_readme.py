@@ -1,4 +1,4 @@
-"""Every block of the README runs, the commands it names exist, and its numbers are those that the commands print."""
+"""Every block of the README and of docs/ runs, links lead somewhere, and the README's commands and numbers are true."""
 import importlib.util
 import os
 import re
@@ -10,9 +10,21 @@ import pytest
 from ctc_shim import compare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as stream:
-    README = stream.read()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
+PATHS = ["README.md", os.path.join("examples", "README.md"), os.path.join("benchmarks", "README.md")]
+PATHS += sorted(os.path.join("docs", name) for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md"))
+
+
+def _read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _blocks(path):
+    return re.findall(r"```(\w+)\n(.*?)```", _read(path), flags=re.S)
+
+
+README = _read("README.md")
+BLOCKS = _blocks("README.md")
 
 
 def _run(arguments, **environment):
@@ -22,13 +34,21 @@ def _run(arguments, **environment):
     return done.stdout.decode()
 
 
-PYTHON = [code for language, code in BLOCKS if language == "python"]
-HAS_PYTENSOR = importlib.util.find_spec("pytensor") is not None
+def _python_blocks():
+    """(page and number, code) of the blocks that this environment can run: some need PyTensor or another library."""
+    for path in PATHS:
+        for number, (language, code) in enumerate(_blocks(path)):
+            needed = set(re.findall(r"^import (pytensor|jax|torch|pymc)\b", code, flags=re.M))
+            if language == "python" and all(importlib.util.find_spec(name) for name in needed):
+                yield "%s-%d" % (path, number), code
 
 
-@pytest.mark.parametrize("code", [code for code in PYTHON if HAS_PYTENSOR or "pytensor" not in code])
-def test_python_blocks(code):
-    _run(["-c", code])
+PYTHON = dict(_python_blocks())
+
+
+@pytest.mark.parametrize("place", sorted(PYTHON))
+def test_python_blocks(place):
+    _run(["-c", PYTHON[place]])
 
 
 def test_code_by_line_ten():
@@ -46,9 +66,9 @@ def test_the_table_is_what_compare_prints(compared):
         assert min(errors) < 5e-6, row
 
 
-@pytest.mark.parametrize("place", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_links_lead_somewhere(place):
-    assert os.path.exists(os.path.join(ROOT, place))
+@pytest.mark.parametrize("path, place", [(path, place) for path in PATHS for place in re.findall(r"\]\(([^)#: ]+)\)", _read(path))])
+def test_links_lead_somewhere(path, place):
+    assert os.path.exists(os.path.join(ROOT, os.path.dirname(path), place))
 
 
 def test_commands_that_the_readme_names():

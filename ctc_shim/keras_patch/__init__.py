@@ -1,7 +1,8 @@
 """Legacy Keras (1.0.8 - 2.3.1) on its Theano backend, mended: the verbs.
 
 `import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend`` (or acts at once when it is loaded). What is
-replaced, and how it is undone, stands in bindings.py; the replacing functions in replacements.py.
+replaced, and how it is undone, stands in bindings.py; the replacing functions in replacements.py; what keeps Keras itself
+from running on today's Theanos in mends.py.
 """
 import contextlib
 import importlib.util
@@ -13,10 +14,10 @@ import wrapt
 
 from .. import checks
 from .bindings import Bindings
-
-BACKEND = "keras.backend.theano_backend"
+from .mends import BACKEND, Mends
 
 _bindings = Bindings()
+_mends = Mends()
 _state = {"armed": False, "hooked": False, "infeasible": "tensorflow"}
 
 
@@ -26,13 +27,13 @@ class KerasPatchWarning(UserWarning):
 
 def arm():
     """Patch Keras as soon as its Theano backend is loaded; CTC_SHIM_PATCH=0 in the environment prevents it."""
+    _set_policy(_policy_of_the_environment())  # it holds for a later patch_keras() too
     if os.environ.get("CTC_SHIM_PATCH", "1") != "0":
-        _set_policy(os.environ.get("CTC_SHIM_INFEASIBLE"))
         _arm()
 
 
 def patch_keras(infeasible=None):
-    """Make K.ctc_batch_cost of the Theano backend return TensorFlow's numbers.
+    """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers: ctc_batch_cost, ctc_decode and their relatives.
 
     Importing ctc_shim does this already; the function is for after `unpatch_keras`, for CTC_SHIM_PATCH=0, and to choose a
     policy. Calling it twice is safe.
@@ -62,6 +63,7 @@ def unpatch_keras():
     """Put every name back as it was, those that did not exist included; calling it twice is safe."""
     _state["armed"] = False
     _bindings.undo()
+    _mends.undo()
 
 
 def keras_is_patched():
@@ -81,6 +83,8 @@ def patched_keras(infeasible=None):
         _state.update(armed=before["armed"], infeasible=before["infeasible"])
         if not was_active:
             _bindings.undo()
+        if not before["armed"]:
+            _mends.undo()
 
 
 def touched():
@@ -88,8 +92,14 @@ def touched():
     return _bindings.touched()
 
 
+def added():
+    """The (module name, attribute) pairs that Theano has now because Keras needs them, for reports and tests."""
+    return _mends.added()
+
+
 def _arm():
     _state["armed"] = True
+    _mends.do()
     if not _state["hooked"]:
         _state["hooked"] = True
         wrapt.register_post_import_hook(_when_loaded, BACKEND)  # at once, when it is loaded
@@ -101,7 +111,16 @@ def _when_loaded(backend):
     if _state["armed"] and hasattr(backend, "T"):
         from . import replacements
 
+        _mends.backend_loaded(backend)
         _bindings.do(backend, replacements.make(backend, lambda: _state["infeasible"]))
+
+
+def _policy_of_the_environment():
+    policy = os.environ.get("CTC_SHIM_INFEASIBLE")
+    if policy and policy not in checks.POLICIES:
+        raise ValueError("the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
+                         % (", ".join(checks.POLICIES), policy))
+    return policy
 
 
 def _set_policy(infeasible):

@@ -1,9 +1,13 @@
-"""The functions that take the place of Keras' own on the Theano backend, with the meaning they have on TensorFlow's."""
-import sys
+"""The functions that take the place of Keras' own on the Theano backend, with the meaning they have on TensorFlow's.
 
+Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of them: ctc_path_probs,
+ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of stock's recursion.
+"""
 import numpy as np
 
 from ..loss import ctc_loss
+from . import decoding
+from .arguments import epsilon, lengths, with_axes
 
 
 def make(backend, policy):
@@ -38,10 +42,11 @@ def make(backend, policy):
             CTC(softmax(ln(y_pred + epsilon))), as Keras computes it on TensorFlow.
         """
         T = backend.T
-        y_pred = _with_axes("y_pred", T.as_tensor_variable(y_pred), 3)
-        targets = T.cast(_with_axes("y_true", T.as_tensor_variable(y_true), 2), "int64")
-        input_lengths = _lengths(T, "input_length", input_length)
-        target_lengths = _without_trailing_blanks(T, targets, _lengths(T, "label_length", label_length), y_pred.shape[2] - 1)
+        y_pred = with_axes("ctc_batch_cost: y_pred", T.as_tensor_variable(y_pred), 3)
+        targets = T.cast(with_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2), "int64")
+        input_lengths = lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
+        target_lengths = lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
+        target_lengths = _without_trailing_blanks(T, targets, target_lengths, y_pred.shape[2] - 1)
         if y_pred.dtype not in ("float32", "float64"):
             y_pred = T.cast(y_pred, "float32")
         frame = T.arange(y_pred.shape[1]).dimshuffle("x", 0)
@@ -51,34 +56,23 @@ def make(backend, policy):
         loss = ctc_loss(scores, targets, input_lengths, target_lengths, blank=-1, infeasible=policy())
         return loss.dimshuffle(0, "x")
 
-    return {"ctc_batch_cost": ctc_batch_cost}
+    def ctc_cost(predict, Y):
+        """CTC loss of one sequence, nats: that of `ctc_batch_cost` (ctc_shim).
 
+        Parameters
+        ----------
+        predict : (T, C) tensor
+            Probabilities (a softmax's output), every frame of them valid.
+        Y : (S,) tensor
+            Labels, all of them valid.
+        """
+        T = backend.T
+        predict = with_axes("ctc_cost: predict", T.as_tensor_variable(predict), 2)
+        labels = with_axes("ctc_cost: Y", T.as_tensor_variable(Y), 1)
+        frames, count = (T.stack([value.shape[0]]) for value in (predict, labels))
+        return ctc_batch_cost(labels.dimshuffle("x", 0), predict.dimshuffle("x", 0, 1), frames, count)[0, 0]
 
-def epsilon(backend):
-    """What the TensorFlow backend of the same Keras adds before the logarithm: the literal 1e-8 in old releases."""
-    return 1e-8 if _keras_version() < EPSILON_IS_CONFIGURED else float(backend.epsilon())
-
-
-EPSILON_IS_CONFIGURED = (2, 1, 3)
-
-
-def _keras_version():
-    text = getattr(sys.modules.get("keras"), "__version__", "2.3.1")
-    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
-
-
-def _with_axes(name, value, ndim):
-    if value.ndim != ndim:
-        raise ValueError("ctc_batch_cost: %s must have %d axes, got %d" % (name, ndim, value.ndim))
-    return value
-
-
-def _lengths(T, name, value):
-    """(N, 1) or (N,) of any dtype as (N,) int64."""
-    value = T.as_tensor_variable(value)
-    if value.ndim not in (1, 2):
-        raise ValueError("ctc_batch_cost: %s must have shape (N, 1) or (N,), got %d axes" % (name, value.ndim))
-    return T.cast(value[:, 0] if value.ndim == 2 else value, "int64")
+    return dict(decoding.make(backend), ctc_batch_cost=ctc_batch_cost, ctc_cost=ctc_cost)
 
 
 def _without_trailing_blanks(T, targets, lengths, blank):

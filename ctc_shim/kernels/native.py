@@ -1,11 +1,13 @@
-"""ctc.c as a shared library, through ctypes: found where setup.py built it, or built once into a cache with the C compiler.
+"""ctc.c and decode.c as one shared library, through ctypes: found where setup.py built it, or built once into a cache with the
+C compiler.
 
-A build is keyed by the text of ctc.c and by the processor's features, so a cache shared between machines stays right.
+A build is keyed by the text of both files and by the processor's features, so a cache shared between machines stays right.
 Without a compiler and without a prebuilt library there is one warning, and the numpy reference computes instead.
 """
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -14,26 +16,29 @@ import warnings
 
 import numpy as np
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctc.c")
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "ctc.c")
+SOURCES = (SOURCE, os.path.join(HERE, "decode.c"))  # of the library; C linkers take ctc.c alone
 FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno", "-fPIC", "-shared")
 
-# Prebuilt variants, best first, with the features of numpy's __cpu_features__ each needs (x86-64-v4, v3, v2).
+# What setup.py builds ahead, best first (x86-64-v4, v3, v2), with the features of numpy's __cpu_features__ that each needs.
 VARIANTS = (
     ("v4", ("AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512CD", "FMA3", "AVX2")),
     ("v3", ("AVX2", "FMA3", "F16C")),
     ("v2", ("SSE42", "POPCNT")),
-    ("base", ()),
 )
+BASE = "base"  # runs anywhere, several times slower: the last resort
 
 
 class MissingKernelWarning(UserWarning):
     """No compiled kernel could be found or built: results are the same, but slower."""
 
 
-def source_text():
-    """The text of ctc.c."""
-    with open(SOURCE) as stream:
-        return stream.read()
+def source_text(path=SOURCE):
+    """The text of ctc.c, or of another file, with the parts that it includes in their places: all that a compiler needs."""
+    with open(path) as stream:
+        text = stream.read()
+    return re.sub(r'^#include "(\w+\.h)".*$', lambda part: source_text(os.path.join(os.path.dirname(path), part.group(1))), text, flags=re.M)
 
 
 def cpu_features():
@@ -50,13 +55,18 @@ def cpu_features():
 
 def prebuilt():
     """Path of the best variant that setup.py built for this processor, or None."""
-    suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
     features = cpu_features()
     for variant, needed in VARIANTS:
-        path = os.path.join(os.path.dirname(SOURCE), "_ctc_%s%s" % (variant, suffix))
-        if os.path.exists(path) and features.issuperset(needed):
+        path = variant_path(variant)
+        if path and features.issuperset(needed):
             return path
     return None
+
+
+def variant_path(variant):
+    """Path of one variant that setup.py built, or None."""
+    path = os.path.join(HERE, "_ctc_%s%s" % (variant, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+    return path if os.path.exists(path) else None
 
 
 def cache_folder():
@@ -66,19 +76,23 @@ def cache_folder():
     return chosen or os.path.join(base, "ctc-shim")
 
 
-def built():
-    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None."""
-    key = hashlib.sha256("\n".join([source_text(), " ".join(FLAGS)] + sorted(cpu_features())).encode()).hexdigest()[:16]
-    path = os.path.join(cache_folder(), "ctc-%s%s" % (key, sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
+def built(sources=SOURCES, flags=()):
+    """Path of a library built for this processor by the C compiler found here (now, or in an earlier process), or None.
+
+    `sources` are C files of this folder, `flags` more options of the compiler; both are part of the library's name.
+    """
+    parts = [source_text(path) for path in sources] + [" ".join(FLAGS + tuple(flags))] + sorted(cpu_features())
+    name = "%s-%s" % (os.path.splitext(os.path.basename(sources[0]))[0], hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16])
+    path = os.path.join(cache_folder(), name + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"))
     if os.path.exists(path):
         return path
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         return None
-    return path if _compile(compiler.split(), path) else None
+    return path if _compile(compiler.split(), sources, flags, path) else None
 
 
-def _compile(compiler, path):
+def _compile(compiler, sources, flags, path):
     """Build to a temporary name and move it into place, so that two processes never see half a file."""
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -88,13 +102,14 @@ def _compile(compiler, path):
         return False
     try:
         for extra in (["-march=native"], []):  # some compilers know no native target
-            command = compiler + list(FLAGS) + extra + [SOURCE, "-o", partial, "-lm", "-lpthread"]
+            command = compiler + list(FLAGS) + list(flags) + extra + list(sources) + ["-o", partial, "-lm", "-lpthread"]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if done.returncode == 0:
                 os.replace(partial, path)
                 return True
-        warnings.warn("the C compiler %s failed on ctc.c: %s" % (compiler[0], done.stderr.decode(errors="replace")[-500:]),
-                      MissingKernelWarning)
+        said = done.stderr.decode(errors="replace")[-500:]
+        names = " and ".join(map(os.path.basename, sources))
+        warnings.warn("the C compiler %s failed on %s: %s" % (compiler[0], names, said), MissingKernelWarning)
         return False
     except OSError:
         return False
@@ -116,16 +131,23 @@ def load():
 def _load():
     if os.environ.get("CTC_SHIM_KERNEL") == "numpy":
         return None
-    path = prebuilt() or built()
+    path = prebuilt() or built() or variant_path(BASE)
     if path is None:
         warnings.warn("ctc_shim found no prebuilt kernel and could build none (no C compiler, or %s cannot be written): CTC runs "
                       "in numpy, correct but slower. Install gcc or clang, or set CC, or set CTC_SHIM_CACHE to a folder, and start "
                       "again; CTC_SHIM_KERNEL=numpy chooses numpy silently" % cache_folder(), MissingKernelWarning, stacklevel=3)
         return None
+    return open_library(path)
+
+
+def open_library(path):
+    """The shared library at `path`, its entries typed."""
     library = ctypes.CDLL(path)
-    for entry in (library.ctc_shim_f32, library.ctc_shim_f64):
-        entry.restype = ctypes.c_int64
-        entry.argtypes = ARGUMENTS
+    for names, arguments in ((("ctc_shim_f32", "ctc_shim_f64"), ARGUMENTS),
+                             (("ctc_shim_decode_f32", "ctc_shim_decode_f64"), DECODE_ARGUMENTS)):
+        for name in names:
+            getattr(library, name).restype = ctypes.c_int64
+            getattr(library, name).argtypes = arguments
     return library
 
 
@@ -135,6 +157,9 @@ ARGUMENTS = ([P, I, I, I, I, I, I]  # logits, its strides (bytes), N, T, C
              + [I, I, I]  # blank, normalize, infeasible
              + [P, P, I, I, I]  # loss, gradient, its strides, mode
              + [P, I, I, P])  # upstream, stride, threads, report
+DECODE_ARGUMENTS = ([P, I, I, I, I, I, I, P, I]  # logits, its strides (bytes), N, T, C; input_lengths, stride
+                    + [I, I, I, I, I]  # blank, normalize, beam width (0: best path), paths, merge
+                    + [P, P, P, I, P])  # labels, lengths, scores, threads, report
 
 
 def thread_count():
@@ -185,3 +210,34 @@ def call(library, scores, targets, input_lengths, target_lengths, blank, normali
                   threads, report.ctypes.data)
     report[0] = error
     return report
+
+
+def call_decoder(library, scores, input_lengths, blank, normalize, beam_width, paths, merge, threads=0):
+    """One call of decode.c on host arrays.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+        From `load`.
+    scores : (N, T, C) float32 or float64 array, any strides
+    input_lengths : (N,) int64 array
+    blank, normalize, beam_width, paths, merge : int, bool, int, int, bool
+        `beam_width` 0: the best path, and `paths` is 1.
+    threads : int
+        As in `call`.
+
+    Returns
+    -------
+    labels : (N, paths, T) int64 array, -1 beyond the lengths
+    lengths : (N, paths) int64 array
+    log_probs : (N, paths) float64 array
+    report : (4,) int64 array
+    """
+    entry = library.ctc_shim_decode_f32 if scores.dtype == np.float32 else library.ctc_shim_decode_f64
+    N, T, C = scores.shape
+    labels, lengths = np.full((N, paths, T), -1, dtype=np.int64), np.zeros((N, paths), dtype=np.int64)
+    log_probs, report = np.zeros((N, paths)), np.zeros(4, dtype=np.int64)
+    report[0] = entry(scores.ctypes.data, scores.strides[0], scores.strides[1], scores.strides[2], N, T, C,
+                      input_lengths.ctypes.data, input_lengths.strides[0], blank, int(normalize), beam_width, paths, int(merge),
+                      labels.ctypes.data, lengths.ctypes.data, log_probs.ctypes.data, threads, report.ctypes.data)
+    return labels, lengths, log_probs, report

@@ -51,6 +51,15 @@ def _not_served(fullname):
             "uses; ask at the ctc-shim issue tracker if you need this one" % fullname)
 
 
+def insert_before_the_path(finders):
+    """In front of whatever lies on the path, and behind those who watch imports (wrapt's hooks, with which ctc_shim waits
+    for Keras): these ask again and so come to ours.
+    """
+    path_finder = importlib.machinery.PathFinder
+    at = sys.meta_path.index(path_finder) if path_finder in sys.meta_path else len(sys.meta_path)
+    sys.meta_path[at:at] = finders
+
+
 class State(object):
     """What install() changed, so that uninstall() can take it back."""
 
@@ -69,11 +78,7 @@ class State(object):
     def _arm(self):
         self.loaded_before = set(sys.modules)
         self.finders = [AliasFinder(), MendingFinder(), NumbaFinder()]
-        # Just before the path: in front of whatever lies on it, and behind those who watch imports (wrapt's hooks,
-        # with which ctc_shim waits for Keras): these ask again and so come to ours.
-        path_finder = importlib.machinery.PathFinder
-        at = sys.meta_path.index(path_finder) if path_finder in sys.meta_path else len(sys.meta_path)
-        sys.meta_path[at:at] = self.finders
+        insert_before_the_path(self.finders)
 
     def leave(self):
         self.depth -= 1

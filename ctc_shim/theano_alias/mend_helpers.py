@@ -3,6 +3,8 @@ import collections
 import collections.abc as abstract
 import inspect
 
+import numpy as np
+
 ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
 
 
@@ -24,6 +26,12 @@ def truth(value):
 
 def index(slices):
     return tuple(slices) if isinstance(slices, list) else slices
+
+
+def attribute(value):
+    """What h5py < 3 stored for this value: a list of bytes as an array of their longest length."""
+    is_bytes = isinstance(value, (list, tuple)) and value and all(isinstance(item, bytes) for item in value)
+    return np.asarray(value) if is_bytes else value
 
 
 def yaml_load(stream):

@@ -1,15 +1,15 @@
 """What legacy Keras needs on new Pythons, numpy 2 and h5py 3: small edits of its own source as it is loaded.
 
 Nothing outside Keras is touched, and no byte code of an edited module is written, so that the same Keras without the
-alias is what it was. A module without any of the words in TRIGGERS is loaded as ever.
+alias is what it was. A module without any of the words in TRIGGERS is loaded as ever. On real Theano keras_patch/mends.py
+applies the first two menders, each where it is needed.
 """
 import ast
 import importlib.machinery
 import re
-import sys
 
 TRIGGERS = re.compile(r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
-                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]")
+                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\[")
 
 # numpy names that are gone -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
@@ -18,8 +18,47 @@ ABSTRACT = ("Iterable", "Mapping", "Sequence", "Container", "Callable", "Hashabl
 HELPERS = "ctc_shim.theano_alias.mend_helpers"
 
 
+class CollectionsMender(ast.NodeTransformer):
+    """The abstract classes, which from Python 3.10 on are in collections.abc only."""
+
+    triggers = re.compile(r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT))
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        if _is_name(node.value, "collections") and node.attr in ABSTRACT:
+            return _at(node, _helper("abstract", node.attr))
+        return node
+
+    def visit_ImportFrom(self, node):
+        if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
+            node.module = "collections.abc"
+        return node
+
+
+class H5pyMender(ast.NodeTransformer):
+    """What h5py 3 reads, writes and calls otherwise than h5py 2."""
+
+    triggers = re.compile(r"\.decode\(|\.fid\b|h5py\.File\(")
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        if node.attr == "fid":  # of an h5py.File, whose id it is
+            node.attr = "id"
+        return node
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute):
+            if node.func.attr == "decode" and len(node.args) == 1 and _is_utf8(node.args[0]):
+                return _at(node, ast.Call(_helper("text"), [node.func.value], []))
+            if node.func.attr == "File" and _is_name(node.func.value, "h5py") and _only(node, "driver", "backing_store"):
+                # a file in memory: h5py < 3 opened it for writing unless told otherwise
+                node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
+        return node
+
+
 class Mender(ast.NodeTransformer):
-    """Rewrites the syntax tree of one Keras module; line numbers stay."""
+    """The rest, which only the alias needs; line numbers stay."""
 
     def visit_Attribute(self, node):
         self.generic_visit(node)
@@ -29,12 +68,8 @@ class Mender(ast.NodeTransformer):
                 node.attr = NUMPY[node.attr]
             elif node.attr in BUILTINS:
                 return _at(node, ast.Name(node.attr, node.ctx))
-        elif owner == "collections" and node.attr in ABSTRACT:
-            return _at(node, _helper("abstract", node.attr))
         elif owner == "inspect" and node.attr == "getargspec":
             return _at(node, _helper("getargspec"))
-        elif node.attr == "fid":  # of an h5py.File, whose id it is
-            node.attr = "id"
         return node
 
     def visit_Subscript(self, node):
@@ -46,10 +81,16 @@ class Mender(ast.NodeTransformer):
             node.slice = whole if node.slice is index else ast.Index(whole)
         return node
 
+    def visit_Assign(self, node):
+        """`group.attrs[name] = value` of a list of bytes: h5py 3 would store texts of variable length, and read str."""
+        self.generic_visit(node)
+        owner = getattr(node.targets[0], "value", None)
+        if isinstance(node.targets[0], ast.Subscript) and isinstance(owner, ast.Attribute) and owner.attr == "attrs":
+            node.value = _at(node.value, ast.Call(_helper("attribute"), [node.value], []))
+        return node
+
     def visit_ImportFrom(self, node):
-        if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
-            node.module = "collections.abc"
-        elif node.module == "pkg_resources":
+        if node.module == "pkg_resources":
             node.module = HELPERS
         return node
 
@@ -62,14 +103,9 @@ class Mender(ast.NodeTransformer):
 
     def visit_Call(self, node):
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute):
-            if node.func.attr == "decode" and len(node.args) == 1 and _is_utf8(node.args[0]):
-                return _at(node, ast.Call(_helper("text"), [node.func.value], []))
-            if node.func.attr == "load" and _is_name(node.func.value, "yaml") and len(node.args) == 1 and not node.keywords:
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "load" and _is_name(node.func.value, "yaml"):
+            if len(node.args) == 1 and not node.keywords:
                 node.func = _at(node, _helper("yaml_load"))
-            if node.func.attr == "File" and _is_name(node.func.value, "h5py") and _only(node, "driver", "backing_store"):
-                # a file in memory: h5py < 3 opened it for writing unless told otherwise
-                node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
         return node
 
 
@@ -98,17 +134,26 @@ def _is_utf8(node):
     return value in ("utf8", "utf-8")
 
 
-def mend(source, path):
+MENDERS = (CollectionsMender, H5pyMender, Mender)
+
+
+def mend(source, path, menders=MENDERS):
     """Source of a Keras module -> its code, mended."""
-    tree = Mender().visit(ast.parse(source, path))
+    tree = ast.parse(source, path)
+    for mender in menders:
+        tree = mender().visit(tree)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
 
 class MendingLoader(importlib.machinery.SourceFileLoader):
+    def __init__(self, fullname, path, menders):
+        super(MendingLoader, self).__init__(fullname, path)
+        self.menders = menders
+
     def exec_module(self, module):
         from . import mend_helpers
         module.ctc_shim_mend = mend_helpers
-        exec(mend(self.get_source(self.name), self.path), module.__dict__)
+        exec(mend(self.get_source(self.name), self.path, self.menders), module.__dict__)
 
 
 class MendingFinder(object):
@@ -119,6 +164,12 @@ class MendingFinder(object):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         loader = getattr(spec, "loader", None)
-        if type(loader) is importlib.machinery.SourceFileLoader and TRIGGERS.search(loader.get_source(fullname)):
-            spec.loader = MendingLoader(fullname, loader.path)
+        if type(loader) is importlib.machinery.SourceFileLoader:
+            menders = self.menders(loader.get_source(fullname))
+            if menders:
+                spec.loader = MendingLoader(fullname, loader.path, menders)
         return spec
+
+    def menders(self, source):
+        """Those that this source needs."""
+        return MENDERS if TRIGGERS.search(source) else ()

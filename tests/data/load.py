@@ -94,3 +94,12 @@ def frozen_decode(name):
         path_at, prob_at = path_at + n * k * width, prob_at + n * k
         out[tuple(str(key).split("/"))] = FrozenDecode(paths, prob, str(error) or None, str(sha))
     return out
+
+
+# What each cell of the matrix asks of the decoder; without merge_repeated, so that each Keras has its own default.
+MATRIX_DECODE = {"greedy": {"greedy": True}, "beam 2 top 2 merge default": {"greedy": False, "beam_width": 2, "top_paths": 2}}
+
+
+def matrix_cases():
+    """A few of the cases for each cell of the matrix: Keras' own pair first, and no batch of one."""
+    return [c for c in cases()[::12] if len(c.labels) > 1]

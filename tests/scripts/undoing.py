@@ -26,6 +26,9 @@ def main():
     assert vars(sys.modules["__main__"])["ctc_batch_cost"] is backend.ctc_batch_cost is users.my_cost is not stock
     names = set(touched())
     assert ("users_module", "my_cost") in names and ("keras.backend.theano_backend", "ctc_batch_cost") in names
+    for module in MIRRORS:  # absent from old releases, and added there
+        assert vars(module)["ctc_decode"] is backend.ctc_decode and backend.ctc_decode.__module__.startswith("ctc_shim."), module
+        assert vars(module)["ctc_label_dense_to_sparse"].__module__.startswith("ctc_shim."), module
     patched = backend.ctc_batch_cost
     ctc_shim.patch_keras()  # twice is once
     assert backend.ctc_batch_cost is patched and set(touched()) == names

@@ -16,11 +16,12 @@ HAS_LIBRARY = any(importlib.util.find_spec(name) for name in ("pytensor", "aesar
 collect_ignore_glob = [] if HAS_LIBRARY else ["test_*.py"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alone():
     """alone(code, **environment): run Python code in a new process, warnings as errors; its standard output."""
     def run(code, timeout=600, warnings="error", **environment):
-        env = dict(os.environ, PYTHONPATH=ROOT, KERAS_BACKEND="theano", **environment)
+        path = os.pathsep.join([ROOT] + [p for p in [os.environ.get("PYTHONPATH")] if p])
+        env = dict(os.environ, PYTHONPATH=path, KERAS_BACKEND="theano", **environment)
         process = subprocess.run([sys.executable, "-W", warnings, "-c", code], env=env, timeout=timeout,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
         assert process.returncode == 0, process.stderr[-3000:]

@@ -1,5 +1,6 @@
 """An unmodified legacy Keras script on PyTensor, patched: `python -m ctc_shim run --on pytensor`."""
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -7,16 +8,46 @@ import sys
 import numpy as np
 import pytest
 
+from ctc_shim import compare, history
+
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs a legacy Keras")
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-def test_keras_own_pair():
+def _ctc_shim(*arguments):
+    flags = dict(PYTENSOR_FLAGS=os.environ.get("PYTENSOR_FLAGS", "") + ",cxx=,linker=py")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments), cwd=ROOT,
+                          env=dict(os.environ, **flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("how", [["--on", "pytensor"], []])
+def test_keras_own_pair(how):
     script = os.path.join(os.path.dirname(HERE), "scripts", "keras_pair.py")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "ctc_shim", "run", "--on", "pytensor", script], cwd=ROOT,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert done.returncode == 0, done.stderr.decode()
-    losses = [float(number) for number in done.stdout.decode().split()[-2:]]
+    losses = [float(number) for number in _ctc_shim("run", *(how + [script])).split()[-2:]]
     np.testing.assert_allclose(losses, [3.34211, 5.42262], rtol=2e-6)
+
+
+def test_a_module_and_its_arguments(tmp_path, monkeypatch):
+    (tmp_path / "train.py").write_text("import sys\nfrom keras import backend as K\nimport theano\n"
+                                       "print(__name__, sys.argv[1:], K.backend(), 'pytensor' in theano.__version__)")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    out = _ctc_shim("run", "--on", "pytensor", "-m", "train", "--epochs", "3")
+    assert out.split("\n")[0] == "__main__ ['--epochs', '3'] theano True"
+
+
+def test_the_comparison_is_of_real_keras():
+    lines = [line.split() for line in _ctc_shim("compare").splitlines()]
+    assert lines[1][-5:] == ["stock", "Keras", "patched", "Keras", "TensorFlow+"]
+    numbers = np.array([line[-3:] for line in lines[2:12]], dtype=float)
+    np.testing.assert_allclose(numbers[:, 1], numbers[:, 2], rtol=2e-6)
+    np.testing.assert_allclose(numbers[:, 0], history.stock_keras_loss(*compare.items())[0], rtol=1e-5)
+
+
+def test_the_doctor_examines_keras():
+    report = json.loads(_ctc_shim("doctor", "--json"))
+    assert report["keras"]["patched"] and "theano served by pytensor" in report["keras"]["text"]
+    assert [c for c in report["checks"] if "K.ctc_batch_cost" in c["name"]]

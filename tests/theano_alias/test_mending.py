@@ -38,6 +38,16 @@ def test_files_in_memory_are_written_and_have_an_image():
     assert space["f"](h5py)[1:4] == b"HDF"
 
 
+def test_lists_of_bytes_are_stored_as_ever(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(str(tmp_path / "a.h5"), "w") as f:
+        space = run("def store(f, value):\n    f.attrs['names'] = value", f=f)
+        space["store"](f, [b"efg", b"hi"])
+        assert f.attrs["names"].dtype.kind == "S" and f.attrs["names"].tolist() == [b"efg", b"hi"]
+        space["store"](f, "text")
+        assert f.attrs["names"] == "text"
+
+
 def test_what_is_not_gone_stays():
     space = run("import numpy as np, codecs\na = np.float32\nb = codecs.encode(b'x', 'base64').decode('ascii')\n"
                 "import collections\nc = collections.OrderedDict")

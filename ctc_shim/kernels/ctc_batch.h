@@ -1,0 +1,156 @@
+/* ---- what a call is given, and what a thread works with ---------------------------------------------------------- */
+
+typedef struct {
+    const char *logits, *targets, *input_lengths, *target_lengths, *upstream;
+    char *loss, *gradient;
+    int64_t stride_n, stride_t, stride_c, targets_stride_n, targets_stride_s, input_lengths_stride, target_lengths_stride;
+    int64_t gradient_stride_n, gradient_stride_t, upstream_stride;
+    int64_t N, T, C, S, blank, normalize, infeasible, mode, item;
+    int64_t longest, labels, width, rows, padded; /* most frames, most labels, cells a row, rows of the table, C rounded up */
+} ctc_shim_batch;
+
+/* The memory of one thread: made once a call, for the largest sequence of the batch. */
+typedef struct {
+    ctc_shim_frame *frames;     /* (longest,) */
+    double *table;              /* lattice rows of the frames of the current block */
+    double *carry;              /* a lattice row: alpha after the last frame of a group, normalised */
+    double *checkpoints;        /* the first four arrays of the carry before each block */
+    double *beta;               /* 3 lattice rows, the last a carry */
+    double *linear;             /* the four arrays of a ctc_shim_linear */
+    double *skip, *pairs, *posterior, *reference;
+    char *row, *exps;           /* (padded,) each: a row copied, exponentials */
+    int32_t *label, *earliest;
+} ctc_shim_scratch;
+
+static int64_t ctc_shim_int(const char *base, int64_t offset) {
+    int64_t value;
+    memcpy(&value, base + offset, 8);
+    return value;
+}
+static int64_t ctc_shim_frames_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->input_lengths, n * b->input_lengths_stride); }
+static int64_t ctc_shim_labels_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->target_lengths, n * b->target_lengths_stride); }
+static int64_t ctc_shim_label_of(const ctc_shim_batch *b, int64_t n, int64_t s) {
+    return ctc_shim_int(b->targets, n * b->targets_stride_n + s * b->targets_stride_s);
+}
+
+/* U_n: the fewest frames that can spell the target. */
+static int64_t ctc_shim_fewest(const ctc_shim_batch *b, int64_t n) {
+    int64_t s, S = ctc_shim_labels_of(b, n), fewest = S;
+    for (s = 1; s < S; s++) fewest += ctc_shim_label_of(b, n, s) == ctc_shim_label_of(b, n, s - 1);
+    return fewest;
+}
+
+static ctc_shim_cells ctc_shim_cells_at(double *rows, int64_t width, int64_t index) {
+    int64_t lane = width + 2 * CTC_SHIM_FENCE;
+    double *base = rows + index * CTC_SHIM_ARRAYS * lane + CTC_SHIM_FENCE;
+    ctc_shim_cells cells;
+    cells.label_m = base;
+    cells.label_e = base + lane;
+    cells.blank_m = base + 2 * lane;
+    cells.blank_e = base + 3 * lane;
+    cells.emission_m = base + 4 * lane;
+    cells.emission_e = base + 5 * lane;
+    return cells;
+}
+
+static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
+    int64_t j;
+    for (j = -CTC_SHIM_FENCE; j < width + CTC_SHIM_FENCE; j++) {
+        cells->label_m[j] = cells->blank_m[j] = cells->emission_m[j] = 0;
+        cells->label_e[j] = cells->blank_e[j] = cells->emission_e[j] = CTC_SHIM_NEVER;
+    }
+}
+
+/* Frame t of sequence n as a contiguous aligned row: in place, or copied. A `padded` row goes on with -inf to a multiple of 16. */
+static const void *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int padded) {
+    const char *row = b->logits + n * b->stride_n + t * b->stride_t;
+    int64_t c;
+    if (b->stride_c == b->item && (uintptr_t)row % (uintptr_t)b->item == 0) {
+        if (!padded || b->padded == b->C) return row;
+        memcpy(w->row, row, (size_t)(b->C * b->item));
+        return w->row;
+    }
+    for (c = 0; c < b->C; c++) memcpy(w->row + c * b->item, row + c * b->stride_c, (size_t)b->item);
+    return w->row;
+}
+
+/* Emissions of the labels in the band of one frame. */
+static void ctc_shim_emissions(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row, const ctc_shim_frame *frame,
+                               const ctc_shim_cells *cells) {
+    int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
+    double *m = cells->emission_m, *e = cells->emission_e;
+    if (b->item == 4) ctc_shim_emissions_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, m, e);
+    else ctc_shim_emissions_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, m, e);
+    m[start - 1] = 0;
+    e[start - 1] = CTC_SHIM_NEVER;
+}
+
+/* The same in linear form; returns the least of them and of the blank's. */
+static double ctc_shim_emissions_linear(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row,
+                                        const ctc_shim_frame *frame, double blank_y, double *y) {
+    int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
+    y[start - 1] = 0;
+    if (b->item == 4) return ctc_shim_emit_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, blank_y, y);
+    return ctc_shim_emit_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, blank_y, y);
+}
+
+/* A whole row of the gradient set to `value`, or to factor * softmax when `sum` is given. */
+static void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double value,
+                               const ctc_shim_sum *sum) {
+    char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
+    if (!sum && value == 0) memset(out, 0, (size_t)(b->C * b->item));
+    else if (b->item == 4) {
+        if (sum) ctc_shim_softmax_f32((const float *)w->exps, w->reference, sum, b->C, value, (float *)out);
+        else ctc_shim_fill_f32((float *)out, b->C, (float)value);
+    } else {
+        if (sum) ctc_shim_softmax_f64((const double *)w->exps, w->reference, sum, b->C, value, (double *)out);
+        else ctc_shim_fill_f64((double *)out, b->C, value);
+    }
+}
+
+static void ctc_shim_write_rows(const ctc_shim_batch *b, int64_t n, int64_t start, int64_t stop, double value) {
+    for (; b->gradient && start < stop; start++) ctc_shim_write_row(b, NULL, n, start, value, NULL);
+}
+
+static void ctc_shim_write_loss(const ctc_shim_batch *b, int64_t n, double loss) {
+    if (b->item == 4) ((float *)b->loss)[n] = (float)loss;
+    else ((double *)b->loss)[n] = loss;
+}
+
+static double ctc_shim_upstream(const ctc_shim_batch *b, int64_t n) {
+    float single;
+    double value = 1;
+    if (b->upstream && b->item == 4) {
+        memcpy(&single, b->upstream + n * b->upstream_stride, 4);
+        return single;
+    }
+    if (b->upstream) memcpy(&value, b->upstream + n * b->upstream_stride, 8);
+    return value;
+}
+
+/* Reads the target, and finds the band of every frame: label j can be reached from frame earliest[j] on, and can still
+ * finish until earliest[j] + (T - U). The frames of a group share a band. */
+static void ctc_shim_prepare(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t T, int64_t S, int64_t fewest) {
+    int64_t j, t, end, repeats = 0, low = 0, high = 0, previous = -1;
+    for (j = 0; j < b->width; j++) {
+        int64_t label = j < S ? ctc_shim_label_of(b, n, j) : b->blank;
+        w->skip[j] = j < S && label != previous;
+        repeats += j < S && label == previous;
+        w->label[j] = (int32_t)label;
+        w->earliest[j] = (int32_t)(j + repeats);
+        previous = label;
+    }
+    for (t = 0; t < T; t = end) {
+        end = ctc_shim_group_end(t, T);
+        while (high < S && w->earliest[high] < end) high++;
+        while (low < high && w->earliest[low] < t - (T - fewest)) low++;
+        for (; t < end; t++) {
+            w->frames[t].start = (int32_t)(low / CTC_SHIM_LANES);
+            w->frames[t].stop = (int32_t)((high + CTC_SHIM_LANES) / CTC_SHIM_LANES);
+        }
+    }
+}
+
+/* Doubles in the four alpha arrays of a row, and in all six. */
+static size_t ctc_shim_alpha_size(const ctc_shim_batch *b) { return (size_t)(4 * (b->width + 2 * CTC_SHIM_FENCE)); }
+static size_t ctc_shim_row_size(const ctc_shim_batch *b) { return (size_t)(CTC_SHIM_ARRAYS * (b->width + 2 * CTC_SHIM_FENCE)); }

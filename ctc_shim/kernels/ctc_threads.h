@@ -1,0 +1,67 @@
+/* ---- errors, memory, threads: of ctc.c and decode.c alike --------------------------------------------------------- */
+
+static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t s, int64_t value) {
+    if (report) {
+        report[0] = kind;
+        report[1] = n;
+        report[2] = s;
+        report[3] = value;
+    }
+    return kind;
+}
+
+/* The next `bytes` of a block of memory, on a cache line of its own; only counts while there is no block yet. */
+static char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
+    char *piece = block ? block + *used : NULL;
+    *used += (bytes + 63) / 64 * 64;
+    return piece;
+}
+
+static int64_t ctc_shim_take(int64_t *next) {
+#if defined(_WIN32)
+    return (*next)++;
+#else
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+#endif
+}
+
+/* work() on each of the workers (`size` bytes apart), in a thread of its own but for the first. */
+static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, int64_t threads) {
+#if !defined(_WIN32)
+    pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
+    int64_t i, started = 0;
+    for (i = 1; ids && i < threads; i++) started += pthread_create(&ids[started], NULL, work, (char *)workers + (size_t)i * size) == 0;
+    work(workers); /* takes all that no other thread takes: a thread that could not start costs only time */
+    for (i = 0; i < started; i++) pthread_join(ids[i], NULL);
+    free(ids);
+#else
+    (void)threads;
+    (void)size;
+    work(workers);
+#endif
+}
+
+/* CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
+static int64_t ctc_shim_processors(void) {
+    static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
+    int64_t i, count = 1;
+    for (i = 0; i < 2; i++) {
+        const char *value = getenv(names[i]);
+        if (value && atoi(value) > 0) return atoi(value);
+    }
+#if !defined(_WIN32)
+    count = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+    return count;
+}
+
+/* Threads worth starting: at most `wanted`, as many as there are processors where the caller leaves it open (0). */
+static int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
+#if defined(_WIN32)
+    wanted = 1;
+#endif
+    if (wanted <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) wanted = ctc_shim_processors();
+    if (wanted > work / CTC_SHIM_THREAD_WORK) wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
+    if (wanted > N) wanted = N;
+    return wanted < 1 ? 1 : wanted;
+}

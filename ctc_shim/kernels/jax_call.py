@@ -1,0 +1,169 @@
+"""The compiled kernel as a call within JAX programs (JAX inside functions): built, registered, batched and partitioned.
+
+On a CPU it is an XLA custom call of ctc_xla.c; on every other platform, or without a C compiler, jax_scan.py computes. A batch
+that is sharded over devices stays where it is: each device calls the kernel on its own rows.
+"""
+import functools
+import os
+import warnings
+
+from . import jax_scan, native
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctc_xla.c")
+TARGET = "ctc_shim_xla"
+
+
+def compute(arrays, blank, normalize, infeasible, time_major, with_gradient):
+    """[loss (N,)], or [loss, gradient], as traced arrays; no derivatives are defined here.
+
+    Parameters
+    ----------
+    arrays : list
+        logits (N, T, C) of float32 or float64, targets (N, S), input_lengths (N,), target_lengths (N,) of int32 or int64, and,
+        if wanted with the gradient, upstream (N,), which multiplies it.
+    blank : int
+        In 0 .. C - 1.
+    infeasible : {"inf", "zero"}
+    time_major : bool
+        `logits` and the gradient are (T, N, C).
+    """
+    import jax
+
+    options = (blank, normalize, infeasible, time_major, with_gradient)
+    in_scan = functools.partial(_in_scan, options)
+    if not available():
+        return in_scan(*arrays)
+    return jax.lax.platform_dependent(*arrays, cpu=_kernel(options, len(arrays)), default=in_scan)
+
+
+@functools.lru_cache()
+def available():
+    """Is the kernel registered with XLA? False, after one warning, where it can be neither found nor built."""
+    import ctypes
+
+    import jax
+
+    kernel = native.load()  # it warns by itself
+    if kernel is None:
+        return False
+    # jaxlib's version is part of the library's name: its header may change
+    path = native.built((SOURCE,), ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAX=%s" % jax.__version__))
+    if path is None:
+        warnings.warn("ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
+                      "gcc or clang, or set CC, and start again", native.MissingKernelWarning, stacklevel=2)
+        return False
+    joint = ctypes.CDLL(path)
+    joint.ctc_shim_xla_entries.restype = None
+    joint.ctc_shim_xla_entries(ctypes.cast(kernel.ctc_shim_f32, ctypes.c_void_p), ctypes.cast(kernel.ctc_shim_f64, ctypes.c_void_p))
+    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(joint.ctc_shim_xla), platform="cpu")
+    return True
+
+
+def _in_scan(options, logits, *others):
+    """As the kernel: loss, or loss and gradient."""
+    import jax
+    import jax.numpy as jnp
+
+    blank, normalize, infeasible, time_major, with_gradient = options
+
+    def summed(logits):
+        by_row = logits.swapaxes(0, 1) if time_major else logits
+        loss = jax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(logits.dtype)
+        return loss.sum(), loss
+
+    if not with_gradient:
+        return [summed(logits)[1]]
+    (_, loss), gradient = jax.value_and_grad(summed, has_aux=True)(logits)
+    if len(others) > 3:
+        upstream = others[3][None, :, None] if time_major else others[3][:, None, None]
+        gradient = jnp.where(gradient == 0, 0, gradient * upstream)
+    return [loss, gradient]
+
+
+@functools.lru_cache(maxsize=None)
+def _kernel(options, arguments):
+    """A function of traced arrays that calls the kernel; `options` as for `_in_scan`.
+
+    It keeps logits as (N, T, C) whatever their order in memory, so that one rule serves for batching and for partitioning.
+    """
+    import jax
+
+    time_major, with_gradient = options[3:]
+    split = _partitioned(functools.partial(_custom_call, options), arguments, with_gradient)
+
+    @jax.custom_batching.custom_vmap
+    def call(*arrays):
+        return list(split(*arrays))
+
+    @call.def_vmap
+    def call_on_more_axes(size, batched, *arrays):
+        import jax.numpy as jnp
+
+        whole = [array if known else jnp.broadcast_to(array, (size,) + array.shape) for array, known in zip(arrays, batched)]
+        flat = call(*[array.reshape((-1,) + array.shape[2:]) for array in whole])
+        return [array.reshape((size, -1) + array.shape[1:]) for array in flat], [True] * len(flat)
+
+    def in_any_order(logits, *others):
+        by_row = logits.swapaxes(0, 1) if time_major else logits  # of the view only: the call asks for the layout that is there
+        results = call(by_row, *others)
+        if time_major:
+            results[1:] = [gradient.swapaxes(0, 1) for gradient in results[1:]]
+        return _varying_like(results, logits, *others)
+
+    return in_any_order
+
+
+def _varying_like(results, *arrays):
+    """Within shard_map: `results` marked as different on each device along the axes where one of `arrays` is."""
+    import jax
+
+    axes = frozenset().union(*map(_varying_axes, arrays))
+    return [jax.lax.pcast(result, tuple(axes - _varying_axes(result)), to="varying") for result in results] if axes else results
+
+
+def _varying_axes(array):
+    import jax
+
+    kind = getattr(jax.typeof(array), "manual_axis_type", jax.typeof(array))
+    return frozenset(getattr(kind, "varying", None) or getattr(kind, "vma", None) or ())  # two spellings of two years
+
+
+def _custom_call(options, *arrays):
+    import jax
+    import numpy as np
+
+    blank, normalize, infeasible, time_major, with_gradient = options
+    logits = arrays[0]
+    order = (1, 0, 2) if time_major else (0, 1, 2)  # major to minor
+    results = [jax.ShapeDtypeStruct(logits.shape[:1], logits.dtype), jax.ShapeDtypeStruct(logits.shape, logits.dtype)]
+    layouts = [None, order]
+    wanted = 2 if with_gradient else 1
+    call = jax.ffi.ffi_call(TARGET, results[:wanted], input_layouts=[order] + [None] * (len(arrays) - 1),
+                            output_layouts=layouts[:wanted])
+    return tuple(call(*arrays, blank=np.int64(blank), normalize=np.int64(normalize), infeasible=np.int64(infeasible == "zero"),
+                      time_major=np.int64(time_major)))
+
+
+def _partitioned(function, arguments, with_gradient):
+    """`function`, split along the batch where its arguments are sharded: no device needs another's rows."""
+    from jax.experimental.custom_partitioning import custom_partitioning
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    ranks_in, ranks_out = [3, 2, 1, 1, 1][:arguments], [1, 3] if with_gradient else [1]
+
+    def along_the_batch(mesh, argument_shapes, ranks):
+        spec = argument_shapes[0].sharding.spec
+        return tuple(NamedSharding(mesh, PartitionSpec(*(list(spec[:1]) + [None] * rank)[:rank])) for rank in ranks)
+
+    def results_sharding(mesh, argument_shapes, result_shapes):
+        return along_the_batch(mesh, argument_shapes, ranks_out)
+
+    def partition(mesh, argument_shapes, result_shapes):
+        return mesh, function, along_the_batch(mesh, argument_shapes, ranks_out), along_the_batch(mesh, argument_shapes, ranks_in)
+
+    letters = {3: "n t c", 2: "n s", 1: "n"}
+    rule = " -> ".join(", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out))
+    split = custom_partitioning(function)
+    split.def_partition(partition=partition, infer_sharding_from_operands=results_sharding, sharding_rule=rule,
+                        need_replication_factors=("t", "c", "s"))  # in the order of the rule
+    return split

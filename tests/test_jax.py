@@ -1,0 +1,195 @@
+"""jax_ctc_loss as a JAX function: transformations, derivatives, sharding, and what importing it does not do."""
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from comparing import assert_exact_zero, assert_gradient, assert_loss
+from ctc_shim import checks, jax_ctc_loss, reference
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def _batch(N=3, T=7, C=4, S=3, seed=0):
+    """Feasible rows, an empty target among them."""
+    rng = np.random.RandomState(seed)
+    targets = rng.randint(1, C, (N, S)).astype("int32")
+    return rng.randn(N, T, C) * 2, targets, np.maximum(T - np.arange(N), 6).astype("int32"), (S - np.arange(N) % (S + 1)).astype("int32")
+
+
+def test_eager_jit_and_time_major_agree_with_the_reference():
+    logits, *integers = _batch()
+    want = reference.ctc_loss(logits, *integers)
+    assert_loss(jax_ctc_loss(logits, *integers), want, "float64")
+    assert_loss(jax.jit(jax_ctc_loss)(logits, *integers), want, "float64")
+    assert_loss(jax_ctc_loss(logits.swapaxes(0, 1), *integers, time_major=True), want, "float64")
+
+
+@pytest.mark.parametrize("narrow", ["bfloat16", "float16"])
+def test_narrow_scores_are_computed_in_float32(narrow):
+    logits, *integers = _batch()
+    logits = jnp.asarray(logits).astype(narrow)
+    want_loss, want = reference.ctc_loss_and_gradient(np.asarray(logits.astype("float64")), *integers)
+    loss, back = jax.vjp(lambda z: jax_ctc_loss(z, *integers), logits)
+    gradient, = back(jnp.ones_like(loss))
+    assert loss.dtype == "float32" and gradient.dtype == narrow
+    assert_loss(loss, want_loss, "float32")
+    assert np.abs(np.asarray(gradient, dtype="float64") - want).max() < 0.004  # half a unit of bfloat16 below 1
+
+
+def test_vmap_over_scores_over_targets_and_twice():
+    logits, targets, frames, counts = _batch()
+    scaled = jnp.stack([logits, 2 * logits])
+    want = np.stack([reference.ctc_loss(z, targets, frames, counts) for z in np.asarray(scaled)])
+    assert_loss(jax.vmap(lambda z: jax_ctc_loss(z, targets, frames, counts))(scaled), want, "float64")
+    both = jnp.stack([targets, targets[::-1]])
+    want = np.stack([reference.ctc_loss(logits, y, frames, counts) for y in np.asarray(both)])
+    assert_loss(jax.vmap(lambda y: jax_ctc_loss(logits, y, frames, counts))(both), want, "float64")
+    one = lambda z, y, t, s: jax_ctc_loss(z[None], y[None], t[None], s[None])[0]
+    twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(scaled, targets, frames, counts)
+    assert_gradient(twice[1], reference.ctc_loss_and_gradient(2 * logits, targets, frames, counts)[1], "float64")
+
+
+def test_the_upstream_gradient_is_folded_in():
+    logits, *integers = _batch()
+    weights = np.array([0.5, 0.0, -2.0])
+    gradient = jax.grad(lambda z: (weights * jax_ctc_loss(z, *integers)).sum())(logits)
+    assert_gradient(gradient, reference.ctc_loss_and_gradient(logits, *integers)[1] * weights[:, None, None], "float64")
+
+
+def test_an_infinite_loss_sends_nothing_back():
+    logits, targets, frames, counts = _batch()
+    targets[0], frames[0] = 1, 4  # three equal labels need five frames
+    gradient = jax.grad(lambda z: (jax_ctc_loss(z, targets, frames, counts) ** 2).sum())(logits)
+    assert_exact_zero(gradient, np.array([True, False, False]))
+    assert np.isfinite(gradient).all() and gradient[1].any()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_second_derivatives(normalize):
+    """Forward over reverse and reverse over reverse, against finite differences of the gradient."""
+    logits, *integers = _batch(N=2, T=6, C=3, S=2)
+    direction = np.random.RandomState(1).randn(*logits.shape)
+    gradient = jax.jit(jax.grad(lambda z: (jax_ctc_loss(z, *integers, normalize=normalize) ** 2).sum()))
+    forward = jax.jvp(gradient, (logits,), (direction,))[1]
+    reverse = jax.grad(lambda z: (gradient(z) * direction).sum())(logits)
+    step = 1e-5
+    differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
+    np.testing.assert_allclose(forward, differences, atol=1e-7)
+    np.testing.assert_allclose(reverse, forward, atol=1e-10)
+
+
+def test_the_slope_along_a_direction():
+    logits, *integers = _batch()
+    direction = np.random.RandomState(1).randn(*logits.shape)
+    _, slope = jax.jvp(lambda z: jax_ctc_loss(z, *integers), (logits,), (direction,))
+    assert_gradient(slope, (reference.ctc_loss_and_gradient(logits, *integers)[1] * direction).sum((1, 2)), "float64")
+
+
+def test_a_wrong_row_is_nan_alone():
+    logits, targets, frames, counts = _batch()
+    targets[1, 0] = 9
+    (loss, gradient) = jax.vjp(lambda z: jax_ctc_loss(z, targets, frames, counts), logits)
+    gradient, = gradient(jnp.ones(3))
+    assert np.isnan(loss).tolist() == [False, True, False]
+    valid = np.arange(7)[None, :] < frames[:, None]
+    np.testing.assert_array_equal(np.isnan(gradient).all(axis=2), valid & (np.arange(3) == 1)[:, None])
+
+
+@pytest.mark.parametrize("change, error, text", [
+    (dict(logits=np.zeros((3, 7))), ValueError, "logits must have 3 axes"),
+    (dict(logits=np.zeros((3, 7, 4), dtype="int32")), TypeError, "logits must be floating-point"),
+    (dict(targets=np.zeros((3, 3))), TypeError, "targets must be integers"),
+    (dict(input_lengths=np.zeros(2, dtype="int32")), checks.CTCInputError, "input_lengths has 2 rows"),
+    (dict(blank=4), checks.CTCInputError, "blank must lie in"),
+    (dict(infeasible="nan"), ValueError, "infeasible must be one of"),
+])
+def test_errors_while_tracing(change, error, text):
+    arguments = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), _batch()))
+    with pytest.raises(error, match=text):
+        jax_ctc_loss(**dict(arguments, **change))
+
+
+def test_without_a_kernel_the_scan_computes(monkeypatch):
+    from ctc_shim.kernels import jax_call, jax_linker
+
+    monkeypatch.setattr(jax_call, "available", lambda: False)
+    logits, *integers = _batch()
+    want = reference.ctc_loss_and_gradient(logits, *integers)
+    fresh = jax_linker._loss.__wrapped__(0, True, "inf", False)
+    arrays = jax_linker._arrays(logits, *integers, time_major=False)
+    assert_loss(fresh(*arrays), want[0], "float64")
+    assert_gradient(jax.grad(lambda z: fresh(z, *arrays[1:]).sum())(arrays[0]), want[1], "float64")
+
+
+def _script(name, *arguments, **environment):
+    folder = os.path.dirname(HERE)
+    variables = dict(os.environ, PYTHONPATH=os.pathsep.join([folder, HERE, os.environ.get("PYTHONPATH", "")]), JAX_PLATFORMS="cpu",
+                     **environment)
+    return subprocess.Popen([sys.executable, os.path.join(HERE, "scripts", name)] + list(arguments), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=variables, universal_newlines=True)
+
+
+def test_eight_devices_need_no_communication():
+    """Batch-sharded in, batch-sharded out, and no collective in the compiled program."""
+    process = _script("jax_sharded.py", XLA_FLAGS="--xla_force_host_platform_device_count=8")
+    out, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    assert out.split() == ["batch-first", "time-major", "shard_map", "fine"]
+
+
+def test_two_processes():
+    """jax.distributed over loopback: each process holds half of the batch and computes it."""
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    processes = [_script("jax_two_processes.py", address, str(i)) for i in range(2)]
+    for process in processes:
+        out, errors = process.communicate(timeout=500)
+        assert process.returncode == 0, errors
+        assert out.split()[-1] == "fine"
+
+
+LAZY = """
+import sys
+import ctc_shim, pytensor, pytensor.tensor as pt
+ctc_shim.ctc_loss(pt.tensor3(), pt.imatrix(), pt.ivector(), pt.ivector())
+ctc_shim.jax_ctc_loss, ctc_shim.torch_ctc_loss
+assert not {"jax", "torch"} & set(sys.modules), "something imported them"
+"""
+
+
+@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+def test_neither_pytensor_nor_the_public_names_import_jax():
+    done = subprocess.run([sys.executable, "-c", LAZY], stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+def test_pytensor_function_takes_batches_of_any_size():
+    import pytensor
+    import pytensor.tensor as pt
+
+    from ctc_shim import ctc_loss
+
+    symbols = [pt.dtensor3(), pt.imatrix(), pt.ivector(), pt.ivector()]
+    loss = ctc_loss(*symbols)
+    function = pytensor.function(symbols, [loss, pytensor.grad(loss.mean(), symbols[0])], mode="JAX")
+    for N, T in ((3, 7), (2, 9)):
+        batch = _batch(N=N, T=T)
+        want = reference.ctc_loss_and_gradient(*batch)
+        got = function(*batch)
+        assert_loss(got[0], want[0], "float64")
+        assert_gradient(got[1], want[1] / N, "float64")

@@ -1,0 +1,155 @@
+"""torch_ctc_loss as a torch function: derivatives, errors, torch.compile, and the registration of its operators."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from comparing import assert_exact_zero, assert_gradient, assert_loss
+from ctc_shim import checks, reference, torch_ctc_loss
+
+
+def _batch(N=3, T=7, C=4, S=3):
+    """Feasible rows, an empty target among them."""
+    rng = np.random.RandomState(0)
+    arrays = (rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)), np.maximum(T - np.arange(N), 6), S - np.arange(N) % (S + 1))
+    return [torch.from_numpy(array) for array in arrays]
+
+
+def _want(batch, **options):
+    return reference.ctc_loss_and_gradient(*[tensor.detach().double().numpy() if tensor.is_floating_point() else tensor.numpy()
+                                             for tensor in batch], **options)
+
+
+@pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
+def test_narrow_scores_are_computed_in_float32(narrow):
+    batch = _batch()
+    batch[0] = batch[0].to(narrow).requires_grad_()
+    loss = torch_ctc_loss(*batch)
+    loss.sum().backward()
+    want_loss, want = _want(batch)
+    assert loss.dtype == torch.float32 and batch[0].grad.dtype == narrow
+    assert_loss(loss.detach(), want_loss, "float32")
+    assert np.abs(batch[0].grad.double().numpy() - want).max() < 0.004  # half a unit of bfloat16 below 1
+
+
+def test_any_integers_and_any_strides():
+    batch = _batch()
+    other = [batch[0].transpose(0, 2).contiguous().transpose(0, 2)] + [tensor.to(torch.int32) for tensor in batch[1:]]
+    assert_loss(torch_ctc_loss(*other), _want(batch)[0], "float64")
+
+
+def test_the_upstream_gradient_is_folded_in():
+    batch = _batch()
+    batch[0].requires_grad_()
+    weights = torch.tensor([0.5, 0.0, -2.0], dtype=torch.float64)
+    (weights * torch_ctc_loss(*batch)).sum().backward()
+    assert_gradient(batch[0].grad, _want(batch)[1] * weights.numpy()[:, None, None], "float64")
+
+
+def test_an_infinite_loss_sends_nothing_back():
+    batch = _batch()
+    batch[0].requires_grad_()
+    batch[1][0], batch[2][0] = 1, 4  # three equal labels need five frames
+    (torch_ctc_loss(*batch) ** 2).sum().backward()
+    assert_exact_zero(batch[0].grad, np.array([True, False, False]))
+    assert torch.isfinite(batch[0].grad).all() and batch[0].grad[1].any()
+
+
+def test_log_probabilities_as_given():
+    """The gradient to log-probabilities is -posterior; behind a log_softmax both conventions agree on the scores."""
+    batch = _batch()
+    batch[0].requires_grad_()
+    log_p = torch.log_softmax(batch[0], 2).detach().requires_grad_()
+    torch_ctc_loss(log_p, *batch[1:], normalize=False).sum().backward()
+    assert_gradient(log_p.grad, _want([log_p] + batch[1:], normalize=False)[1], "float64")
+    torch_ctc_loss(torch.log_softmax(batch[0], 2), *batch[1:], normalize=False).sum().backward()
+    assert_gradient(batch[0].grad, _want(batch)[1], "float64")
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_two_derivatives_against_finite_differences(normalize, time_major):
+    logits, *integers = _batch()
+    logits = (logits.transpose(0, 1) if time_major else logits).contiguous().requires_grad_()
+    integers[1][2] = 2  # and one row that is infeasible
+    integers[2][2] = 3
+
+    def finite(logits):
+        loss = torch_ctc_loss(logits, *integers, normalize=normalize, time_major=time_major)
+        return torch.where(torch.isinf(loss), torch.zeros_like(loss), loss)
+
+    assert torch.autograd.gradcheck(finite, (logits,)) and torch.autograd.gradgradcheck(finite, (logits,))
+
+
+def test_a_second_derivative_where_scores_are_minus_infinity():
+    batch = _batch()
+    batch[0][:, :, 3], batch[1][batch[1] == 3] = -np.inf, 1
+    batch[0][0, 2, 1] = -np.inf
+    batch[2][:] = 7
+    batch[0].requires_grad_()
+    gradient, = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    assert torch.isfinite(torch.autograd.grad(gradient[:, :, :3].pow(2).sum(), batch[0])[0]).all()
+
+
+def test_a_third_derivative_is_refused():
+    batch = _batch()
+    batch[0].requires_grad_()
+    gradient, = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    with pytest.raises(NotImplementedError, match="two derivatives"):
+        torch.autograd.grad(gradient.pow(2).sum(), batch[0], create_graph=True)
+
+
+@pytest.mark.parametrize("place, value, error, text", [
+    (0, torch.zeros(3, 7), ValueError, "logits must have 3 axes"),
+    (0, torch.zeros(3, 7, 4, dtype=torch.int64), TypeError, "logits must be floating-point"),
+    (1, torch.zeros(3, 3), TypeError, "targets must be integers"),
+    (2, torch.zeros(2, dtype=torch.int64), checks.CTCInputError, "input_lengths has 2 rows"),
+    (1, torch.full((3, 3), 9), checks.CTCInputError, r"targets\[0, 0\] = 9"),
+])
+def test_errors(place, value, error, text):
+    batch = _batch()
+    batch[place] = value
+    with pytest.raises(error, match=text):
+        torch_ctc_loss(*batch)
+
+
+def test_the_operators_are_registered_as_torch_wants():
+    torch_ctc_loss(*_batch())
+    logits, *integers = _batch()
+    alone = torch.library.opcheck(torch.ops.ctc_shim.ctc_loss, (logits, *integers, 0, True, "inf", False))
+    wanted = ("test_schema", "test_faketensor", "test_autograd_registration")
+    both = torch.library.opcheck(torch.ops.ctc_shim.ctc_loss_and_gradient,
+                                 (logits.requires_grad_(), *integers, None, 0, True, "inf", False), test_utils=wanted)
+    assert set(alone.values()) | set(both.values()) == {"SUCCESS"}
+
+
+def test_compiled_whole():
+    batch = _batch()
+    batch[0].requires_grad_()
+    mean = torch.compile(lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True)(*batch)
+    mean.backward()
+    want_loss, want = _want(batch)
+    assert_loss(mean.detach()[None], [want_loss.mean()], "float64")
+    assert_gradient(batch[0].grad, want / 3, "float64")
+
+
+ORDERS = ["import torch, ctc_shim; f = ctc_shim.torch_ctc_loss", "import ctc_shim; f = ctc_shim.torch_ctc_loss; import torch"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_either_order_of_imports(order):
+    code = order + "; print(f(torch.zeros(1, 2, 2), torch.ones(1, 1).long(), torch.tensor([2]), torch.tensor([1])).item())"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+    assert done.returncode == 0, done.stderr.decode()
+    np.testing.assert_allclose(float(done.stdout), -np.log(0.75), rtol=1e-6)
+
+
+def test_the_script_that_measures_a_gpu_runs_on_a_toy():
+    """Ours over emulated warps, in nine regimes, and the table; the driver's calls need a GPU."""
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py")
+    done = subprocess.run([sys.executable, script, "--device", "cpu", "--rounds", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().count("five runs the same bits") == 9 and "| 40, 4, 12, 8 |" in done.stdout.decode()

@@ -1,0 +1,157 @@
+"""Keras' own tests, run on the alias (or on a real Theano) and compared with what is expected of them.
+
+    python tests/theano_alias/keras_suite.py [--on alias | theano] [--out OUTCOMES.json] [FILE ...]
+
+The Keras that is installed is tested with the tests of its own version. They come from its source distribution, through
+pip, and are never kept here; CTC_SHIM_KERAS_TESTS names a folder `tests` to take instead (Keras 1.x has none in its source
+distribution: take the repository's, at the tag of the version). FILE narrows the run, as `layers/recurrent` does.
+
+data/keras_suite/VERSION.txt says what is expected: how many tests of each file pass and are skipped, and one by one those
+that do not pass on both sides, with the reason. The exit status is 1 when anything else comes out.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+EXPECTED = os.path.join(HERE, "data", "keras_suite")
+BAD = ("failed", "error")
+
+# Not about the backend, or in want of the network, of TensorFlow or of several processes.
+LEFT_OUT = ("docs", "integration_tests", "datasets", "applications", "preprocessing", "test_api", "test_documentation",
+            "test_multiprocessing", "tensorboard_test", "multi_gpu_test", "vis_utils_test", "data_utils_test")
+
+
+def tests_of(version, folder):
+    """Keras' folder `tests`, copied into `folder`."""
+    target = os.path.join(folder, "tests")
+    named = os.environ.get("CTC_SHIM_KERAS_TESTS")
+    if named:
+        shutil.copytree(named, target)
+        return target
+    subprocess.check_call([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation",
+                           "--no-binary", ":all:", "--dest", folder, "Keras==" + version])
+    archive = os.path.join(folder, "Keras-%s.tar.gz" % version)
+    with tarfile.open(archive) as tar:
+        members = [m for m in tar.getmembers() if m.name.split("/")[1:2] == ["tests"]]
+        tar.extractall(folder, members)
+    source = os.path.join(folder, "Keras-" + version, "tests")
+    if not os.path.isdir(source):
+        raise SystemExit("the source distribution of Keras %s holds no tests: name a folder of its repository's in "
+                         "CTC_SHIM_KERAS_TESTS" % version)
+    os.rename(source, target)
+    return target
+
+
+def chosen(tests, wanted):
+    """Paths of the test files, in a fixed order."""
+    found = []
+    for folder, _, names in os.walk(tests):
+        for name in names:
+            path = os.path.relpath(os.path.join(folder, name), tests)
+            parts = path[:-3].split(os.sep)
+            is_test = path.endswith(".py") and (parts[-1].startswith("test_") or parts[-1].endswith("_test"))
+            if is_test and not set(parts) & set(LEFT_OUT) and (not wanted or any(w in path for w in wanted)):
+                found.append(path)
+    return sorted(found)
+
+
+class Collector(object):
+    """A pytest plugin: the outcome of every test, by its name."""
+
+    def __init__(self):
+        self.outcomes = {}
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.outcomes[report.nodeid] = "error"
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes.setdefault(report.nodeid, "xfailed" if hasattr(report, "wasxfail") else report.outcome)
+
+
+def run(tests, files, pytest_arguments):
+    """Outcomes of the tests of these files: 'passed', 'failed', 'error' (the file cannot be imported), 'skipped'."""
+    import pytest
+    collector = Collector()
+    os.chdir(tests)
+    open("empty.ini", "w").close()
+    # --assert=plain: pytest would also rewrite keras/utils/test_utils.py, before the alias can mend it
+    pytest.main(["-c", "empty.ini", "--rootdir", tests, "-p", "no:cacheprovider", "-p", "no:warnings", "--assert=plain", "-q",
+                 "--tb=short", "--continue-on-collection-errors"] + pytest_arguments + files, plugins=[collector])
+    return collector.outcomes
+
+
+def read_expected(version):
+    """-> {file: (passed, skipped)}, {test: {'theano': outcome, 'alias': outcome, 'why': text}}"""
+    counts, listed = {}, {}
+    with open(os.path.join(EXPECTED, version + ".txt")) as stream:
+        for line in stream:
+            fields = [f.strip() for f in line.split("|")]
+            if line.startswith("#") or not line.strip():
+                continue
+            if len(fields) == 3:
+                counts[fields[0]] = int(fields[1]), int(fields[2])
+            else:
+                listed[fields[0]] = dict(zip(("theano", "alias", "why"), fields[1:]))
+    return counts, listed
+
+
+def differences(outcomes, version, side, files):
+    """Sentences about what came out otherwise than expected."""
+    counts, listed = read_expected(version)
+    found = ["%s: %s, expected %s" % (test, outcome, listed[test][side] if test in listed else "passed")
+             for test, outcome in sorted(outcomes.items())
+             if (outcome != listed[test][side] if test in listed else outcome in BAD)]
+    for name in files:
+        got = count(outcomes, name, listed)
+        if got != counts.get(name):
+            found.append("%s: %d passed and %d skipped of the tests that are not listed, expected %s"
+                         % ((name,) + got + (counts.get(name),)))
+    return found
+
+
+def count(outcomes, name, listed):
+    """(passed, skipped) of a file's tests, without those that are listed one by one."""
+    own = [outcome for test, outcome in outcomes.items() if test.split("::")[0] == name and test not in listed]
+    return own.count("passed"), own.count("skipped")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--on", choices=("alias", "theano"), default="alias")
+    parser.add_argument("--out", help="write the outcomes there, as JSON")
+    parser.add_argument("--pytest", action="append", default=[], help="an argument for pytest")
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    options = parser.parse_args(arguments)
+    os.environ.update(KERAS_BACKEND="theano", CTC_SHIM_PATCH="0")  # Keras' tests want its stock CTC
+    out = options.out and os.path.abspath(options.out)
+    if options.on == "alias":
+        sys.path.insert(0, ROOT)
+        from ctc_shim import theano_alias
+        theano_alias.install()
+    import keras
+    folder = tempfile.mkdtemp()
+    try:
+        tests = tests_of(keras.__version__, folder)
+        files = chosen(tests, options.files)
+        outcomes = run(tests, files, options.pytest)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if out:
+        with open(out, "w") as stream:
+            json.dump(outcomes, stream, indent=0, sort_keys=True)
+    found = differences(outcomes, keras.__version__, options.on, files)
+    print("\n".join(found) or "Keras %s: %d tests came out as expected" % (keras.__version__, len(outcomes)))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
