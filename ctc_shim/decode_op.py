@@ -4,7 +4,7 @@ It has no gradient (labels are whole numbers, and which ones win jumps), and say
 """
 import numpy as np
 
-from .kernels import decoding, numba_linker
+from .kernels import decoding, numba_host
 from .library import library, library_of
 
 
@@ -23,7 +23,7 @@ def op_for(lib, *parameters):
         body = {"library": lib, "__module__": __name__, "__props__": decoding.Parameters._fields}
         _classes[lib.package] = type("CTCDecodeOp", (_CTCDecodeMethods, lib.Op), body)
         if lib.package == "pytensor":
-            numba_linker.register_in_object_mode_when_loaded(_classes[lib.package])
+            numba_host.register_when_loaded(_classes[lib.package])
     return _classes[lib.package](*parameters)
 
 

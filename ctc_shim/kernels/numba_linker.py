@@ -18,37 +18,6 @@ def register_when_loaded(op_class):
     wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), DISPATCH)
 
 
-def register_in_object_mode_when_loaded(op_class):
-    """The same for an op with two outputs that only has perform(): PyTensor would run that too, with a warning."""
-    wrapt.register_post_import_hook(lambda dispatch: _register_in_object_mode(dispatch, op_class), DISPATCH)
-
-
-def _register_in_object_mode(dispatch, op_class):
-    @dispatch.numba_funcify.register(op_class)
-    def numba_funcify_perform(op, node=None, **kwargs):
-        return _object_mode(op, node)
-
-
-def _object_mode(op, node):
-    """A jitted function that calls back into Python for the two outputs of the node."""
-    import numba
-
-    first, second = (numba.types.Array(numba.from_dtype(np.dtype(out.type.dtype)), out.type.ndim, "A") for out in node.outputs)
-
-    def compute(inputs):
-        storage = [[None], [None]]
-        op.perform(node, [np.asarray(x) for x in inputs], storage)
-        return storage[0][0], storage[1][0]
-
-    @numba.njit
-    def perform(*inputs):
-        with numba.objmode(one=first, two=second):
-            one, two = compute(inputs)
-        return one, two
-
-    return perform
-
-
 def _register(dispatch, op_class):
     register = getattr(dispatch, "register_funcify_default_op_cache_key", None) or dispatch.numba_funcify.register
 
