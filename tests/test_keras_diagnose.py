@@ -101,7 +101,7 @@ def test_lengths_counted_before_the_stride(model):
 
 def test_a_loss_that_is_infinite_is_explained(model):
     callback = check_callback(inputs([1, 1, 1], frames=4))
-    callback.set_model(model)
+    callback.model = model
     with pytest.warns(CTCBatchWarning):
         callback.on_train_begin()
     with pytest.warns(CTCBatchWarning, match="whose loss is inf(?s:.)*Why is my loss inf"):
