@@ -10,7 +10,7 @@ import cases
 import ctc_shim
 from comparing import TOLERANCES
 from ctc_shim import CTCInputError, align, checks, proofs, reference
-from implementations import _kernel
+from implementations import kernel
 
 
 def collapse(path, blank):
@@ -203,7 +203,7 @@ def test_posteriors(c, compiled, dtype):
     with np.errstate(over="ignore"):
         logits = c.logits.astype(dtype)
     arguments = c.targets, c.input_lengths, c.target_lengths
-    with _kernel(compiled):
+    with kernel(compiled):
         got = ctc_shim.ctc_posteriors(logits, *arguments, **c.options)
     assert got.dtype == dtype
     want = reference.ctc_posteriors(logits.astype("float64"), *arguments, **c.options)
@@ -232,7 +232,7 @@ def test_a_long_sequence_is_fast():
     """Three thousand frames, four hundred labels: under .2 s on a desktop; ten times that is allowed to a busy machine."""
     rng = np.random.RandomState(0)
     logits, targets = rng.randn(1, 3000, 60), rng.randint(1, 60, (1, 400))
-    with _kernel(True):
+    with kernel(True):
         start = time.process_time()
         found = ctc_shim.ctc_align(logits, targets, [3000], [400])
         spent = time.process_time() - start
