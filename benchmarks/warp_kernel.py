@@ -7,7 +7,8 @@ import subprocess
 EMULATED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "warp", "emulated.cpp")
 CELLS = (1, 2, 4, 8, 16)  # the numbers of cells in a lane that there are kernels for
 BLOCK = 64  # CTC_BLOCK of ctc.cu
-POINTERS = ("targets", "input_lengths", "target_lengths", "verdict", "statistics", "cells", "classes", "logits", "upstream", "loss", "gradient")
+POINTERS = ("targets", "input_lengths", "target_lengths", "verdict", "statistics", "cells", "classes", "logits", "upstream", "loss",
+            "gradient")
 SIZES = ("N", "T", "C", "S", "stride_n", "stride_t")
 FLAGS = ("blank", "normalize", "zero")
 

@@ -34,6 +34,16 @@ def assert_exact_zero(gradient, where):
     assert (values == 0).all(), "wanted exactly 0, got %r" % values[values != 0][:5]
 
 
+def assert_contract(loss, gradient, want, case, dtype):
+    """Loss and gradient of a case equal the exact pair `want`, and are exactly 0 where the contract says so."""
+    assert_loss(loss, want[0], dtype)
+    assert_gradient(gradient, want[1], dtype)
+    by_row = np.swapaxes(gradient, 0, 1) if case.options.get("time_major") else gradient
+    assert_exact_zero(by_row, np.isposinf(want[0]))
+    padded = np.arange(by_row.shape[1])[None, :] >= case.input_lengths[:, None]
+    assert_exact_zero(by_row, np.broadcast_to(padded[:, :, None], by_row.shape))
+
+
 def _assert_same_specials(name, got, want):
     for kind, test in (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf)):
         assert (test(got) == test(want)).all(), "%s: %s at %r, wanted at %r" % (

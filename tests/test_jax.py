@@ -132,6 +132,15 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
     assert_gradient(jax.grad(lambda z: fresh(z, *arrays[1:]).sum())(arrays[0]), want[1], "float64")
 
 
+def test_without_a_compiler_there_is_one_warning(monkeypatch):
+    from ctc_shim.kernels import jax_call, native
+
+    assert native.load() is not None
+    monkeypatch.setattr(native, "built", lambda *arguments: None)
+    with pytest.warns(native.MissingKernelWarning, match="runs as a lax.scan"):
+        assert not jax_call.available.__wrapped__()
+
+
 def _script(name, *arguments, **environment):
     folder = os.path.dirname(HERE)
     variables = dict(os.environ, PYTHONPATH=os.pathsep.join([folder, HERE, os.environ.get("PYTHONPATH", "")]), JAX_PLATFORMS="cpu",

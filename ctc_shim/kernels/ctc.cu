@@ -258,7 +258,7 @@ template <class REAL, int K> struct ctc_warp {
 
     CTC_DEVICE void start_forward() {
         CTC_CELLS l[i] = k[i] = ctc_none();
-        k[0] = ctc_make(select(lane_index() == 0, Double(1.0), Double(0.0)), select(lane_index() == 0, Double(0.0), Double(CTC_NEVER)));
+        k[0] = ctc_only(lane_index() == 0, ctc_make(Double(1.0), Double(0.0)));
     }
 
     /* Equations (6)-(8). */
@@ -277,9 +277,8 @@ template <class REAL, int K> struct ctc_warp {
     CTC_DEVICE void start_backward() {
         CTC_CELLS {
             Int j = lane_index() * K + i;
-            Mask end = j == S, last = j == S - 1;
-            k[i] = ctc_make(select(end, Double(1.0), Double(0.0)), select(end, Double(0.0), Double(CTC_NEVER)));
-            l[i] = ctc_make(select(last, Double(1.0), Double(0.0)), select(last, Double(0.0), Double(CTC_NEVER)));
+            k[i] = ctc_only(j == S, ctc_make(Double(1.0), Double(0.0)));
+            l[i] = ctc_only(j == S - 1, ctc_make(Double(1.0), Double(0.0)));
         }
     }
 
@@ -305,7 +304,10 @@ template <class REAL, int K> struct ctc_warp {
     CTC_DEVICE static Double get(const double *row, int what) { return load(row + what * 32, lane_index(), lane_index() >= 0, 0.0); }
     CTC_DEVICE void keep(ctc_int slot) {
         double *row = row_at(slot);
-        CTC_CELLS put(row, 4 * i, l[i].m), put(row, 4 * i + 1, l[i].e), put(row, 4 * i + 2, k[i].m), put(row, 4 * i + 3, k[i].e);
+        CTC_CELLS {
+            put(row, 4 * i, l[i].m), put(row, 4 * i + 1, l[i].e);
+            put(row, 4 * i + 2, k[i].m), put(row, 4 * i + 3, k[i].e);
+        }
         settle();
     }
     CTC_DEVICE void recall(ctc_int slot) {
@@ -383,14 +385,15 @@ template <class REAL, int K> struct ctc_warp {
         start_forward();
         for (int t = 0; t < T; t++) {
             const double *statistics = b.statistics + (n * b.T + t) * 2;
-            outside += (b.normalize ? 0.0 : -(statistics[0] > -CTC_INFINITY ? statistics[0] : 0.0)) + (statistics[1] * (b.normalize || statistics[1] != statistics[1]));
+            if (b.normalize || statistics[1] != statistics[1]) outside += statistics[1];
+            else if (statistics[0] > -CTC_INFINITY) outside -= statistics[0];
             if (b.gradient && t % CTC_BLOCK == 0) keep(t / CTC_BLOCK);
             forward(t);
         }
         CTC_CELLS { /* the last blank and the last label; every lane learns of them */
             ctc_cell end = ctc_add(ctc_only(lane_index() * K + i == S, k[i]), ctc_only(lane_index() * K + i == S - 1, l[i]));
             double high = top(end.e), part = sum(end.m * ctc_scale(end.e - high)), both = high > e ? high : e;
-            m = m * exp2(larger_of(e - both)) + part * exp2(larger_of(high - both));
+            m = m * exp2(e - both) + part * exp2(high - both); /* exact: the exponents are integers */
             e = both;
         }
         value = outside != outside ? nan : m > 0 ? outside - log(m) - e * CTC_LN2 : CTC_INFINITY;
@@ -402,7 +405,6 @@ template <class REAL, int K> struct ctc_warp {
         *loss = (REAL)(b.normalize && value < 0 ? 0.0 : value);
         if (b.gradient) all_backward(upstream);
     }
-    CTC_DEVICE static double larger_of(double k) { return k > -900.0 ? k : -900.0; }
 };
 
 #if defined(__CUDACC__)
@@ -423,7 +425,8 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch *batch) {
         ctc_int i = (ctc_int)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; \
         if (i < b.N * b.T) ctc_row<REAL>(b, i / b.T, i % b.T); \
     } \
-    CTC_CHAIN(REAL, SUFFIX, 1) CTC_CHAIN(REAL, SUFFIX, 2) CTC_CHAIN(REAL, SUFFIX, 4) CTC_CHAIN(REAL, SUFFIX, 8) CTC_CHAIN(REAL, SUFFIX, 16)
+    CTC_CHAIN(REAL, SUFFIX, 1) CTC_CHAIN(REAL, SUFFIX, 2) CTC_CHAIN(REAL, SUFFIX, 4) CTC_CHAIN(REAL, SUFFIX, 8) \
+    CTC_CHAIN(REAL, SUFFIX, 16)
 CTC_KERNELS(float, f32)
 CTC_KERNELS(double, f64)
 #endif

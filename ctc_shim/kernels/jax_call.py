@@ -42,12 +42,13 @@ def available():
     import ctypes
 
     import jax
+    import jaxlib
 
     kernel = native.load()  # it warns by itself
     if kernel is None:
         return False
     # jaxlib's version is part of the library's name: its header may change
-    path = native.built((SOURCE,), ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAX=%s" % jax.__version__))
+    path = native.built((SOURCE,), ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__))
     if path is None:
         warnings.warn("ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
                       "gcc or clang, or set CC, and start again", native.MissingKernelWarning, stacklevel=2)

@@ -43,7 +43,7 @@ def jax_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, nor
     (N,) array
         ``-ln sum over alignments of prod_t p[n, t, path_t]``, in the dtype of `logits` (float32 for the narrower ones). A
         sequence with a label or a length out of range is NaN, and so is its gradient: it cannot be raised from traced code
-        (`ctc_shim.reference.ctc_loss` checks host arrays, and names the row).
+        (`ctc_shim.check_batch` looks at host arrays, and names the rows).
 
     Raises
     ------

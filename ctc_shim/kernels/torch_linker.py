@@ -1,4 +1,4 @@
-"""PyTorch (inside functions): a custom operator with its derivatives for torch programs, and the face for PyTensor's PyTorch linker.
+"""PyTorch (inside functions): custom operators with derivatives for torch programs, and the face for PyTensor's PyTorch linker.
 
 The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc.c on the tensors' own memory. What they return
 is what torch.compile traces: shapes come from `register_fake`, derivatives from `register_autograd`.

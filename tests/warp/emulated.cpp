@@ -87,8 +87,16 @@ inline Double take_fixed(fixed *p, const Int &i, const Mask &m) {
 }
 inline double from_bits(int64_t bits) { double x; memcpy(&x, &bits, 8); return x; }
 inline int64_t to_bits(double x) { int64_t bits; memcpy(&bits, &x, 8); return bits; }
-inline Double power_of_two(const Double &k) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = from_bits((int64_t)(k.v[i] + 1023.0) << 52); return r; }
-inline Double exponent_of(const Double &x) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = (double)((to_bits(x.v[i]) >> 52) & 2047) - 1023.0; return r; }
+inline Double power_of_two(const Double &k) {
+    Double r;
+    for (int i = 0; i < LANES; i++) r.v[i] = from_bits((int64_t)(k.v[i] + 1023.0) << 52);
+    return r;
+}
+inline Double exponent_of(const Double &x) {
+    Double r;
+    for (int i = 0; i < LANES; i++) r.v[i] = (double)((to_bits(x.v[i]) >> 52) & 2047) - 1023.0;
+    return r;
+}
 template <class T> void prefetch(const T *, const Int &, const Mask &) {}
 inline void settle() {}
 
