@@ -34,8 +34,8 @@ def _left_out():
             reasons[name] = "needs a library of the Theano family"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
-    if not _installed("matplotlib", "tqdm", "rapidfuzz"):
-        reasons["test_examples_pytensor.py"] = "needs matplotlib, tqdm and rapidfuzz"
+    if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):
+        reasons["test_examples_pytensor.py"] = "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):

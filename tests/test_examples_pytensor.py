@@ -1,5 +1,4 @@
 """The examples without Keras: each in its short form, in a process of its own, with its numbers, its picture and its words."""
-import importlib.util
 import json
 import os
 import subprocess
@@ -18,8 +17,6 @@ import emissions  # noqa: E402
 import stock_map  # noqa: E402
 from interrupting import stop_at  # noqa: E402
 
-needs_pytensor = pytest.mark.skipif(importlib.util.find_spec("pytensor") is None, reason="needs PyTensor")
-needs_pymc = pytest.mark.skipif(importlib.util.find_spec("pymc") is None, reason="needs PyMC")
 
 
 def command(name, out, *options):
@@ -58,13 +55,11 @@ def test_stock_map(tmp_path):
     assert results["long ours"]["losses"][-1] < results["long ours"]["losses"][0]
 
 
-@needs_pytensor
 def test_pytensor_rnn(tmp_path):
     results, printed = run_short("pytensor_rnn", tmp_path)
     assert len(results["losses"]) == 4 and results["losses"][-1] < results["losses"][0] and "after 4 steps" in printed
 
 
-@needs_pytensor
 def test_laplace(tmp_path):
     results, printed = run_short("laplace", tmp_path)
     assert results["apart"] < 1e-6 and "apart (relative)" in printed
@@ -74,7 +69,6 @@ def test_laplace(tmp_path):
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-8, atol=1e-8)
 
 
-@needs_pymc
 def test_pymc_posterior(tmp_path):
     results, printed = run_short("pymc_posterior", tmp_path)
     assert results["draws"] == 20 and len(results["mean"]) == 5 and np.isfinite(results["mean"]).all() and "r-hat" in printed
