@@ -106,9 +106,9 @@ def test_decodes(found):
     if not scores:
         RECORD["decode"] = "-"
         pytest.skip("this ctc_shim has no K.ctc_decode")
-    merges = tuple(int(n) for n in RECORD["keras"].split(".")) < (2, 2, 5)
-    want = load.frozen_decode("tensorflow_1_15_keras_%s_decode" % ("1_2_2" if merges else "2_3_1"))
-    assert len(scores) == 6
+    keras = tuple(int(n) for n in RECORD["keras"].split("."))
+    want = load.frozen_decode("tensorflow_1_15_keras_%s_decode" % ("1_2_2" if keras < (2, 2, 5) else "2_3_1"))
+    assert len(scores) == (3 if keras < (1, 1, 0) else 6)  # 1.0.8 has no top_paths, and beams of dictionaries only
     for name in scores:
         answer = want[tuple(name[len("score "):].split("/"))]
         # Zeros in y_pred make beams tie, and the second path is then a matter of rounding.
@@ -126,7 +126,7 @@ def test_tensorflow_itself_gives_the_same(found, tmp_path):
     """The same script on the TensorFlow backend, now; the frozen numbers say so for every other cell."""
     _run(SCRIPT, str(tmp_path / "theirs.npz"), KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2")
     theirs = _saved(tmp_path / "theirs.npz")
-    ours = {name for name in found if name.startswith(("loss", "score"))}
+    ours = {name for name in found if name.startswith("loss")}
     assert ours <= set(theirs) and len(ours) > 10
     for name in ours:
         np.testing.assert_allclose(found[name], theirs[name], rtol=6e-6, atol=6e-6)
