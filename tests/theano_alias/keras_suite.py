@@ -92,7 +92,10 @@ def run(tests, files, pytest_arguments):
 def read_expected(version):
     """-> {file: (passed, skipped)}, {test: {'theano': outcome, 'alias': outcome, 'why': text}}"""
     counts, listed = {}, {}
-    with open(os.path.join(EXPECTED, version + ".txt")) as stream:
+    path = os.path.join(EXPECTED, version + ".txt")
+    if not os.path.exists(path):
+        raise SystemExit("nothing is listed for Keras %s, only for %s" % (version, ", ".join(sorted(os.listdir(EXPECTED)))))
+    with open(path) as stream:
         for line in stream:
             fields = [f.strip() for f in line.split("|")]
             if line.startswith("#") or not line.strip():
