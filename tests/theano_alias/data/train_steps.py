@@ -3,7 +3,7 @@
     python train_steps.py OUT.json [model ...]      Keras 2.3.1, KERAS_BACKEND=theano; weights and data from numpy seeds
 
 Frozen as frozen_train.json by Theano 1.0.5, Keras 2.3.1, numpy 1.19.5, Python 3.8.18 (C linker, NumPy's BLAS; `dropout` and
-`ocr` later, on numpy 1.18.5 without BLAS). `ocr` has ctc_shim's CTC on both sides.
+`ocr` later, uncompiled, on numpy 1.18.5; the others came out the same there to 2e-6). `ocr` has ctc_shim's CTC on both sides.
 """
 import json
 import sys
