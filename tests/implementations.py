@@ -91,7 +91,8 @@ def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
     from ctc_shim.kernels import jax_scan
 
     logits = logits.swapaxes(0, 1) if time_major else logits
-    return jax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
+    loss = jax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
+    return loss.astype(logits.dtype)
 
 
 def _in_torch(logits, case, options):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import cases
-from ctc_shim import CTCInputError, check_batch, diagnose, diagnose_arguments, reference
-from ctc_shim.diagnose_report import ANSWERS, BatchReport
+from ctc_shim import CTCInputError, check_batch, diagnose, reference
+from ctc_shim.diagnose.report import ANSWERS, BatchReport
 
 
 def scores(N=2, T=10, C=5, seed=0):
@@ -184,7 +184,7 @@ def test_the_table_is_cut_and_ordered():
 
 def test_every_kind_has_an_answer():
     used = set()
-    for module in (diagnose, diagnose_arguments):
+    for module in (diagnose, diagnose.arguments):
         with open(module.__file__) as stream:
             used.update(re.findall(r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"', stream.read()))
     assert set(ANSWERS) == used

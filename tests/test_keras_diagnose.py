@@ -7,7 +7,7 @@ import pytest
 
 import ctc_shim  # noqa: F401, patches
 from ctc_shim import CTCInputError
-from ctc_shim.diagnose_keras import CTCBatchWarning, check_callback, check_keras_batch, checked_batches
+from ctc_shim.diagnose.training import CTCBatchWarning, check_callback, check_keras_batch, checked_batches
 from keras import backend as K
 
 N, T, C, S = 4, 8, 5, 3

@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-from . import checks
-from .diagnose import check_batch
+from .. import checks
+from . import check_batch
 
 NAMES = ("the_labels", "input_length", "label_length")
 

@@ -1,12 +1,12 @@
 """check_batch: what is wrong with a batch, before training on it, or when its loss is infinite. Host arrays in, a report out.
 
-Nothing here raises for a bad batch: everything found stands in the report, with what to do about it (diagnose_report.py).
+Nothing here raises for a bad batch: everything found stands in the report, with what to do about it (report.py).
 """
 import numpy as np
 
-from . import checks, reference
-from .diagnose_arguments import cut_trailing_blanks, read
-from .diagnose_report import BatchReport
+from .. import checks, reference
+from .arguments import cut_trailing_blanks, read
+from .report import BatchReport
 
 BLANK_SHARE = 0.99  # of the frames, from which on a network is said to say nothing but blanks
 
