@@ -2,7 +2,7 @@
 
     python matrix_cell.py OUTPUT.npz
 
-Losses and gradients of Keras' own CTC test and of random batches, Keras' own decoder tests where there is a decoder, and some
+Losses and gradients of Keras' own CTC test and of random batches, Keras' own decoder tests, and some
 training steps of a net with Dropout and BatchNormalization under the CTC loss of a Lambda layer, its weights saved and loaded.
 """
 import importlib.util
@@ -48,16 +48,13 @@ def losses():
 
 
 def decodes():
-    """Keras' own decoder tests; nothing where Keras has no decoder for its backend, the greedy one alone in Keras 1.0.8."""
-    decoder = getattr(K, "ctc_decode", None)
-    if decoder is None or decoder.__module__ == "keras.backend.theano_backend":
-        return {}
-    known = set(inspect.signature(decoder).parameters)
+    """Keras' own decoder tests; the greedy one alone in Keras 1.0.8."""
+    known = set(inspect.signature(K.ctc_decode).parameters)
     settings = [(name, options) for name, options in load.MATRIX_DECODE.items() if known >= set(options)]
     found = {}
     for c in load.keras_decode_cases():
         for setting, options in settings:
-            paths, scores = decoder(K.variable(load.decode_input(c)), K.variable(c.input_length[:, 0], dtype="int32"), **options)
+            paths, scores = K.ctc_decode(K.variable(load.decode_input(c)), K.variable(c.input_length[:, 0], dtype="int32"), **options)
             for k, path in enumerate(paths):
                 found["path %s/%s/%d" % (c.name, setting, k)] = K.eval(path)
             found["score %s/%s" % (c.name, setting)] = K.eval(scores)
