@@ -3,16 +3,18 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 
-def stop_at(pattern, command, environment):
-    """Run a command, send it Ctrl-C once its output matches; (exit status, what it printed from then on)."""
+def stop_at(pattern, command, environment, seconds=0):
+    """Run a command, send it Ctrl-C so long after its output matches; (exit status, what it printed from then on)."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
     try:
         shown = b""
         while not re.search(pattern, shown):
             shown += process.stdout.read(50)
             assert process.poll() is None, shown
+        time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
         printed = process.communicate(timeout=300)[0].decode(errors="replace")
     finally:

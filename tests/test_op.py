@@ -234,7 +234,7 @@ def test_no_compiler_and_no_library_is_slower_but_right(monkeypatch):
     from ctc_shim.kernels import native
 
     monkeypatch.setattr(native, "_loaded", [])
-    monkeypatch.setattr(native, "prebuilt", lambda: None)
+    monkeypatch.setattr(native, "variant_path", lambda variant: None)
     monkeypatch.setattr(native, "built", lambda: None)
     symbols = _symbols()
     function = _function(symbols, ctc_loss(*symbols))
