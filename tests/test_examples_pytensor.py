@@ -76,7 +76,7 @@ def test_pymc_posterior(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
 def test_ctrl_c_leaves_what_there_is(tmp_path):
-    status, printed = stop_at(br"map: +0%", command("stock_map", tmp_path), environment(), seconds=5)  # of half a minute
+    status, printed = stop_at(br"map: +0%", command("stock_map", tmp_path), environment(), seconds=1)  # of some five
     assert status == 130 and "stopped: what there is was kept" in printed, printed
     with open(str(tmp_path / "stock_map.json")) as file:
         results = json.load(file)
