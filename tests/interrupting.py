@@ -12,7 +12,7 @@ def stop_at(pattern, command, environment, seconds=0):
     try:
         shown = b""
         while not re.search(pattern, shown):
-            shown += process.stdout.read(50)
+            shown += process.stdout.read1(50)  # what there is, not until there are 50
             assert process.poll() is None, shown
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
