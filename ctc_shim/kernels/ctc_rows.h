@@ -34,53 +34,43 @@ static const volatile ctc_shim_floors CTC_SHIM_FLOORS = {-900.0, -1e280, -1.4e28
 /* 2^k for an integer k <= 0, however low: below 2^-900 nothing can matter beside a mantissa in 2^[-32, 140]. */
 CTC_SHIM_INLINE double ctc_shim_scale(double k, double floor) { return ctc_shim_pow2(k > floor ? k : floor); }
 
-/* exp(d) = result * 2^*k, result in [0.7, 1.42]; d <= 0, below the floor (-inf) 0 and CTC_SHIM_NEVER. To 2e-10 (the first 9
- * terms of the series) or, when `precise`, 2e-16. */
+/* exp(r) for |r| up to half of ln 2: to 2e-10 (the first 9 terms of the series) or, when `precise`, 2e-16. */
+CTC_SHIM_INLINE double ctc_shim_exp_series(double r, int precise) {
+    double p = 1.0 / 40320;
+    if (precise) {
+        p = 1.0 / 479001600;
+        p = p * r + 1.0 / 39916800;
+        p = p * r + 1.0 / 3628800;
+        p = p * r + 1.0 / 362880;
+        p = p * r + 1.0 / 40320;
+    }
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    return p;
+}
+
+/* exp(d) = result * 2^*k, result in [0.7, 1.42]; d <= 0, below the floor (-inf) 0 and CTC_SHIM_NEVER. */
 CTC_SHIM_INLINE double ctc_shim_split_exp(double d, double *k, double floor, double never, double half, int precise) {
-    double x = d > floor ? d : floor, p = 1.0 / 40320;
+    double x = d > floor ? d : floor;
     double n = (x * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0; /* round to nearest */
     double r = (x - n * 0.69314718246459961) - n * -1.904654299957768e-09;            /* n * (24 bits of ln 2) is exact */
     r = r > -half ? r : -half; /* half of ln 2; beyond 2^51 nothing is left of the remainder */
     r = r < half ? r : half;
-    if (precise) {
-        p = 1.0 / 479001600;
-        p = p * r + 1.0 / 39916800;
-        p = p * r + 1.0 / 3628800;
-        p = p * r + 1.0 / 362880;
-        p = p * r + 1.0 / 40320;
-    }
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
     *k = n > never ? n : CTC_SHIM_NEVER;
-    return ctc_shim_keep_f64(p, n > never);
+    return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise), n > never);
 }
 
-/* exp(d) for d <= 0, vectorisable: 0 far down and for -inf, NaN for NaN. Not `precise`: to 2e-10. */
+/* exp(d) for d <= 0, vectorisable: 0 far down and for -inf, NaN for NaN. */
 CTC_SHIM_INLINE double ctc_shim_exp_terms(double d, double zero, int precise) {
-    double r, p = 1.0 / 40320, n = (d * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
+    double r, n = (d * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
     r = (d - n * 0.69314718246459961) - n * -1.904654299957768e-09;
-    if (precise) {
-        p = 1.0 / 479001600;
-        p = p * r + 1.0 / 39916800;
-        p = p * r + 1.0 / 3628800;
-        p = p * r + 1.0 / 362880;
-        p = p * r + 1.0 / 40320;
-    }
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    return ctc_shim_keep_f64(p * ctc_shim_pow2(n), !(n < zero));
+    return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise) * ctc_shim_pow2(n), !(n < zero));
 }
 CTC_SHIM_INLINE double ctc_shim_exp_f64(double d, double zero) { return ctc_shim_exp_terms(d, zero, 1); }
 
