@@ -1,4 +1,4 @@
-"""Sphinx: `tox -e docs` builds the pages with warnings as errors."""
+"""Sphinx: `tox -e py312-docs` builds the pages with warnings as errors."""
 project = "ctc-shim"
 author = "The ctc-shim developers"
 copyright = "the ctc-shim developers, MIT licence"
