@@ -3,55 +3,32 @@
 They have no gradient: the best path is piecewise constant, and posteriors are taken here as numbers to look at.
 """
 from . import align, checks, op
-from .library import library, library_of
-
-KINDS = ("alignment", "posteriors")
-PROPS = ("kind", "blank", "normalize", "infeasible", "time_major")
+from .family_op import FamilyOp
+from .library import library_of
 
 
 def apply(kind, arguments, options):
-    """The outputs of the Op of `kind` for the arguments of `ctc_align`, of which at least one is symbolic."""
+    """The outputs of the Op of `kind`, "alignment" or "posteriors", for the arguments of `ctc_align`, at least one of them symbolic."""
+    checks.check_policy(options[2])
     lib = library_of(*arguments)
     logits = lib.as_tensor_variable(arguments[0])
     if logits.dtype == "float16":
         logits = lib.tensor.cast(logits, "float32")
-    return op_for(lib, kind, *options)(logits, *arguments[1:], return_list=True)
+    return CTCAlignOp.of(lib, kind, *options)(logits, *arguments[1:], return_list=True)
 
 
-def op_for(lib, kind, blank, normalize, infeasible, time_major):
-    """The Op of one library with these parameters."""
-    checks.check_policy(infeasible)
-    if lib.package not in _classes or _classes[lib.package].library is not lib:
-        body = {"library": lib, "__module__": __name__, "__props__": PROPS}
-        _classes[lib.package] = type("CTCHostOp", (_Methods, lib.Op), body)
-        if lib.package == "pytensor":
+class CTCAlignOp(FamilyOp):
+    """The Op of every library."""
+
+    PROPS = ("kind", "blank", "normalize", "infeasible", "time_major")
+
+    @staticmethod
+    def register(made):
+        """The face of PyTensor's Numba linker."""
+        if made.library.package == "pytensor":
             from .kernels import numba_host
 
-            numba_host.register_when_loaded(_classes[lib.package])
-    return _classes[lib.package](kind, blank, normalize, infeasible, time_major)
-
-
-_classes = {}
-
-
-def _rebuild(package, *parameters):
-    return op_for(library(package), *parameters)
-
-
-class _Methods(object):
-    """What the Op of every library does; the library's Op is mixed in by `op_for`."""
-
-    library = None
-
-    def __init__(self, kind, blank, normalize, infeasible, time_major):
-        self.kind, self.blank, self.normalize = kind, blank, normalize
-        self.infeasible, self.time_major = infeasible, time_major
-
-    def __reduce__(self):  # the class is made at run time, so pickle its recipe
-        return _rebuild, (self.library.package, self.kind) + self._options()
-
-    def _options(self):
-        return self.blank, self.normalize, self.infeasible, self.time_major
+            numba_host.register_when_loaded(made)
 
     def make_node(self, logits, targets, input_lengths, target_lengths):
         inputs = op.node_inputs(self.library, logits, targets, input_lengths, target_lengths)
@@ -70,17 +47,6 @@ class _Methods(object):
 
     def perform(self, node, inputs, outputs, *unused):
         compute = align.posteriors if self.kind == "posteriors" else align.align
-        found = compute(*(tuple(inputs) + self._options()))
+        found = compute(*(tuple(inputs) + self.parameters()[1:]))
         for cell, value in zip(outputs, [found] if self.kind == "posteriors" else found):
             cell[0] = value
-
-    # ---- no derivatives
-
-    def connection_pattern(self, node):
-        return [[False] * len(node.outputs)] * len(node.inputs)
-
-    def L_op(self, inputs, outputs, output_gradients):
-        return [self.library.DisconnectedType()() for _ in inputs]
-
-    def pullback(self, inputs, outputs, cotangents):  # L_op's name from PyTensor 3.0 on
-        return self.L_op(inputs, outputs, cotangents)

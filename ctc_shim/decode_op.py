@@ -4,8 +4,9 @@ It has no gradient (labels are whole numbers, and which ones win jumps), and say
 """
 import numpy as np
 
+from .family_op import FamilyOp
 from .kernels import decoding, numba_host
-from .library import library, library_of
+from .library import library_of
 
 
 def decode(logits, input_lengths, parameters):
@@ -14,40 +15,19 @@ def decode(logits, input_lengths, parameters):
     logits = lib.as_tensor_variable(logits)
     if logits.dtype == "float16":
         logits = lib.tensor.cast(logits, "float32")
-    return tuple(op_for(lib, *parameters)(logits, input_lengths, return_list=True))
+    return tuple(CTCDecodeOp.of(lib, *parameters)(logits, input_lengths, return_list=True))
 
 
-def op_for(lib, *parameters):
-    """The Op of one library with these parameters."""
-    if lib.package not in _classes or _classes[lib.package].library is not lib:
-        body = {"library": lib, "__module__": __name__, "__props__": decoding.Parameters._fields}
-        _classes[lib.package] = type("CTCDecodeOp", (_CTCDecodeMethods, lib.Op), body)
-        if lib.package == "pytensor":
-            numba_host.register_when_loaded(_classes[lib.package])
-    return _classes[lib.package](*parameters)
+class CTCDecodeOp(FamilyOp):
+    """The Op of every library."""
 
+    PROPS = decoding.Parameters._fields
 
-_classes = {}
-
-
-def _rebuild(package, *parameters):
-    return op_for(library(package), *parameters)
-
-
-class _CTCDecodeMethods(object):
-    """What the Op of every library does; the library's Op is mixed in by `op_for`."""
-
-    library = None
-
-    def __init__(self, *parameters):
-        for name, value in zip(decoding.Parameters._fields, parameters):
-            setattr(self, name, value)
-
-    def parameters(self):
-        return decoding.Parameters(*(getattr(self, name) for name in decoding.Parameters._fields))
-
-    def __reduce__(self):  # the class is made at run time, so pickle its recipe
-        return _rebuild, (self.library.package,) + tuple(self.parameters())
+    @staticmethod
+    def register(made):
+        """The face of PyTensor's Numba linker."""
+        if made.library.package == "pytensor":
+            numba_host.register_when_loaded(made)
 
     def make_node(self, logits, input_lengths):
         T = self.library.tensor
@@ -62,9 +42,6 @@ class _CTCDecodeMethods(object):
         outputs = [T.tensor3(dtype="int64"), T.matrix(dtype=logits.dtype)]
         return self.library.Apply(self, [logits, T.cast(lengths, "int64")], outputs)
 
-    def connection_pattern(self, node):
-        return [[False, False], [False, False]]
-
     def perform(self, node, inputs, outputs, *unused):
-        labels, log_probs = decoding.decode(inputs[0], inputs[1], self.parameters())
+        labels, log_probs = decoding.decode(inputs[0], inputs[1], decoding.Parameters(*self.parameters()))
         outputs[0][0], outputs[1][0] = np.ascontiguousarray(labels), log_probs

@@ -1,7 +1,7 @@
 """ctc_loss(), what users call."""
 from . import checks
 from .library import library_of
-from .op import op_for
+from .op import CTCLossOp
 
 
 def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
@@ -62,5 +62,5 @@ def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normali
     logits = library.as_tensor_variable(logits)
     if logits.dtype == "float16":
         logits = library.tensor.cast(logits, "float32")
-    op = op_for(library, checks.check_blank(blank), bool(normalize), infeasible, bool(time_major), with_gradient=False)
+    op = CTCLossOp.of(library, checks.check_blank(blank), bool(normalize), infeasible, bool(time_major), False)
     return op(logits, targets, input_lengths, target_lengths)

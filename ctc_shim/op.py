@@ -8,8 +8,9 @@ a rewrite then lets it serve both: one pass in the compiled function.
 import numpy as np
 
 from . import checks, graph
+from .family_op import FamilyOp
 from .kernels import c_linker, host
-from .library import library, library_of
+from .library import library_of
 
 
 class CTCLoss(object):
@@ -34,60 +35,40 @@ class CTCLoss(object):
 
     def __call__(self, logits, targets, input_lengths, target_lengths):
         """Symbolic (N,) loss and its gradient, shaped as `logits`; arguments as in `ctc_shim.ctc_loss`."""
-        return op_for(library_of(logits), *self.parameters, with_gradient=True)(
+        return CTCLossOp.of(library_of(logits), *self.parameters, True)(
             logits, targets, input_lengths, target_lengths, return_list=True)
 
     def __repr__(self):
         return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
 
 
-def op_for(lib, blank, normalize, infeasible, time_major, with_gradient):
-    """The Op of one library with these parameters."""
-    if lib.package not in _classes or _classes[lib.package].library is not lib:
-        body = {"library": lib, "__module__": __name__, "__props__": PROPS}  # equality and hash come from __props__
-        _classes[lib.package] = type("CTCLossOp", (_CTCLossMethods, lib.COp), body)
-        _register(lib)
-    return _classes[lib.package](blank, normalize, infeasible, time_major, with_gradient)
+class CTCLossOp(FamilyOp):
+    """The Op of every library."""
 
+    PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
+    BASE = "COp"
 
-PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
-_classes = {}
+    @staticmethod
+    def register(made):
+        """The rewrite, and the faces of the linkers that are not C."""
+        from . import rewrites
 
+        rewrites.register(made)
+        if made.library.package == "pytensor":
+            from .kernels import jax_linker, numba_linker, torch_linker
 
-def _rebuild(package, *parameters):
-    return op_for(library(package), *parameters)
-
-
-def _register(lib):
-    """The rewrite, and the faces of the linkers that are not C."""
-    from . import rewrites
-
-    rewrites.register(lib, _classes[lib.package])
-    if lib.package == "pytensor":
-        from .kernels import jax_linker, numba_linker, torch_linker
-
-        for linker in (jax_linker, numba_linker, torch_linker):
-            linker.register_when_loaded(_classes[lib.package])
-
-
-class _CTCLossMethods(object):
-    """What the Op of every library does; the library's COp is mixed in by `op_for`."""
-
-    library = None
-
-    def __init__(self, blank, normalize, infeasible, time_major, with_gradient):
-        self.blank, self.normalize, self.infeasible = blank, normalize, infeasible
-        self.time_major, self.with_gradient = time_major, with_gradient
-
-    def __reduce__(self):  # the class is made at run time, so pickle its recipe
-        return _rebuild, (self.library.package,) + self._props_values()
-
-    def _props_values(self):
-        return tuple(getattr(self, name) for name in PROPS)
+            for linker in (jax_linker, numba_linker, torch_linker):
+                linker.register_when_loaded(made)
 
     def twin(self, with_gradient):
         """The same loss, with or without its gradient."""
-        return op_for(self.library, self.blank, self.normalize, self.infeasible, self.time_major, with_gradient)
+        return self.text.of(self.library, *(self.parameters()[:-1] + (with_gradient,)))
+
+    def scaled(self, gradient, upstream):
+        """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
+        T = self.library.tensor
+        upstream = upstream.dimshuffle(*(("x", 0, "x") if self.time_major else (0, "x", "x")))
+        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * upstream)
 
     # ---- the node
 
@@ -130,9 +111,6 @@ class _CTCLossMethods(object):
     def c_code_cache_version(self):
         return c_linker.cache_version()
 
-    def c_compile_args(self, **unused):
-        return c_linker.compile_args()
-
     # ---- derivatives
 
     def L_op(self, inputs, outputs, output_gradients):
@@ -147,9 +125,6 @@ class _CTCLossMethods(object):
         nothing = self.library.DisconnectedType
         result = [sum(parts[1:], parts[0]) if parts else nothing()()] + [nothing()() for _ in range(3)]
         return result + [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
-
-    def pullback(self, inputs, outputs, cotangents):  # L_op's name from PyTensor 3.0 on
-        return self.L_op(inputs, outputs, cotangents)
 
     def _is_disconnected(self, variable):
         return isinstance(variable.type, self.library.DisconnectedType)

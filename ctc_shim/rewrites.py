@@ -1,11 +1,13 @@
 """One pass for loss and gradient: the rewrite that lets the node of the gradient give the loss as well."""
 
 
-def register(lib, op_class):
-    """Put the rewrite among the library's specialisations.
+def register(op_class):
+    """Put the rewrite among the specialisations of the class' library.
 
-    At that stage the upstream gradient of sums and means has become a constant that no longer hangs on the loss.
+    At that stage the upstream gradient of sums and means has become a constant that no longer hangs on the loss. The Op has
+    `with_gradient`, `twin` and `scaled`, four inputs, and for the gradient the upstream one as a fifth.
     """
+    lib = op_class.library
 
     @lib.node_rewriter([op_class])
     def ctc_loss_from_its_gradient(*arguments):
@@ -20,9 +22,9 @@ def register(lib, op_class):
             return [partner.outputs[0]]
         # The upstream gradient is a function of the loss itself: take the plain gradient, and multiply behind it.
         loss, gradient = partner.op(*node.inputs[:4], return_list=True)
-        return {node.outputs[0]: loss, partner.outputs[1]: _times(lib, gradient, partner)}
+        return {node.outputs[0]: loss, partner.outputs[1]: partner.op.scaled(gradient, partner.inputs[4])}
 
-    lib.register_specialize(ctc_loss_from_its_gradient, name="ctc_loss_from_its_gradient")
+    lib.register_specialize(ctc_loss_from_its_gradient, name="ctc_loss_from_its_gradient_%s" % op_class.__name__)
 
 
 def _partner(fgraph, node):
@@ -47,10 +49,3 @@ def _depends(variables, node):
             seen.add(owner)
             queue.extend(owner.inputs)
     return False
-
-
-def _times(lib, gradient, partner):
-    """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
-    upstream = partner.inputs[4].dimshuffle(*(("x", 0, "x") if partner.op.time_major else (0, "x", "x")))
-    T = lib.tensor
-    return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * upstream)

@@ -27,8 +27,14 @@ def with_axes(name, value, ndim):
     return value
 
 
-def lengths(name, value):
-    """(N, 1) or (N,) of any dtype as (N,) int64; an array or a symbolic variable."""
+def check_lengths(name, value):
+    """`value` of any library, when it is (N, 1) or (N,)."""
     if value.ndim not in (1, 2):
         raise ValueError("%s must have shape (N, 1) or (N,), got %d axes" % (name, value.ndim))
+    return value
+
+
+def lengths(name, value):
+    """(N, 1) or (N,) of any dtype as (N,) int64; an array or a symbolic variable."""
+    check_lengths(name, value)
     return (value[:, 0] if value.ndim == 2 else value).astype("int64")

@@ -3,11 +3,10 @@
 Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of them: ctc_path_probs,
 ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of stock's recursion.
 """
-import numpy as np
-
-from ..loss import ctc_loss
+from ..library import library_of
 from . import decoding
-from .arguments import epsilon, lengths, with_axes
+from .arguments import check_lengths, epsilon, with_axes
+from .batch_cost import BatchCostOp
 
 
 def make(backend, policy):
@@ -43,18 +42,13 @@ def make(backend, policy):
         """
         T = backend.T
         y_pred = with_axes("ctc_batch_cost: y_pred", T.as_tensor_variable(y_pred), 3)
-        targets = T.cast(with_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2), "int64")
-        input_lengths = lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
-        target_lengths = lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
-        target_lengths = _without_trailing_blanks(T, targets, target_lengths, y_pred.shape[2] - 1)
         if y_pred.dtype not in ("float32", "float64"):
             y_pred = T.cast(y_pred, "float32")
-        frame = T.arange(y_pred.shape[1]).dimshuffle("x", 0)
-        is_valid = T.lt(frame, input_lengths.dimshuffle(0, "x")).dimshuffle(0, 1, "x")
-        # Padding is masked before the logarithm: NaN there would come back through its derivative.
-        scores = T.log(T.switch(is_valid, y_pred, 1) + np.asarray(epsilon(backend), dtype=y_pred.dtype))
-        loss = ctc_loss(scores, targets, input_lengths, target_lengths, blank=-1, infeasible=policy())
-        return loss.dimshuffle(0, "x")
+        y_true = with_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
+        input_length = check_lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
+        label_length = check_lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
+        op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
+        return op(y_true, y_pred, input_length, label_length)
 
     def ctc_cost(predict, Y):
         """CTC loss of one sequence, nats: that of `ctc_batch_cost` (ctc_shim).
@@ -73,13 +67,3 @@ def make(backend, policy):
         return ctc_batch_cost(labels.dimshuffle("x", 0), predict.dimshuffle("x", 0, 1), frames, count)[0, 0]
 
     return dict(decoding.make(backend), ctc_batch_cost=ctc_batch_cost, ctc_cost=ctc_cost)
-
-
-def _without_trailing_blanks(T, targets, lengths, blank):
-    """(N,) lengths up to the last label that is no blank, as TensorFlow cuts a row when only blanks follow."""
-    position = T.arange(1, targets.shape[1] + 1).dimshuffle("x", 0)
-    is_label = T.neq(targets, blank) & T.le(position, lengths.dimshuffle(0, "x"))
-    none = T.zeros_like(lengths).dimshuffle(0, "x")  # the maximum of a row without labels
-    last = T.max(T.concatenate([none, T.switch(is_label, position, 0)], axis=1), axis=1)
-    # A length out of range stays as it is: the loss reports it.
-    return T.switch(T.lt(lengths, 0) | T.gt(lengths, targets.shape[1]), lengths, last)

@@ -3,7 +3,7 @@
  * A. Graves et al., "Connectionist temporal classification", ICML 2006: forward variables, equations (6)-(8); backward
  * variables, (9)-(11); gradient, (14)-(16). What must come out is written down in the contract the tests check.
  *
- * One text for C99 and C++11: it is built as a shared library and also pasted into generated C++ (Theano family).
+ * One text for C99 and C++11, built as a shared library.
  * Build with -O3 -fopenmp-simd; it is right with any flags except those that break IEEE arithmetic (-ffast-math).
  *
  * How it stays right over any dynamic range without exp or log in the inner loop: a lattice cell is a number

@@ -18,7 +18,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "ctc.c")
-SOURCES = (SOURCE, os.path.join(HERE, "decode.c"))  # of the library; C linkers take ctc.c alone
+SOURCES = (SOURCE, os.path.join(HERE, "decode.c"))  # of the library
 FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno", "-fPIC", "-shared")
 
 # What setup.py builds ahead, best first (x86-64-v4, v3, v2), with the features of numpy's __cpu_features__ that each needs.
@@ -149,6 +149,21 @@ def open_library(path):
             getattr(library, name).restype = ctypes.c_int64
             getattr(library, name).argtypes = arguments
     return library
+
+
+def address(name):
+    """Where the entry of this name lies in memory, for code that is compiled elsewhere.
+
+    Raises
+    ------
+    RuntimeError
+        There is no library (any more).
+    """
+    library = load()
+    if library is None:
+        raise RuntimeError("ctc_shim's compiled kernel, which was there when this function was compiled, is neither found nor can "
+                           "it be built now: install a C compiler, unset CTC_SHIM_KERNEL, or delete the compile directory")
+    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value
 
 
 P, I = ctypes.c_void_p, ctypes.c_int64

@@ -1,0 +1,125 @@
+"""Keras' batch cost as one Op: epsilon, logarithm, masks and the cut of trailing blanks in numpy around the compiled kernel.
+
+Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
+one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
+"""
+import numpy as np
+
+from ..family_op import FamilyOp
+from ..kernels import host
+from ..loss import ctc_loss
+from .arguments import lengths
+
+
+def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
+    """The batch cost (N, 1) as a graph of the library: CTC(softmax(ln(probabilities + epsilon))), blank last."""
+    T = lib.tensor
+    targets = T.cast(labels, "int64")
+    input_lengths, target_lengths = lengths("input_length", input_length), lengths("label_length", label_length)
+    position = T.arange(1, targets.shape[1] + 1).dimshuffle("x", 0)
+    is_label = T.neq(targets, probabilities.shape[2] - 1) & T.le(position, target_lengths.dimshuffle(0, "x"))
+    none = T.zeros_like(target_lengths).dimshuffle(0, "x")  # the maximum of a row without labels
+    last = T.max(T.concatenate([none, T.switch(is_label, position, 0)], axis=1), axis=1)
+    # A length out of range stays as it is: the loss reports it.
+    is_wrong = T.lt(target_lengths, 0) | T.gt(target_lengths, targets.shape[1])
+    is_valid = T.lt(T.arange(probabilities.shape[1]).dimshuffle("x", 0), input_lengths.dimshuffle(0, "x")).dimshuffle(0, 1, "x")
+    # Padding is masked before the logarithm: NaN there would come back through its derivative.
+    scores = T.log(T.switch(is_valid, probabilities, 1) + np.asarray(epsilon, dtype=probabilities.dtype))
+    loss = ctc_loss(scores, targets, input_lengths, T.switch(is_wrong, target_lengths, last), blank=-1, infeasible=infeasible)
+    return loss.dimshuffle(0, "x")
+
+
+def compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient=None, upstream=None):
+    """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
+    targets, frames, counts = labels.astype("int64"), lengths("input_length", input_length), lengths("label_length", label_length)
+    host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
+    counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
+    shifted = probabilities + np.asarray(epsilon, dtype=probabilities.dtype)
+    for n in np.flatnonzero(frames < probabilities.shape[1]):
+        shifted[n, max(frames[n], 0):] = 1  # padding, whatever it holds
+    with np.errstate(all="ignore"):
+        host.compute(np.log(shifted), targets, frames, counts, -1, True, infeasible, False, loss, gradient, upstream)
+        if gradient is not None:
+            np.divide(gradient, shifted, out=gradient)
+
+
+def without_trailing_blanks(targets, counts, blank):
+    """(N,) lengths up to the last label that is no blank, as TensorFlow cuts a row when only blanks follow."""
+    S = targets.shape[1]
+    position = np.arange(1, S + 1)
+    is_label = (targets != blank) & (position <= counts[:, None])
+    last = (is_label * position).max(axis=1) if S else np.zeros_like(counts)
+    return np.where((counts < 0) | (counts > S), counts, last)  # a length out of range stays as it is: the loss reports it
+
+
+class BatchCostOp(FamilyOp):
+    """The Op of every library: (N, 1) loss, and `with_gradient` also its gradient by the probabilities, shaped as they are."""
+
+    PROPS = ("epsilon", "infeasible", "with_gradient")
+
+    @staticmethod
+    def register(made):
+        """The rewrite, and the face of PyTensor's Numba linker."""
+        from .. import rewrites
+        from ..kernels import numba_host
+
+        rewrites.register(made)
+        if made.library.package == "pytensor":
+            numba_host.register_when_loaded(made)
+
+    def twin(self, with_gradient):
+        """The same loss, with or without its gradient."""
+        return self.text.of(self.library, self.epsilon, self.infeasible, with_gradient)
+
+    def scaled(self, gradient, upstream):
+        """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
+        T = self.library.tensor
+        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * upstream.dimshuffle(0, 1, "x"))
+
+    def make_node(self, labels, probabilities, input_length, label_length, upstream=None):
+        T = self.library.tensor
+        inputs = [self.library.as_tensor_variable(value) for value in (labels, probabilities, input_length, label_length)]
+        outputs = [T.col(dtype=inputs[1].dtype)]
+        if self.with_gradient:
+            outputs.append(inputs[1].type())
+        if upstream is not None:
+            inputs.append(T.cast(self.library.as_tensor_variable(upstream), inputs[1].dtype))
+        return self.library.Apply(self, inputs, outputs)
+
+    def infer_shape(self, *arguments):
+        shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        return [(shapes[1][0], 1)] + [shapes[1]] * self.with_gradient
+
+    def connection_pattern(self, node):
+        outputs = len(node.outputs)
+        return [[False] * outputs, [True] * outputs] + [[False] * outputs] * 2 + [[False, True]] * (len(node.inputs) - 4)
+
+    def perform(self, node, inputs, outputs, *unused):
+        shape, dtype = inputs[1].shape, node.inputs[1].dtype
+        loss = outputs[0][0] = np.empty((shape[0], 1), dtype=dtype)
+        gradient = None
+        if self.with_gradient:
+            gradient = outputs[1][0] = np.empty(shape, dtype=dtype)
+        upstream = inputs[4][:, 0] if len(inputs) > 4 else None
+        compute(inputs[0], inputs[1], inputs[2], inputs[3], self.epsilon, self.infeasible, loss[:, 0], gradient, upstream)
+
+    def L_op(self, inputs, outputs, output_gradients):
+        nothing = self.library.DisconnectedType
+        g_loss = output_gradients[0]
+        parts, g_upstream = [], None
+        if not isinstance(g_loss.type, nothing):
+            parts.append(self.twin(True)(*(inputs[:4] + [g_loss]), return_list=True)[1])
+        if self.with_gradient and not isinstance(output_gradients[1].type, nothing):
+            second, g_upstream = self._second_order(inputs, output_gradients[1])
+            parts.append(second)
+        to_probabilities = sum(parts[1:], parts[0]) if parts else nothing()()
+        rest = [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
+        return [nothing()(), to_probabilities, nothing()(), nothing()()] + rest
+
+    def _second_order(self, inputs, cotangent):
+        """Pull `cotangent` (as the probabilities) back through the gradient, by way of the definition; see op.py."""
+        T, grad = self.library.tensor, self.library.grad
+        loss = composed(self.library, *(inputs[:4] + [self.epsilon, self.infeasible]))
+        slope = T.sum(grad(T.sum(loss), inputs[1]) * cotangent, axis=(1, 2)).dimshuffle(0, "x")
+        weighted = slope * inputs[4] if len(inputs) > 4 else slope
+        return grad(T.sum(weighted), inputs[1], consider_constant=[cotangent] + inputs[4:]), slope

@@ -1,0 +1,140 @@
+"""The Op behind K.ctc_batch_cost against its definition as a graph, and its derivatives against finite differences.
+
+Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one installed; Keras is not needed.
+"""
+import importlib
+import importlib.util
+import pickle
+
+import numpy as np
+import pytest
+
+import implementations
+from comparing import assert_gradient, assert_loss
+from ctc_shim import CTCInputError
+from ctc_shim.keras_patch.batch_cost import BatchCostOp, composed
+from ctc_shim.library import library as library_named
+
+LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
+root = importlib.import_module(LIBRARY)
+lib = library_named(LIBRARY)
+T = root.tensor
+Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
+PYTHON = Mode("py", "fast_run")
+EPSILON = 1e-7
+
+
+def _symbols(dtype="float64", columns=True):
+    lengths = [T.imatrix, T.lmatrix] if columns else [T.ivector, T.fvector]
+    return [T.fmatrix("y_true"), T.tensor3("y_pred", dtype=dtype), lengths[0]("input_length"), lengths[1]("label_length")]
+
+
+def _batch(symbols, seed=0, N=5, frames=9, C=5, S=4):
+    """Arrays of the symbols' types: ragged, with blanks at the end, a row of blanks alone, NaN in the padding."""
+    rng = np.random.RandomState(seed)
+    labels = rng.randint(0, C - 1, (N, S))
+    labels[1, 2:], labels[2, :], labels[3, 1] = C - 1, C - 1, 99
+    counts, lengths = np.array([S, S, S, 1, 0]), np.array([frames, frames - 2, frames, frames - 1, 3])
+    probabilities = rng.dirichlet(np.full(C, 0.5), (N, frames))
+    probabilities[1, frames - 2:] = np.nan
+    values = labels, probabilities, lengths, counts
+    return [value.reshape(value.shape + (1,) * (symbol.ndim - value.ndim)).astype(symbol.dtype) for value, symbol in zip(values, symbols)]
+
+
+def _op(with_gradient=False, infeasible="inf"):
+    return BatchCostOp.of(lib, EPSILON, infeasible, with_gradient)
+
+
+def _compiled(symbols, outputs, mode=PYTHON):
+    return root.function(symbols, outputs, mode=mode)
+
+
+def _nodes(function):
+    return [node.op for node in function.maker.fgraph.toposort() if type(node.op).__name__ == "BatchCostOp"]
+
+
+@pytest.mark.parametrize("columns", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_it_is_its_definition(dtype, columns):
+    symbols = _symbols(dtype, columns)
+    weights = T.vector("weights", dtype=dtype)
+    results = []
+    for loss in (_op()(*symbols), composed(lib, *(symbols + [EPSILON, "inf"]))):
+        gradient = lib.grad(T.sum(loss[:, 0] * weights), symbols[1])
+        results.append(_compiled(symbols + [weights], [loss, gradient])(*(_batch(symbols) + [np.arange(1, 6).astype(dtype)])))
+    (loss, gradient), (want, want_gradient) = results
+    assert loss.shape == (5, 1) and loss.dtype == gradient.dtype == dtype
+    assert_loss(loss, want, dtype)
+    assert_gradient(gradient, want_gradient, dtype)
+    assert not gradient[1, 7:].any(), "padding has a gradient"
+
+
+def test_loss_and_gradient_are_one_node_under_the_default_linker():
+    symbols = _symbols("float32")
+    loss, mode = _op()(*symbols), Mode(root.config.linker, "fast_run")
+    function = _compiled(symbols, [loss, lib.grad(T.mean(loss), symbols[1])], mode)
+    assert [op.with_gradient for op in _nodes(function)] == [True]
+    one = _compiled(symbols, [loss, lib.grad(T.mean(loss), symbols[1])])
+    for got, want in zip(function(*_batch(symbols)), one(*_batch(symbols))):
+        np.testing.assert_array_equal(got, want)
+    assert [op.with_gradient for op in _nodes(_compiled(symbols, loss, mode))] == [False]
+
+
+def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above():
+    symbols = _symbols()
+    batch = _batch(symbols)
+    batch[0][0], batch[2][0] = 1, 4  # four equal labels need seven frames
+    loss, gradient = _compiled(symbols, [_op()(*symbols), lib.grad(T.sum(_op()(*symbols) ** 2), symbols[1])])(*batch)
+    assert np.isinf(loss[0, 0]) and np.isfinite(loss[1:]).all()
+    assert not gradient[0].any() and np.isfinite(gradient).all() and gradient[1].any()
+
+
+def test_second_derivatives():
+    symbols, direction = _symbols(), T.dtensor3("direction")
+    gradient = lib.grad(T.sum(_op()(*symbols) ** 2), symbols[1])
+    product = lib.grad(T.sum(gradient * direction), symbols[1])
+    batch = _batch(symbols, N=5, frames=5, C=4, S=2)
+    batch[0][3, 1] = 0
+    batch[1] = np.where(np.isnan(batch[1]), 0.25, batch[1]) * 0.8 + 0.05
+    chosen = np.random.RandomState(1).randn(*batch[1].shape)
+    got = _compiled(symbols + [direction], product, Mode("py", "fast_compile"))(*(batch + [chosen]))
+    compiled, step = _compiled(symbols, gradient), 1e-6
+    sides = [compiled(batch[0], batch[1] + sign * step * chosen, *batch[2:]) for sign in (1, -1)]
+    np.testing.assert_allclose(got, (sides[0] - sides[1]) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+def test_shapes_are_inferred_and_pickles_are_equal():
+    symbols = _symbols()
+    loss, gradient = _op(True)(*symbols)
+    function = _compiled(symbols, [T.shape(loss), T.shape(gradient)])
+    assert not _nodes(function)
+    assert [tuple(shape) for shape in function(*_batch(symbols))] == [(5, 1), (5, 9, 5)]
+    assert pickle.loads(pickle.dumps(_op(True))) == _op(True) != _op(False)
+
+
+@pytest.mark.parametrize("N, frames, S", [(0, 3, 2), (2, 0, 0), (2, 3, 0)])
+def test_degenerate_sizes(N, frames, S):
+    symbols = _symbols()
+    values = [np.zeros((N, S)), np.full((N, frames, 3), 1 / 3.), np.full((N, 1), frames), np.full((N, 1), S)]
+    batch = [value.astype(symbol.dtype) for value, symbol in zip(values, symbols)]
+    loss, gradient = _compiled(symbols, list(_op(True)(*symbols)))(*batch)
+    want = _compiled(symbols, composed(lib, *(symbols + [EPSILON, "inf"])))(*batch)
+    assert gradient.shape == (N, frames, 3)
+    assert_loss(loss, want, "float64")
+
+
+@pytest.mark.parametrize("position, value, text", [
+    (0, 7.0, r"targets\[0, 1\] .* 7"), (2, 10, r"input_lengths\[0\] .* 10"), (3, -1, r"target_lengths\[0\] .* -1"), (3, 5, r"target_lengths\[0\] .* 5")])
+def test_wrong_values_are_named(position, value, text):
+    symbols = _symbols()
+    batch = _batch(symbols)
+    batch[position][0, min(1, batch[position].shape[1] - 1)] = value
+    with pytest.raises(CTCInputError, match=text):
+        _compiled(symbols, _op()(*symbols))(*batch)
+
+
+def test_rows_that_differ_in_number():
+    symbols = _symbols()
+    batch = _batch(symbols)
+    with pytest.raises(CTCInputError, match="target_lengths has 4 rows where logits has 5 sequences"):
+        _compiled(symbols, _op()(*symbols))(*(batch[:3] + [batch[3][:4]]))
