@@ -67,8 +67,9 @@ class Worker(object):
         folder = os.path.join(caches, name)
         flags = "base_compiledir=" + folder
         places = dict(PYTENSOR_FLAGS=flags, THEANO_FLAGS=flags + ",floatX=float32", NUMBA_CACHE_DIR=folder, CTC_SHIM_CACHE=folder)
+        self.said = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", module, name], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True,
+                                        stdout=subprocess.PIPE, stderr=self.said, universal_newlines=True,
                                         env=dict(os.environ, **dict(ONE_THREAD, **places)))
 
     def ask(self, workload, what):
@@ -76,7 +77,8 @@ class Worker(object):
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError("%s died on %s" % (self.name, workload))
+            self.said.seek(0)
+            raise RuntimeError("%s died on %s: %s" % (self.name, workload, self.said.read()[-500:]))
         return json.loads(answer)
 
 

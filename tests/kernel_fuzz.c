@@ -130,6 +130,38 @@ static int64_t expected_error(int64_t N, int64_t T, int64_t C, int64_t S, const 
                 } \
             } \
         } \
+        /* The same numbers as probabilities: a negative one is as bad as NaN, and no step along p + epsilon changes a softmax. */ \
+        if (!got) { \
+            const REAL epsilon = (REAL)(below(2) ? 1e-7 : 0); \
+            for (c = 0; below(2) && c < N * T * C * step; c++) if (scores[c] < 0) scores[c] = -scores[c]; \
+            alone = ctc_shim_probabilities_##SUFFIX( \
+                scores, stride_n, stride_t, stride_c, N, T, C, targets, S * 8, 8, S, frames, 8, labels, 8, blank, 1, policy, again, \
+                other, out_n, out_t, 0, upstream, size, 1 + below(3), second, epsilon); \
+            CHECK(alone == 0); \
+            for (n = 0; n < N; n++) { \
+                int nan = 0; \
+                int64_t fewest = labels[n]; \
+                for (s = 1; s < labels[n]; s++) fewest += targets[n * S + s] == targets[n * S + s - 1]; \
+                for (t = 0; t < frames[n]; t++) \
+                    for (c = 0; c < C; c++) { \
+                        REAL q = scores[(n * stride_n + t * stride_t + c * stride_c) / size] + epsilon; \
+                        nan |= !(q >= 0 && q < (REAL)INFINITY); \
+                    } \
+                nan &= frames[n] >= fewest; \
+                CHECK(nan == (again[n] != again[n])); \
+                CHECK(nan || again[n] >= 0); \
+                for (t = 0; t < T && !nan; t++) { \
+                    const REAL *g = other + (n * out_n + t * out_t) / size; \
+                    double sum = 0; \
+                    for (c = 0; c < C; c++) { \
+                        REAL q = scores[(n * stride_n + t * stride_t + c * stride_c) / size] + epsilon; \
+                        if (t >= frames[n] || frames[n] < fewest || again[n] == (REAL)INFINITY) CHECK(g[c] == 0); \
+                        else if (q > (REAL)1e-30) sum += (double)g[c] * q; \
+                    } \
+                    CHECK(fabs(sum) <= CLOSE); \
+                } \
+            } \
+        } \
         free(scores); free(loss); free(again); free(gradient); free(other); free(up); free(targets); free(frames); free(labels); \
     }
 

@@ -122,6 +122,58 @@ def test_where_groups_of_frames_meet(library, kind, dtype):
         assert_gradient(got[1], want[1], dtype)
 
 
+def _probabilities(kind, N, T, C, dtype, rng):
+    """(N, T, C) probabilities of a network in a state that tries the arithmetic."""
+    scale = {"plain": 2, "sure": 30, "rising": 1, "with zeros": 2}[kind]
+    logits = rng.randn(N, T, C) * scale
+    if kind == "rising":  # the largest comes last, so that every chunk of classes has a reference of its own
+        logits += np.linspace(0, 40, C)
+    if kind == "sure":
+        logits[:, :, 0] += 60  # collapsed onto the blank: labels at 1e-30 and below
+    p = np.exp(logits - logits.max(axis=2, keepdims=True))
+    p /= p.sum(axis=2, keepdims=True)
+    if kind == "with zeros":
+        p[rng.uniform(size=p.shape) < 0.3] = 0
+    return p.astype(dtype)
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 0.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["plain", "sure", "rising", "with zeros"])
+@pytest.mark.parametrize("C", [5, 33, 1300])
+def test_from_probabilities(library, C, kind, dtype, epsilon):
+    rng = np.random.RandomState(C)
+    N, T, S = 3, 40, 12
+    p = _probabilities(kind, N, T, C, dtype, rng)
+    targets, frames, counts = rng.randint(1, C, (N, S)), np.array([T, T - 3, T]), np.array([S, 5, 0])
+    p[1, T - 3:] = np.nan
+    loss, gradient = _call(library, p, targets, frames, counts, epsilon=epsilon)
+    shifted = p.astype("float64") + epsilon
+    with np.errstate(divide="ignore"):
+        want, to_scores = reference.ctc_loss_and_gradient(np.log(shifted), targets, frames, counts)
+    assert_loss(loss, want, dtype)
+    assert not gradient[1, T - 3:].any()
+    large = shifted > 1e-30  # below it the derivative by p leaves float32; NaN in the padding is not larger
+    assert_gradient(np.where(large, gradient, 0) * np.where(large, shifted, 0), np.where(large, to_scores, 0), dtype)
+    assert np.isfinite(gradient[large]).all()
+
+
+def test_no_probability_in_a_frame(library):
+    p = np.full((1, 3, 4), 0.25)
+    p[0, 1] = 0
+    loss, gradient = _call(library, p, np.array([[1]]), np.array([3]), np.array([1]), epsilon=0.0)
+    assert loss[0] == np.inf and not gradient.any()
+
+
+@pytest.mark.parametrize("bad", [-0.5, np.nan, np.inf])
+def test_a_probability_that_is_none(library, bad):
+    p = np.full((2, 3, 4), 0.25)
+    p[0, 1, 3] = bad
+    loss, gradient = _call(library, p, np.array([[1], [1]]), np.array([3, 3]), np.array([1, 1]), epsilon=1e-7)
+    assert np.isnan(loss[0]) and np.isnan(gradient[0]).all()
+    assert np.isfinite(loss[1]) and np.isfinite(gradient[1]).all()
+
+
 def _python(code, **environment):
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, **environment))

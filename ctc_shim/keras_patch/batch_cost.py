@@ -1,4 +1,4 @@
-"""Keras' batch cost as one Op: epsilon, logarithm, masks and the cut of trailing blanks in numpy around the compiled kernel.
+"""Keras' batch cost as one Op: the kernel from probabilities, and the cut of trailing blanks before it.
 
 Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
 one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
@@ -34,13 +34,7 @@ def compute(labels, probabilities, input_length, label_length, epsilon, infeasib
     targets, frames, counts = labels.astype("int64"), lengths("input_length", input_length), lengths("label_length", label_length)
     host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
-    shifted = probabilities + np.asarray(epsilon, dtype=probabilities.dtype)
-    for n in np.flatnonzero(frames < probabilities.shape[1]):
-        shifted[n, max(frames[n], 0):] = 1  # padding, whatever it holds
-    with np.errstate(all="ignore"):
-        host.compute(np.log(shifted), targets, frames, counts, -1, True, infeasible, False, loss, gradient, upstream)
-        if gradient is not None:
-            np.divide(gradient, shifted, out=gradient)
+    host.compute(probabilities, targets, frames, counts, -1, True, infeasible, False, loss, gradient, upstream, epsilon=epsilon)
 
 
 def without_trailing_blanks(targets, counts, blank):

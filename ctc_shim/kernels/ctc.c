@@ -80,8 +80,8 @@ static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
     const ctc_shim_batch *b = worker->batch;
     char *rest = worker->scratch.row + b->C * b->item;
-    if (b->item == 4) ctc_shim_fill_f32((float *)rest, b->padded - b->C, -(float)INFINITY);
-    else ctc_shim_fill_f64((double *)rest, b->padded - b->C, -INFINITY);
+    if (b->item == 4) ctc_shim_fill_f32((float *)rest, b->padded - b->C, b->ratios ? 0 : -(float)INFINITY);
+    else ctc_shim_fill_f64((double *)rest, b->padded - b->C, b->ratios ? 0 : -INFINITY);
     for (;;) {
         int64_t i = ctc_shim_take(worker->next);
         if (i >= b->N) return NULL;
@@ -159,14 +159,17 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
  * logits (N, T, C), targets (N, S), lengths (N,): any strides, in bytes. loss (N,) contiguous. gradient: NULL for the loss
  * alone, or (N, T, C) with contiguous classes, written whole. mode 0: gradient times upstream (N,), 1: posteriors instead.
  * infeasible: 0 inf, 1 zero, 2 raise, 3 as TensorFlow. threads: at most so many, 0: as many as there
- * are processors; results do not depend on it. */
-#define CTC_SHIM_DEFINE(REAL, SUFFIX) \
-    CTC_SHIM_ENTRY int64_t ctc_shim_##SUFFIX( \
-        const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
-        const int64_t *targets, int64_t targets_stride_n, int64_t targets_stride_s, int64_t S, const int64_t *input_lengths, \
-        int64_t input_lengths_stride, const int64_t *target_lengths, int64_t target_lengths_stride, int64_t blank, \
-        int64_t normalize, int64_t infeasible, REAL *loss, REAL *gradient, int64_t gradient_stride_n, int64_t gradient_stride_t, \
-        int64_t mode, const REAL *upstream, int64_t upstream_stride, int64_t threads, int64_t *report) { \
+ * are processors; results do not depend on it.
+ * The second entry takes probabilities: scores are ln(p + epsilon), epsilon >= 0, and the gradient is that by p; normalize is 1
+ * and mode 0 there. */
+#define CTC_SHIM_ARGUMENTS(REAL) \
+    const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
+    const int64_t *targets, int64_t targets_stride_n, int64_t targets_stride_s, int64_t S, const int64_t *input_lengths, \
+    int64_t input_lengths_stride, const int64_t *target_lengths, int64_t target_lengths_stride, int64_t blank, \
+    int64_t normalize, int64_t infeasible, REAL *loss, REAL *gradient, int64_t gradient_stride_n, int64_t gradient_stride_t, \
+    int64_t mode, const REAL *upstream, int64_t upstream_stride, int64_t threads, int64_t *report
+#define CTC_SHIM_DEFINE(REAL, NAME, LAST_ARGUMENT, EPSILON) \
+    CTC_SHIM_ENTRY int64_t NAME(CTC_SHIM_ARGUMENTS(REAL) LAST_ARGUMENT) { \
         ctc_shim_batch b; \
         memset(&b, 0, sizeof b); \
         b.logits = (const char *)logits; b.stride_n = stride_n; b.stride_t = stride_t; b.stride_c = stride_c; \
@@ -174,13 +177,16 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
         b.targets = (const char *)targets; b.targets_stride_n = targets_stride_n; b.targets_stride_s = targets_stride_s; \
         b.input_lengths = (const char *)input_lengths; b.input_lengths_stride = input_lengths_stride; \
         b.target_lengths = (const char *)target_lengths; b.target_lengths_stride = target_lengths_stride; \
-        b.blank = blank; b.normalize = normalize; b.infeasible = infeasible; b.mode = mode; \
+        b.blank = blank; b.normalize = normalize; b.infeasible = infeasible; b.mode = mode; b.epsilon = EPSILON; b.ratios = b.epsilon >= 0; \
         b.loss = (char *)loss; b.gradient = (char *)gradient; \
         b.gradient_stride_n = gradient_stride_n; b.gradient_stride_t = gradient_stride_t; \
         b.upstream = (const char *)upstream; b.upstream_stride = upstream_stride; \
         return ctc_shim_run(&b, threads, report); \
     }
+#define CTC_SHIM_EPSILON , double epsilon
 
-CTC_SHIM_DEFINE(float, f32)
-CTC_SHIM_DEFINE(double, f64)
+CTC_SHIM_DEFINE(float, ctc_shim_f32, , -1)
+CTC_SHIM_DEFINE(double, ctc_shim_f64, , -1)
+CTC_SHIM_DEFINE(float, ctc_shim_probabilities_f32, CTC_SHIM_EPSILON, epsilon)
+CTC_SHIM_DEFINE(double, ctc_shim_probabilities_f64, CTC_SHIM_EPSILON, epsilon)
 #endif

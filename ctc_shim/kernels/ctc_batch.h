@@ -6,6 +6,8 @@ typedef struct {
     int64_t stride_n, stride_t, stride_c, targets_stride_n, targets_stride_s, input_lengths_stride, target_lengths_stride;
     int64_t gradient_stride_n, gradient_stride_t, upstream_stride;
     int64_t N, T, C, S, blank, normalize, infeasible, mode, item;
+    int64_t ratios;  /* logits hold probabilities: scores are ln(p + epsilon), see ctc_rows.h */
+    double epsilon;
     int64_t longest, labels, width, rows, padded; /* most frames, most labels, cells a row, rows of the table, C rounded up */
 } ctc_shim_batch;
 
@@ -61,12 +63,12 @@ static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
     }
 }
 
-/* Frame t of sequence n as a contiguous aligned row: in place, or copied. A `padded` row goes on with -inf to a multiple of 16. */
-static const void *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int padded) {
+/* Frame t of sequence n as it was given, contiguous and aligned: in place, or copied, as it must be for a change of it. */
+static const void *ctc_shim_given(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int changing) {
     const char *row = b->logits + n * b->stride_n + t * b->stride_t;
     int64_t c;
     if (b->stride_c == b->item && (uintptr_t)row % (uintptr_t)b->item == 0) {
-        if (!padded || b->padded == b->C) return row;
+        if (!changing) return row;
         memcpy(w->row, row, (size_t)(b->C * b->item));
         return w->row;
     }
@@ -74,13 +76,21 @@ static const void *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scrat
     return w->row;
 }
 
+/* Its scores, or p + epsilon. A `padded` row goes on to a multiple of 16 with what adds nothing: -inf, or 0. */
+static const void *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int padded) {
+    const void *row = ctc_shim_given(b, w, n, t, b->ratios || (padded && b->padded != b->C));
+    if (b->ratios && b->item == 4) ctc_shim_shift_f32((float *)w->row, b->C, (float)b->epsilon);
+    else if (b->ratios) ctc_shim_shift_f64((double *)w->row, b->C, b->epsilon);
+    return row;
+}
+
 /* Emissions of the labels in the band of one frame. */
 static void ctc_shim_emissions(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row, const ctc_shim_frame *frame,
                                const ctc_shim_cells *cells) {
     int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     double *m = cells->emission_m, *e = cells->emission_e;
-    if (b->item == 4) ctc_shim_emissions_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, m, e);
-    else ctc_shim_emissions_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, m, e);
+    if (b->item == 4) ctc_shim_emissions_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, (int)b->ratios, w->pairs, m, e);
+    else ctc_shim_emissions_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, (int)b->ratios, w->pairs, m, e);
     m[start - 1] = 0;
     e[start - 1] = CTC_SHIM_NEVER;
 }
@@ -90,8 +100,8 @@ static double ctc_shim_emissions_linear(const ctc_shim_batch *b, const ctc_shim_
                                         const ctc_shim_frame *frame, double blank_y, double *y) {
     int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     y[start - 1] = 0;
-    if (b->item == 4) return ctc_shim_emit_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, blank_y, y);
-    return ctc_shim_emit_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, w->pairs, blank_y, y);
+    if (b->item == 4) return ctc_shim_emit_f32((const float *)row, b->C, w->label, start, stop, frame->maximum, (int)b->ratios, w->pairs, blank_y, y);
+    return ctc_shim_emit_f64((const double *)row, b->C, w->label, start, stop, frame->maximum, (int)b->ratios, w->pairs, blank_y, y);
 }
 
 /* A whole row of the gradient set to `value`, or to factor * softmax when `sum` is given. */
@@ -100,10 +110,10 @@ static void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_scratch *
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
     if (!sum && value == 0) memset(out, 0, (size_t)(b->C * b->item));
     else if (b->item == 4) {
-        if (sum) ctc_shim_softmax_f32((const float *)w->exps, w->reference, sum, b->C, value, (float *)out);
+        if (sum) ctc_shim_softmax_f32((const float *)w->exps, w->reference, sum, b->C, (int)b->ratios, value, (float *)out);
         else ctc_shim_fill_f32((float *)out, b->C, (float)value);
     } else {
-        if (sum) ctc_shim_softmax_f64((const double *)w->exps, w->reference, sum, b->C, value, (double *)out);
+        if (sum) ctc_shim_softmax_f64((const double *)w->exps, w->reference, sum, b->C, (int)b->ratios, value, (double *)out);
         else ctc_shim_fill_f64((double *)out, b->C, value);
     }
 }

@@ -92,13 +92,28 @@ CTC_SHIM_INLINE float ctc_shim_exp_f32(float d, float zero) {
     return ctc_shim_keep_f32(p * power, !(k < zero));
 }
 
+/* x = result * 2^*k for x >= 0, as ctc_shim_split_exp gives exp(d): what probabilities have in its place. */
+static double ctc_shim_split(double x, double *k) {
+    int exponent;
+    double m = frexp(x, &exponent);
+    int low = m < 0.70710678118654752;
+    *k = m > 0 ? exponent - low : CTC_SHIM_NEVER;
+    return m > 0 ? (low ? 2 * m : m) : 0;
+}
+
 static const double CTC_SHIM_FAINT = 1e-9; /* 2^-30, of which 16 frames make no 2^-480 */
 
 /* ---- rows of scores: all that depends on the element type ------------------------------------------------------ */
 
-/* softmax(z) of a row is exp(z - maximum) / (ties + rest). Elements equal to the maximum are counted, not summed, so that
+/* Where the call gives probabilities a row holds q = p + epsilon, the scores are z = ln q, and exp(z - maximum) is a plain ratio of q
+ * to the largest q, which `maximum` then means (0 where all are 0): `ratios` chooses that in what follows.
+ *
+ * softmax(z) of a row is exp(z - maximum) / (ties + rest). Elements equal to the maximum are counted, not summed, so that
  * ln of the sum keeps its digits when a network is confident (rest = 1e-8, over and over, must not drown in 1). */
 typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
+
+/* A score beside another, exp(z - maximum). */
+CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) { return ratios ? z / maximum : exp(z - maximum); }
 
 #define CTC_SHIM_ROWS(REAL, SUFFIX) \
     /* the largest of n scores, NaN left aside */ \
@@ -112,11 +127,12 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
         } \
         return one > two ? one : two; \
     } \
-    static int ctc_shim_bad_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t n) { \
+    /* is any of them NaN, +inf or below `lowest`? */ \
+    static int ctc_shim_bad_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t n, REAL lowest) { \
         REAL bad = 0; \
         int64_t c; \
         CTC_SHIM_PRAGMA(omp simd reduction(+ : bad)) \
-        for (c = 0; c < n; c++) bad += row[c] < (REAL)INFINITY ? (REAL)0 : (REAL)1; \
+        for (c = 0; c < n; c++) bad += (row[c] >= lowest) & (row[c] < (REAL)INFINITY) ? (REAL)0 : (REAL)1; \
         return bad != 0; \
     } \
     /* exp(row - maximum) into out; adds to ties and rest */ \
@@ -134,11 +150,29 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
         sum->ties += ties; \
         sum->rest += rest; \
     } \
+    /* The same from probabilities: row / maximum. A negative one is as bad as NaN, which its logarithm would be. */ \
+    static void ctc_shim_ratios_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t n, REAL maximum, REAL *CTC_SHIM_RESTRICT out, \
+                                         ctc_shim_sum *sum) { \
+        REAL ties = 0, rest = 0, least = 0; \
+        int64_t c; \
+        CTC_SHIM_PRAGMA(omp simd reduction(+ : ties, rest) reduction(min : least)) \
+        for (c = 0; c < n; c++) { \
+            REAL p = row[c] / maximum, tie = ctc_shim_keep_##SUFFIX(1, row[c] >= maximum); \
+            out[c] = p; \
+            ties += tie; \
+            rest += p - tie; \
+            least = row[c] < least ? row[c] : least; \
+        } \
+        sum->ties += ties; \
+        sum->rest += rest; \
+        sum->bad |= least < 0; \
+    } \
     /* One pass over a row, chunk by chunk. With `exps`: exp(row - reference[chunk]) there. Without `normalize` only the \
      * maximum is looked for. */ \
-    static ctc_shim_sum ctc_shim_row_##SUFFIX(const REAL *row, int64_t C, int64_t normalize, REAL *exps, REAL *spare, \
+    static ctc_shim_sum ctc_shim_row_##SUFFIX(const REAL *row, int64_t C, int64_t normalize, int ratios, REAL *exps, REAL *spare, \
                                               double *reference) { \
-        ctc_shim_sum sum = {-INFINITY, 0, 0, 0}; \
+        const double nothing = ratios ? 0 : -INFINITY; /* the maximum where no class is possible */ \
+        ctc_shim_sum sum = {nothing, 0, 0, 0}; \
         int64_t start, n, chunk = 0; \
         for (start = 0; start < C; start += CTC_SHIM_CHUNK, chunk++) { \
             double best; \
@@ -146,20 +180,21 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
             if (n > CTC_SHIM_CHUNK) n = CTC_SHIM_CHUNK; \
             best = ctc_shim_max_##SUFFIX(row + start, n); \
             if (best > sum.maximum) { \
-                sum.rest = sum.maximum == -INFINITY ? 0 : (sum.rest + sum.ties) * exp(sum.maximum - best); \
+                sum.rest = sum.maximum == nothing ? 0 : (sum.rest + sum.ties) * ctc_shim_relative(sum.maximum, best, ratios); \
                 sum.ties = 0; \
                 sum.maximum = best; \
             } \
             if (exps) reference[chunk] = sum.maximum; \
-            if (!normalize || best == -INFINITY || best == INFINITY) sum.bad |= ctc_shim_bad_##SUFFIX(row + start, n); \
+            if (!normalize || best <= nothing || best == INFINITY) sum.bad |= ctc_shim_bad_##SUFFIX(row + start, n, (REAL)nothing); \
             if (!normalize || sum.bad) continue; \
-            if (sum.maximum == -INFINITY) { \
+            if (sum.maximum == nothing) { \
                 if (exps) memset(exps + start, 0, (size_t)n * sizeof(REAL)); \
             } else { \
                 int64_t ahead; \
                 for (ahead = start + n; n == CTC_SHIM_CHUNK && ahead < start + 2 * n; ahead += 64 / (int64_t)sizeof(REAL)) \
                     CTC_SHIM_PREFETCH(row + ahead); \
-                ctc_shim_exps_##SUFFIX(row + start, n, (REAL)sum.maximum, exps ? exps + start : spare, &sum); \
+                (ratios ? ctc_shim_ratios_##SUFFIX : ctc_shim_exps_##SUFFIX)( \
+                    row + start, n, (REAL)sum.maximum, exps ? exps + start : spare, &sum); \
             } \
         } \
         sum.bad |= sum.rest != sum.rest; \
@@ -167,11 +202,11 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
     } \
     /* factor * softmax into a row of the gradient */ \
     static void ctc_shim_softmax_##SUFFIX(const REAL *CTC_SHIM_RESTRICT exps, const double *reference, const ctc_shim_sum *sum, \
-                                          int64_t C, double factor, REAL *CTC_SHIM_RESTRICT out) { \
+                                          int64_t C, int ratios, double factor, REAL *CTC_SHIM_RESTRICT out) { \
         int64_t start, c, chunk = 0; \
         for (start = 0; start < C; start += CTC_SHIM_CHUNK, chunk++) { \
             int64_t stop = C - start < CTC_SHIM_CHUNK ? C : start + CTC_SHIM_CHUNK; \
-            double late = reference[chunk] == sum->maximum ? 1 : exp(reference[chunk] - sum->maximum); \
+            double late = reference[chunk] == sum->maximum ? 1 : ctc_shim_relative(reference[chunk], sum->maximum, ratios); \
             REAL scale = (REAL)(sum->ties > 0 ? factor * late / (sum->ties + sum->rest) : 0); \
             CTC_SHIM_PRAGMA(omp simd) \
             for (c = start; c < stop; c++) out[c] = exps[c] * scale; \
@@ -180,10 +215,14 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
     /* Emissions relative to the largest score, (m, e) of each cell: class by class into `pairs` where there are fewer classes \
      * than cells, else cell by cell. */ \
     static void ctc_shim_emissions_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, const int32_t *CTC_SHIM_RESTRICT label, \
-                                            int64_t start, int64_t stop, double maximum, double *CTC_SHIM_RESTRICT pairs, \
-                                            double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_RESTRICT e) { \
+                                            int64_t start, int64_t stop, double maximum, int ratios, \
+                                            double *CTC_SHIM_RESTRICT pairs, double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_RESTRICT e) { \
         double split = CTC_SHIM_FLOORS.split, never = CTC_SHIM_FLOORS.never, half = CTC_SHIM_FLOORS.half; \
         int64_t j; \
+        if (ratios) { \
+            for (j = start; j < stop; j++) m[j] = ctc_shim_split(maximum > 0 ? row[label[j]] / maximum : 0, &e[j]); \
+            return; \
+        } \
         if (C < stop - start) { \
             double *CTC_SHIM_RESTRICT ks = pairs + C; \
             CTC_SHIM_PRAGMA(omp simd) \
@@ -197,11 +236,13 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
     } \
     /* The same in plain doubles; returns the least of them and of `lowest`. */ \
     static double ctc_shim_emit_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, const int32_t *CTC_SHIM_RESTRICT label, \
-                                         int64_t start, int64_t stop, double maximum, double *CTC_SHIM_RESTRICT pairs, double lowest, \
-                                         double *CTC_SHIM_RESTRICT y) { \
-        double zero = CTC_SHIM_FLOORS.zero_f64; \
+                                         int64_t start, int64_t stop, double maximum, int ratios, double *CTC_SHIM_RESTRICT pairs, \
+                                         double lowest, double *CTC_SHIM_RESTRICT y) { \
+        double zero = CTC_SHIM_FLOORS.zero_f64, inverse = 1 / (maximum > 0 ? maximum : 1); \
         int64_t j; \
-        if (C < stop - start) { \
+        if (ratios) { \
+            for (j = start; j < stop; j++) y[j] = row[label[j]] * inverse; \
+        } else if (C < stop - start) { \
             double least = 1; /* of all classes, which is soon told; only where it is very low it matters which are needed */ \
             CTC_SHIM_PRAGMA(omp simd reduction(min : least)) \
             for (j = 0; j < C; j++) { \
@@ -222,6 +263,18 @@ typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
     static void ctc_shim_scatter_##SUFFIX(REAL *row, const int32_t *label, int64_t start, int64_t stop, const double *posterior) { \
         int64_t j; \
         for (j = start; j < stop; j++) row[label[j]] += (REAL)posterior[j]; \
+    } \
+    static void ctc_shim_shift_##SUFFIX(REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL epsilon) { \
+        int64_t c; \
+        CTC_SHIM_PRAGMA(omp simd) \
+        for (c = 0; c < C; c++) row[c] += epsilon; \
+    } \
+    /* a gradient by scores into that by probabilities, d score / d p = 1 / (p + epsilon) */ \
+    static void ctc_shim_by_probability_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL epsilon, \
+                                                 REAL *CTC_SHIM_RESTRICT gradient) { \
+        int64_t c; \
+        CTC_SHIM_PRAGMA(omp simd) \
+        for (c = 0; c < C; c++) gradient[c] /= row[c] + epsilon; \
     } \
     static void ctc_shim_fill_##SUFFIX(REAL *row, int64_t C, REAL value) { \
         int64_t c; \

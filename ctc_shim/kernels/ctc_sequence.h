@@ -92,20 +92,21 @@ static int64_t ctc_shim_checkpoint(const ctc_shim_batch *b, const ctc_shim_scrat
 static double ctc_shim_read(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double upstream, double *outside) {
     const void *row = ctc_shim_scores(b, w, n, t, 1);
     char *exps = b->gradient && b->mode == 0 ? w->exps : NULL;
-    int softmax = b->normalize && b->mode == 0;
+    int softmax = b->normalize && b->mode == 0, ratios = (int)b->ratios;
     ctc_shim_frame *frame = &w->frames[t];
     double blank;
     ctc_shim_sum sum;
     if (b->item == 4) {
-        sum = ctc_shim_row_f32((const float *)row, b->padded, b->normalize, (float *)exps, (float *)w->exps, w->reference);
+        sum = ctc_shim_row_f32((const float *)row, b->padded, b->normalize, ratios, (float *)exps, (float *)w->exps, w->reference);
         blank = ((const float *)row)[b->blank];
     } else {
-        sum = ctc_shim_row_f64((const double *)row, b->padded, b->normalize, (double *)exps, (double *)w->exps, w->reference);
+        sum = ctc_shim_row_f64((const double *)row, b->padded, b->normalize, ratios, (double *)exps, (double *)w->exps, w->reference);
         blank = ((const double *)row)[b->blank];
     }
     if (sum.bad) return 0;
     frame->maximum = sum.maximum == -INFINITY ? 0 : sum.maximum;
-    frame->blank_m = ctc_shim_split_exp(blank - frame->maximum, &frame->blank_e, CTC_SHIM_FLOORS.split, CTC_SHIM_FLOORS.never, CTC_SHIM_FLOORS.half, 1);
+    if (ratios) frame->blank_m = ctc_shim_split(sum.maximum > 0 ? blank / sum.maximum : 0, &frame->blank_e);
+    else frame->blank_m = ctc_shim_split_exp(blank - frame->maximum, &frame->blank_e, CTC_SHIM_FLOORS.split, CTC_SHIM_FLOORS.never, CTC_SHIM_FLOORS.half, 1);
     if (b->gradient) ctc_shim_write_row(b, w, n, t, softmax ? upstream : 0, softmax ? &sum : NULL);
     if (!b->normalize) *outside -= frame->maximum;
     return b->normalize && sum.ties > 0 ? sum.ties + sum.rest : 1;
@@ -134,17 +135,20 @@ static int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratch *w, in
     return 1;
 }
 
-/* Posteriors of frame t added to its row of the gradient. */
+/* Posteriors of frame t added to its row of the gradient, which is finished then. */
 static void ctc_shim_deposit(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t S, double blanks) {
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
     int64_t start = (int64_t)w->frames[t].start * CTC_SHIM_LANES, stop = (int64_t)w->frames[t].stop * CTC_SHIM_LANES - 1;
+    const void *row = b->ratios ? ctc_shim_given(b, w, n, t, 0) : NULL;
     if (stop > S) stop = S;
     if (b->item == 4) {
         ctc_shim_scatter_f32((float *)out, w->label, start, stop, w->posterior);
         ((float *)out)[b->blank] += (float)blanks;
+        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float)b->epsilon, (float *)out);
     } else {
         ctc_shim_scatter_f64((double *)out, w->label, start, stop, w->posterior);
         ((double *)out)[b->blank] += blanks;
+        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, b->epsilon, (double *)out);
     }
 }
 

@@ -104,8 +104,8 @@ static int ctc_shim_read(ctc_shim_decoder *d, int64_t n, int64_t t) {
     const ctc_shim_batch *b = &d->decoding->batch;
     const void *row = ctc_shim_scores(b, &d->scratch, n, t, 0);
     char *spare = d->scratch.exps;
-    ctc_shim_sum sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, NULL, (float *)spare, NULL)
-                                    : ctc_shim_row_f64((const double *)row, b->C, b->normalize, NULL, (double *)spare, NULL);
+    ctc_shim_sum sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL, (float *)spare, NULL)
+                                    : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL, (double *)spare, NULL);
     int normal = b->normalize && sum.maximum != -INFINITY;
     d->row = row;
     d->maximum = sum.maximum;

@@ -6,7 +6,7 @@ from . import native
 
 
 def compute(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major=False, loss=None,
-            gradient=None, upstream=None, threads=0, posteriors=False):
+            gradient=None, upstream=None, threads=0, posteriors=False, epsilon=None):
     """Write the loss, and the gradient when an array for it is given.
 
     Parameters
@@ -24,6 +24,8 @@ def compute(scores, targets, input_lengths, target_lengths, blank, normalize, in
         As in `native.call`.
     posteriors : bool
         Write posteriors in place of the gradient.
+    epsilon : float, optional
+        `scores` holds probabilities, as in `native.call`.
 
     Raises
     ------
@@ -34,12 +36,12 @@ def compute(scores, targets, input_lengths, target_lengths, blank, normalize, in
     library = native.load()
     if library is None:
         _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, gradient,
-                  upstream, posteriors)
+                  upstream, posteriors, epsilon)
         return
     by_row = scores.swapaxes(0, 1) if time_major else scores
     out = gradient.swapaxes(0, 1) if time_major and gradient is not None else gradient
     report = native.call(library, by_row, targets, input_lengths, target_lengths, blank, normalize,
-                         checks.check_policy(infeasible), loss, out, posteriors, upstream, threads)
+                         checks.check_policy(infeasible), loss, out, posteriors, upstream, threads, epsilon)
     if report[0]:
         fail(report, by_row.shape[2], blank, target_lengths)
 
@@ -59,7 +61,11 @@ def check_counts(count, *arrays):
 
 
 def _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, gradient,
-              upstream, posteriors):
+              upstream, posteriors, epsilon):
+    given = scores
+    if epsilon is not None:
+        with np.errstate(all="ignore"):  # padding may hold anything
+            scores = np.log(given + np.asarray(epsilon, dtype=given.dtype))
     arguments = (scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
     if gradient is None:
         loss[...] = reference.ctc_loss(*arguments)
@@ -70,4 +76,6 @@ def _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, 
     if upstream is not None:
         shape = (1, -1, 1) if time_major else (-1, 1, 1)
         exact = np.where(exact == 0, 0.0, exact * np.asarray(upstream, dtype=np.float64).reshape(shape))
+    if epsilon is not None:
+        exact = np.divide(exact, given + epsilon, out=np.zeros_like(exact), where=exact != 0)
     gradient[...] = exact

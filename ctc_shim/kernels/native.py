@@ -144,6 +144,7 @@ def open_library(path):
     """The shared library at `path`, its entries typed."""
     library = ctypes.CDLL(path)
     for names, arguments in ((("ctc_shim_f32", "ctc_shim_f64"), ARGUMENTS),
+                             (("ctc_shim_probabilities_f32", "ctc_shim_probabilities_f64"), ARGUMENTS + [ctypes.c_double]),
                              (("ctc_shim_decode_f32", "ctc_shim_decode_f64"), DECODE_ARGUMENTS)):
         for name in names:
             getattr(library, name).restype = ctypes.c_int64
@@ -187,7 +188,7 @@ def thread_count():
 
 
 def call(library, scores, targets, input_lengths, target_lengths, blank, normalize, policy, loss, gradient=None,
-         posteriors=False, upstream=None, threads=0):
+         posteriors=False, upstream=None, threads=0, epsilon=None):
     """One call of the kernel on host arrays.
 
     Parameters
@@ -206,23 +207,26 @@ def call(library, scores, targets, input_lengths, target_lengths, blank, normali
         Multiplies the gradient of each sequence.
     threads : int
         At most so many; 0: see `thread_count`.
+    epsilon : float, at least 0, optional
+        `scores` holds probabilities p: the scores are ln(p + epsilon), and the gradient is that by p.
 
     Returns
     -------
     (4,) int64 array: the report, report[0] == 0 when all is well.
     """
-    entry = library.ctc_shim_f32 if scores.dtype == np.float32 else library.ctc_shim_f64
+    name = "ctc_shim_" + ("" if epsilon is None else "probabilities_") + ("f32" if scores.dtype == np.float32 else "f64")
     report = np.zeros(4, dtype=np.int64)
     N, T, C = scores.shape
     g_strides = gradient.strides[:2] if gradient is not None else (0, 0)
-    error = entry(scores.ctypes.data, scores.strides[0], scores.strides[1], scores.strides[2], N, T, C,
+    error = getattr(library, name)(
+                  scores.ctypes.data, scores.strides[0], scores.strides[1], scores.strides[2], N, T, C,
                   targets.ctypes.data, targets.strides[0], targets.strides[1], targets.shape[1],
                   input_lengths.ctypes.data, input_lengths.strides[0], target_lengths.ctypes.data, target_lengths.strides[0],
                   blank, int(normalize), policy,
                   loss.ctypes.data, None if gradient is None else gradient.ctypes.data, g_strides[0], g_strides[1],
                   int(posteriors),
                   None if upstream is None else upstream.ctypes.data, 0 if upstream is None else upstream.strides[0],
-                  threads, report.ctypes.data)
+                  threads, report.ctypes.data, *(() if epsilon is None else (epsilon,)))
     report[0] = error
     return report
 
