@@ -34,6 +34,8 @@ def compute(labels, probabilities, input_length, label_length, epsilon, infeasib
     targets, frames, counts = labels.astype("int64"), lengths("input_length", input_length), lengths("label_length", label_length)
     host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
+    if probabilities.strides[2] != probabilities.itemsize:  # the kernel reads each frame three times
+        probabilities = np.ascontiguousarray(probabilities)
     host.compute(probabilities, targets, frames, counts, -1, True, infeasible, False, loss, gradient, upstream, epsilon=epsilon)
 
 
