@@ -60,8 +60,8 @@ def load():
 def _load():
     path = native.variant_path("cuda") or native.built((SOURCE,))
     if path is None:
-        warnings.warn("ctc_shim found no C compiler to build the launcher of its GPU kernel: CTC on the GPU runs as operations of the "
-                      "framework, correct but slower. Install gcc or clang, or set CC, and start again", native.MissingKernelWarning,
+        warnings.warn("ctc_shim found no C compiler to build the launcher of its GPU kernel: CTC runs on the CPU (PyTorch) or as a "
+                      "lax.scan (JAX), correct but slower. Install gcc or clang, or set CC, and start again", native.MissingKernelWarning,
                       stacklevel=3)
         return None
     library = ctypes.CDLL(path)
@@ -72,7 +72,7 @@ def _load():
         ptx = stream.read()
     message = ctypes.create_string_buffer(512)
     if library.ctc_shim_cuda_open(DRIVER.encode(), ptx, message, len(message)):
-        warnings.warn("ctc_shim cannot load its GPU kernel (%s): CTC on the GPU runs as operations of the framework, correct but "
+        warnings.warn("ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
                       "slower" % message.value.decode(errors="replace"), native.MissingKernelWarning, stacklevel=3)
         return None
     return library
