@@ -70,9 +70,9 @@ def kernel(wanted):
 def _in_jax(name, logits, case, options):
     import jax
 
-    from ctc_shim.kernels import jax_call, jax_linker
+    from ctc_shim.kernels import jax_ffi, jax_linker
 
-    assert jax_call.available(), "the kernel cannot be joined to JAX here"
+    assert jax_ffi.available(), "the kernel cannot be joined to JAX here"
     integers = case.targets, case.input_lengths, case.target_lengths
 
     def summed(logits):

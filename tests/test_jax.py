@@ -123,7 +123,7 @@ def test_errors_while_tracing(change, error, text):
 def test_without_a_kernel_the_scan_computes(monkeypatch):
     from ctc_shim.kernels import jax_call, jax_linker
 
-    monkeypatch.setattr(jax_call, "available", lambda: False)
+    monkeypatch.setattr(jax_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
     fresh = jax_linker._loss.__wrapped__(0, True, "inf", False)
@@ -133,12 +133,12 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
 
 
 def test_without_a_compiler_there_is_one_warning(monkeypatch):
-    from ctc_shim.kernels import jax_call, native
+    from ctc_shim.kernels import jax_ffi, native
 
     assert native.load() is not None
     monkeypatch.setattr(native, "built", lambda *arguments: None)
     with pytest.warns(native.MissingKernelWarning, match="runs as a lax.scan"):
-        assert not jax_call.available.__wrapped__()
+        assert not jax_ffi.available.__wrapped__()
 
 
 def _script(name, *arguments, **environment):
