@@ -79,7 +79,7 @@ def _in_jax(name, logits, case, options):
         loss = jax_linker.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
         return loss.sum(), loss
 
-    with jax.enable_x64(logits.dtype == np.float64 or name == "jax_scan"):  # in float32 the log of a long path lacks digits
+    with jax.enable_x64(logits.dtype == np.float64):
         (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(logits)
         assert loss.dtype == gradient.dtype == logits.dtype
         return np.asarray(loss), np.asarray(gradient)

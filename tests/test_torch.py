@@ -145,11 +145,3 @@ def test_either_order_of_imports(order):
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
     assert done.returncode == 0, done.stderr.decode()
     np.testing.assert_allclose(float(done.stdout), -np.log(0.75), rtol=1e-6)
-
-
-def test_the_script_that_measures_a_gpu_runs_on_a_toy():
-    """Ours over emulated warps, in nine regimes, and the table; the driver's calls need a GPU."""
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py")
-    done = subprocess.run([sys.executable, script, "--device", "cpu", "--rounds", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().count("five runs the same bits") == 9 and "| 40, 4, 12, 8 |" in done.stdout.decode()

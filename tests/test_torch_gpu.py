@@ -1,4 +1,9 @@
 """torch_ctc_loss as on a GPU: its CUDA operators on host tensors that stand for device memory, with the driver of the tests."""
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -179,3 +184,23 @@ def test_no_driver_is_said_once(monkeypatch):
     with pytest.warns(native.MissingKernelWarning, match="no CUDA driver"):
         _run(regimes.case("random", T=20, S=8), torch.float32)
     _run(regimes.case("random", T=20, S=8), torch.float32)
+
+
+def _measure(*options):
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py")
+    return subprocess.run([sys.executable, script] + list(options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+
+
+def test_the_script_that_measures_a_gpu_runs_on_a_toy():
+    """Nine regimes and the table, with ours and torch's own in it."""
+    done = _measure("--device", "cpu", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    row = done.stdout.splitlines()[-1].split(" | ")
+    assert done.stdout.count("five runs the same bits") == 9 and row[0] == "| 40, 4, 12, 8"
+    assert all(re.match(r"[0-9.]+ \([0-9]+\)$", row[column]) for column in (3, 4, 5, 7)), row
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what it says without a GPU")
+def test_the_script_that_measures_a_gpu_says_that_there_is_none():
+    done = _measure()
+    assert done.returncode == 1 and done.stderr.startswith("no GPU: torch")
