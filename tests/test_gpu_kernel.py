@@ -4,6 +4,9 @@ What only a GPU can show (its speed, its memory model, that its driver takes the
 """
 import os
 import re
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from comparing import assert_contract, assert_exact_zero, assert_loss
 from ctc_shim import reference
 from ctc_shim.kernels import build_ptx, cuda, native
 from fake_cuda import FakeCuda, rounded
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +153,18 @@ def test_too_little_working_memory_is_refused(gpu):
             gpu.compute(c, "float32", cells=cells, spare=1)
 
 
+def test_under_sanitizers(tmp_path):
+    """No read or write outside of any array, and nothing undefined, in the launcher and in the kernel."""
+    flags = " -fsanitize=address,undefined -fno-sanitize-recover"
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    path = os.pathsep.join([os.path.dirname(HERE), HERE, os.environ.get("PYTHONPATH", "")])
+    variables = dict(os.environ, CC="gcc" + flags, CXX="g++" + flags, CTC_SHIM_CACHE=str(tmp_path), PYTHONPATH=path, LD_PRELOAD=runtime,
+                     ASAN_OPTIONS="detect_leaks=0")
+    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", "gpu_kernel_sanitized.py")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=variables, universal_newlines=True, timeout=500)
+    assert done.returncode == 0 and int(done.stdout) > 400, done.stderr
+
+
 @pytest.fixture
 def unopened(gpu, monkeypatch):
     monkeypatch.setattr(cuda, "_loaded", [])
@@ -213,3 +230,12 @@ def test_it_compiles_to_ptx(architecture):
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
         with open(cuda.PTX) as stream:
             assert stream.read() == text
+
+
+@pytest.mark.skipif(not shutil.which("ptxas"), reason="needs ptxas, of NVIDIA's toolkit")
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
+def test_the_assembler_takes_the_text(architecture):
+    """What a driver does with it when it loads it."""
+    done = subprocess.run(["ptxas", "-v", "-arch", architecture, cuda.PTX, "-o", os.devnull], stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    assert max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256  # the rows of the lattice are registers

@@ -202,3 +202,18 @@ def test_pytensor_function_takes_batches_of_any_size():
         got = function(*batch)
         assert_loss(got[0], want[0], "float64")
         assert_gradient(got[1], want[1] / N, "float64")
+
+
+@pytest.mark.filterwarnings("ignore:Skipping Assert")  # PyTensor says what JAX leaves out
+@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+def test_second_derivatives_through_the_linker_are_refused_by_pytensor():
+    """It lowers no arange of a symbolic length to JAX. docs/pytensor.md says what to use; when this fails, that is out of date."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    from ctc_shim import ctc_loss
+
+    symbols = [pt.dtensor3(), pt.imatrix(), pt.ivector(), pt.ivector()]
+    gradient = pytensor.grad(ctc_loss(*symbols).sum(), symbols[0])
+    with pytest.raises(NotImplementedError):
+        pytensor.function(symbols, pytensor.grad((gradient ** 2).sum(), symbols[0]), mode="JAX")(*_batch())

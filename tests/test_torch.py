@@ -145,3 +145,18 @@ def test_either_order_of_imports(order):
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
     assert done.returncode == 0, done.stderr.decode()
     np.testing.assert_allclose(float(done.stdout), -np.log(0.75), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # PyTensor gives its constants to torch
+@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+def test_second_derivatives_through_the_linker_are_refused_by_pytensor():
+    """It lowers no scan to PyTorch. docs/pytensor.md says what to use; when this fails, that is out of date."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    from ctc_shim import ctc_loss
+
+    symbols = [pt.dtensor3(), pt.lmatrix(), pt.lvector(), pt.lvector()]
+    gradient = pytensor.grad(ctc_loss(*symbols).sum(), symbols[0])
+    with pytest.raises(NotImplementedError, match="Scan"):
+        pytensor.function(symbols, pytensor.grad((gradient ** 2).sum(), symbols[0]), mode="PYTORCH")

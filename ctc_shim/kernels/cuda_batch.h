@@ -3,7 +3,7 @@ enum { CTC_F32 = 0, CTC_F64 = 1, CTC_BF16 = 2, CTC_F16 = 3 }; /* kinds of scores
 enum {
     CTC_LANES = 32,
     CTC_CHOICES = 4, /* of cells in a lane: 1, 2, 4, 8. A warp holds a strip of up to 256 labels; longer targets are several strips */
-    CTC_BLOCK = 64   /* frames between checkpoints */
+    CTC_BLOCK = 32   /* frames between checkpoints */
 };
 
 typedef struct {
