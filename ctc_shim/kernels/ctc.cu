@@ -47,6 +47,14 @@ CTC_DEVICE void ctc_prepare(const ctc_batch &b, ctc_int n) {
     b.verdict[n] = wrong ? CTC_WRONG : T < S + repeats || (T && !b.C) ? CTC_INFEASIBLE : CTC_FINE;
 }
 
+/* exp(d) for d <= 0: to the last digit of double scores; of others, where the half of the work in double is saved, of float. */
+template <class REAL> CTC_DEVICE Double ctc_softmax(Double d) {
+    Double k, p;
+    if (sizeof(typename ctc_wide<REAL>::type) == 4) return exp_float(d);
+    p = ctc_split_exp(d, &k);
+    return p * ctc_scale(k);
+}
+
 /* The maximum of a frame and ln of its sum; upstream * softmax into its gradient. */
 template <class REAL> CTC_DEVICE void ctc_row(const ctc_batch &b, ctc_int n, ctc_int t) {
     const REAL *row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
@@ -83,8 +91,7 @@ template <class REAL> CTC_DEVICE void ctc_row(const ctc_batch &b, ctc_int n, ctc
     }
     for (start = 0; start < C; start += 32) {
         Mask valid = lane_index() + start < C;
-        Double z = load(row, lane_index() + start, valid, -CTC_INFINITY), k, p = ctc_split_exp(z - maximum - inside, &k);
-        p = p * ctc_scale(k);
+        Double z = load(row, lane_index() + start, valid, -CTC_INFINITY), p = ctc_softmax<REAL>(z - maximum - inside);
         store(out, lane_index() + start, valid, select(p > Double(0.0), p * upstream, Double(0.0)));
     }
 }

@@ -38,6 +38,7 @@ CTC_DEVICE Double take_fixed(unsigned long long *p, Int i, Mask m) { /* the sum 
     __syncwarp();
     return x;
 }
+CTC_DEVICE Double exp_float(Double x) { return expf((float)x); }
 CTC_DEVICE Double from_bits(long long bits) { return __longlong_as_double(bits); }
 CTC_DEVICE long long to_bits(Double x) { return __double_as_longlong(x); }
 CTC_DEVICE Double power_of_two(Double k) { return from_bits((long long)(k + 1023.0) << 52); }

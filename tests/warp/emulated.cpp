@@ -96,6 +96,7 @@ inline Double take_fixed(fixed *p, const Int &i, const Mask &m) {
     }
     return r;
 }
+inline Double exp_float(const Double &x) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = std::exp((float)x.v[i]); return r; }
 inline double from_bits(int64_t bits) { double x; memcpy(&x, &bits, 8); return x; }
 inline int64_t to_bits(double x) { int64_t bits; memcpy(&bits, &x, 8); return bits; }
 inline Double power_of_two(const Double &k) {
