@@ -171,6 +171,14 @@ def unopened(gpu, monkeypatch):
     return monkeypatch
 
 
+def test_doctor_says_whether_there_is_a_gpu_kernel(gpu, monkeypatch):
+    from ctc_shim import doctor
+
+    assert doctor._gpu() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
+    monkeypatch.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
+    assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
+
+
 def test_no_driver_is_one_warning(unopened):
     unopened.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
     with pytest.warns(native.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"):
@@ -202,7 +210,7 @@ def test_a_text_without_a_kernel(unopened, tmp_path):
 def test_no_compiler_is_one_warning(unopened):
     unopened.setattr(native, "built", lambda *arguments: None)
     unopened.setattr(native, "variant_path", lambda name: None)
-    with pytest.warns(native.MissingKernelWarning, match="no C compiler to build the launcher"):
+    with pytest.warns(native.MissingKernelWarning, match="no C compiler to build its launcher"):
         assert cuda.load() is None
 
 

@@ -62,13 +62,13 @@ int ctc_shim_cuda_open(const char *driver, const char *ptx, char *message, long 
     void *opened = dlopen(driver, RTLD_NOW | RTLD_LOCAL), *library = NULL;
     int i, error;
     if (!opened) {
-        snprintf(message, (size_t)room, "CTC kernel: no CUDA driver: %s", dlerror());
+        snprintf(message, (size_t)room, "no CUDA driver: %s", dlerror());
         return -1;
     }
     for (i = 0; i < 6; i++) {
         *places[i] = dlsym(opened, names[i]);
         if (!*places[i]) {
-            snprintf(message, (size_t)room, "CTC kernel: %s has no %s: a driver of CUDA 12.0 or newer is needed", driver, names[i]);
+            snprintf(message, (size_t)room, "%s has no %s: a driver of CUDA 12.0 or newer is needed", driver, names[i]);
             return -1;
         }
     }

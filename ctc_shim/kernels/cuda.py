@@ -53,17 +53,19 @@ _loaded = []  # the library, or None where there is no GPU's driver for it; empt
 def load():
     """The launcher as a ctypes object with its kernels loaded, or None (after one warning) where that cannot be."""
     if not _loaded:
-        _loaded.append(_load())
+        library, problem = attempt()
+        if problem:
+            warnings.warn("ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
+                          "slower" % problem, native.MissingKernelWarning, stacklevel=2)
+        _loaded.append(library)
     return _loaded[0]
 
 
-def _load():
+def attempt():
+    """(launcher, None), or (None, the reason why there is none)."""
     path = native.variant_path("cuda") or native.built((SOURCE,))
     if path is None:
-        warnings.warn("ctc_shim found no C compiler to build the launcher of its GPU kernel: CTC runs on the CPU (PyTorch) or as a "
-                      "lax.scan (JAX), correct but slower. Install gcc or clang, or set CC, and start again", native.MissingKernelWarning,
-                      stacklevel=3)
-        return None
+        return None, "no C compiler to build its launcher: install gcc or clang, or set CC, and start again"
     library = ctypes.CDLL(path)
     text, integer = ctypes.c_char_p, ctypes.c_longlong
     library.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
@@ -72,10 +74,8 @@ def _load():
         ptx = stream.read()
     message = ctypes.create_string_buffer(512)
     if library.ctc_shim_cuda_open(DRIVER.encode(), ptx, message, len(message)):
-        warnings.warn("ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
-                      "slower" % message.value.decode(errors="replace"), native.MissingKernelWarning, stacklevel=3)
-        return None
-    return library
+        return None, message.value.decode(errors="replace")
+    return library, None
 
 
 def launch(library, kind, arrays, shape, options, wide, work, stream, cells=0):
