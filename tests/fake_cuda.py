@@ -1,4 +1,5 @@
 """The GPU kernel without a GPU: the package's own launcher on tests/warp/fake_driver.cpp, with host memory for device memory."""
+import atexit
 import ctypes
 import os
 import shutil
@@ -20,7 +21,9 @@ def driver():
     if not _driver:
         compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
         assert compiler, "no C++ compiler for the emulated warps"
-        _driver.append(os.path.join(tempfile.mkdtemp(), "libcuda.so.1"))
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, True)
+        _driver.append(os.path.join(folder, "libcuda.so.1"))
         subprocess.run(compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", _driver[0]], check=True)
     return _driver[0]
 

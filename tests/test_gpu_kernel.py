@@ -138,7 +138,8 @@ def test_launches_and_their_stream(gpu):
 
 
 @pytest.mark.parametrize("code, text", [
-    (2, r"cuLaunchKernel\(prepare\) gave CUDA_ERROR_OUT_OF_MEMORY \(2\): out of memory"), (999, r"cuLaunchKernel\(prepare\) gave a CUDA error \(999\)")])
+    (2, r"cuLaunchKernel\(prepare\) gave CUDA_ERROR_OUT_OF_MEMORY \(2\): out of memory"),
+    (999, r"cuLaunchKernel\(prepare\) gave a CUDA error \(999\)")])
 def test_a_failed_launch_names_the_error(gpu, code, text):
     gpu.fake.fake_fail(b"cuLaunchKernel", code)
     with pytest.raises(RuntimeError, match=text):
@@ -218,8 +219,8 @@ def test_the_text_that_is_shipped_is_of_this_source():
     with open(cuda.PTX) as stream:
         text = stream.read()
     assert text.startswith(build_ptx.header(native.source_text(build_ptx.SOURCE))), "run python -m ctc_shim.kernels.build_ptx"
-    names = re.findall(r"\.entry ctc_shim_(\w+)\(", text)
-    assert sorted(names) == sorted(["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in cuda.CELLS])
+    wanted = ["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in cuda.CELLS]
+    assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
     assert ".version 8.0" in text and ".target sm_75" in text
     assert ".local" not in text  # the rows of the lattice are registers
 

@@ -57,8 +57,10 @@ static int find_all(void *library, char *message, long long room) {
 
 /* Opens a driver and gives it the PTX text. 0, or -1 or the driver's code with words in `message`. Not for two threads at once. */
 int ctc_shim_cuda_open(const char *driver, const char *ptx, char *message, long long room) {
-    static const char *const names[] = {"cuInit", "cuLibraryLoadData", "cuLibraryGetKernel", "cuLaunchKernel", "cuGetErrorName", "cuGetErrorString"};
-    void **const places[] = {(void **)&cuda.init, (void **)&cuda.load, (void **)&cuda.find, (void **)&cuda.launch, (void **)&cuda.name, (void **)&cuda.words};
+    static const char *const names[] = {"cuInit",         "cuLibraryLoadData", "cuLibraryGetKernel",
+                                        "cuLaunchKernel", "cuGetErrorName",    "cuGetErrorString"};
+    void **const places[] = {(void **)&cuda.init,   (void **)&cuda.load, (void **)&cuda.find,
+                             (void **)&cuda.launch, (void **)&cuda.name, (void **)&cuda.words};
     void *opened = dlopen(driver, RTLD_NOW | RTLD_LOCAL), *library = NULL;
     int i, error;
     if (!opened) {
@@ -110,7 +112,8 @@ static int launch(void *kernel, const char *name, long long warps, int warps_in_
         snprintf(message, (size_t)room, "CTC kernel: a batch of %lld frames is too large for one launch", warps);
         return -1;
     }
-    return said(call, cuda.launch(kernel, (unsigned)blocks, 1, 1, 32 * (unsigned)warps_in_a_block, 1, 1, 0, stream, parameters, NULL), message, room);
+    return said(call, cuda.launch(kernel, (unsigned)blocks, 1, 1, 32 * (unsigned)warps_in_a_block, 1, 1, 0, stream, parameters, NULL),
+                message, room);
 }
 
 /* Starts loss and gradient of a batch on a stream. 0, or -1 or the driver's code with words in `message`.

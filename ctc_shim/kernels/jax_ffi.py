@@ -106,6 +106,7 @@ def _call(target, options, arrays, more_results):
     results = [jax.ShapeDtypeStruct(logits.shape[:1], result_dtype(logits.dtype))]
     results += [jax.ShapeDtypeStruct(logits.shape, logits.dtype)] if with_gradient else []
     layouts = [None, order][:len(results)] + [None] * len(more_results)
-    call = jax.ffi.ffi_call(target, results + list(more_results), input_layouts=[order] + [None] * (len(arrays) - 1), output_layouts=layouts)
+    call = jax.ffi.ffi_call(target, results + list(more_results), input_layouts=[order] + [None] * (len(arrays) - 1),
+                            output_layouts=layouts)
     return list(call(*arrays, blank=np.int64(blank), normalize=np.int64(normalize), infeasible=np.int64(infeasible == "zero"),
                      time_major=np.int64(time_major)))
