@@ -64,7 +64,7 @@ class FakeCuda(object):
         arrays.update(loss=loss.address, gradient=gradient.address if with_gradient else None,
                       upstream=None if upstream is None else upstream.ctypes.data)
         cuda.launch(self.library, kind, arrays, (N, T, C, S),
-                    (options["blank"] % C, options["normalize"], options["infeasible"], options["time_major"]), wide,
+                    (options["blank"] % max(C, 1), options["normalize"], options["infeasible"], options["time_major"]), wide,
                     (work.address, memory), stream, cells)
         for written in (loss, gradient, work):
             written.check()

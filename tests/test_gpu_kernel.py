@@ -87,6 +87,11 @@ def test_checkpoints_over_two_thousand_frames(gpu, kind):
     _check(gpu, cases.long_case(), kind)
 
 
+def test_no_classes_at_all(gpu):
+    empty = np.zeros((2, 0))
+    assert gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), "float64")[0].tolist() == [0, np.inf]
+
+
 def test_a_row_in_error_is_nan_alone(gpu):
     for c in cases.error_cases():
         loss, gradient = gpu.compute(c, "float64")
