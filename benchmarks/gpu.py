@@ -1,7 +1,8 @@
 """CTC on a GPU, in one call: bandwidth, correctness in nine regimes, and medians beside the floors. Needs torch; JAX and optax for theirs.
 
-    python benchmarks/gpu.py > table.md              # on a machine with an NVIDIA GPU
-    python benchmarks/gpu.py --device cpu            # the same script on a toy workload, ours on the driver of the tests
+    python benchmarks/gpu.py > table.md                     # on a machine with an NVIDIA GPU
+    compute-sanitizer python benchmarks/gpu.py --check      # the nine regimes alone, small, under NVIDIA's sanitizer
+    python benchmarks/gpu.py --device cpu                   # the same script on a toy workload, ours on the driver of the tests
 
 Ours is what the package runs: ctc.ptx through the driver. Peers: torch's own CTC, cuDNN's through torch (full lengths, blank 0,
 targets under 256), optax where JAX sees the device. All take float32 logits and give loss and gradient; log-softmax is inside.
@@ -198,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--check", action="store_true", help="the nine regimes alone")
     options = parser.parse_args()
     on_gpu = options.device == "cuda"
     if on_gpu and not torch.cuda.is_available():
@@ -211,9 +213,11 @@ def main():
         raise SystemExit("the kernel cannot be loaded, see the warning above")
     name = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
     print("%s, torch %s, %s" % (name, torch.__version__, time.strftime("%Y-%m-%d")))
-    speed = bandwidth(options.device, 1 << (28 if on_gpu else 22))
-    print("copy: %.0f GB/s\n" % speed)
     correctness(options.device)
+    if options.check:
+        return
+    speed = bandwidth(options.device, 1 << (28 if on_gpu else 22))
+    print("\ncopy: %.0f GB/s" % speed)
     print("\nMilliseconds (ns a frame). The floor is the larger of moving the bytes and of %g ns a frame.\n" % STEP)
     heads = ["T, N, C, S", "MB read + written", "floor"] + [name for name, _ in IMPLEMENTATIONS]
     print("| %s |\n%s|" % (" | ".join(heads), "|---" * len(heads)))
