@@ -8,7 +8,7 @@ import sys
 import warnings
 
 from . import __version__, keras_patch, legacy, proofs, theano_alias
-from .kernels import native
+from .kernels import cuda, native
 
 PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
 
@@ -26,7 +26,7 @@ def examine():
         if keras.get("patched"):
             checks.append(proofs.attempt("K.ctc_batch_cost against TensorFlow's frozen numbers", proofs.keras_against_tensorflow))
     return {"ctc_shim": __version__, "python": platform.python_version(), "machine": platform.machine(),
-            "packages": _versions(), "keras": keras, "kernel": _kernel(), "checks": checks,
+            "packages": _versions(), "keras": keras, "kernel": _kernel(), "gpu": _gpu(), "checks": checks,
             "well": all(check["passed"] for check in checks)}
 
 
@@ -38,7 +38,8 @@ def as_text(report):
     lines = ["ctc_shim %(ctc_shim)s on Python %(python)s, %(machine)s" % report,
              "installed: " + ", ".join("%s %s" % pair for pair in sorted(report["packages"].items())),
              "keras:     " + report["keras"]["text"],
-             "kernel:    %(text)s" % report["kernel"], ""]
+             "kernel:    %(text)s" % report["kernel"],
+             "GPU:       %(text)s" % report["gpu"], ""]
     for check in report["checks"]:
         lines.append("%-6s %s%s" % ("ok" if check["passed"] else "WRONG", check["name"], check["detail"] and ": " + check["detail"]))
     lines.append("\nall is well" if report["well"] else "\nsomething is wrong, see above")
@@ -87,6 +88,13 @@ def _kernel():
     kind = "prebuilt" if os.path.dirname(library._name) == os.path.dirname(native.SOURCE) else "built here"
     return {"compiled": True, "file": os.path.basename(library._name), "threads": native.thread_count(),
             "text": "%s (%s), up to %d threads" % (os.path.basename(library._name), kind, native.thread_count())}
+
+
+def _gpu():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", native.MissingKernelWarning)
+        library, problem = cuda.attempt()
+    return {"loaded": library is not None, "text": "no kernel: %s" % problem if problem else "kernel loaded by the CUDA driver"}
 
 
 def _keras():

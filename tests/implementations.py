@@ -8,7 +8,7 @@ CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named on
 * perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker, torch_linker: through PyTensor's
   Numba, JAX and PyTorch linkers
 * jax: jax_ctc_loss, with the compiled kernel; jax_scan: the lax.scan behind it
-* torch: torch_ctc_loss
+* torch: torch_ctc_loss; torch_compiled: the same under torch.compile, loss and backward
 """
 import contextlib
 import importlib
@@ -21,7 +21,7 @@ from ctc_shim.kernels import host, native
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
 DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
 NAMES = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", DEFAULT).split(",")
-CAN_RAISE = {"numpy", "native", "perform", "c", "numba", "torch", "torch_linker"}
+CAN_RAISE = {"numpy", "native", "perform", "c", "numba", "torch", "torch_compiled", "torch_linker"}
 PYTENSOR_MODES = {"numba": "NUMBA", "jax_linker": "JAX", "torch_linker": "PYTORCH"}
 
 OPTIONS = dict(blank=0, normalize=True, infeasible="inf", time_major=False)
@@ -35,8 +35,8 @@ def run(name, case, dtype):
         return _on_arrays(name, logits, case, options)
     if name in ("jax", "jax_scan"):
         return _in_jax(name, logits, case, options)
-    if name == "torch":
-        return _in_torch(logits, case, options)
+    if name in ("torch", "torch_compiled"):
+        return _in_torch(name, logits, case, options)
     function = _compiled(name, dtype, tuple(sorted(options.items())))
     return function(logits, case.targets.astype("int32"), case.input_lengths.astype("int32"), case.target_lengths.astype("int64"))
 
@@ -70,16 +70,16 @@ def kernel(wanted):
 def _in_jax(name, logits, case, options):
     import jax
 
-    from ctc_shim.kernels import jax_call, jax_linker
+    from ctc_shim.kernels import jax_ffi, jax_linker
 
-    assert jax_call.available(), "the kernel cannot be joined to JAX here"
+    assert jax_ffi.available(), "the kernel cannot be joined to JAX here"
     integers = case.targets, case.input_lengths, case.target_lengths
 
     def summed(logits):
         loss = jax_linker.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
         return loss.sum(), loss
 
-    with jax.enable_x64(logits.dtype == np.float64 or name == "jax_scan"):  # in float32 the log of a long path lacks digits
+    with jax.enable_x64(logits.dtype == np.float64):
         (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(logits)
         assert loss.dtype == gradient.dtype == logits.dtype
         return np.asarray(loss), np.asarray(gradient)
@@ -95,11 +95,14 @@ def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
     return loss.astype(logits.dtype)
 
 
-def _in_torch(logits, case, options):
+def _in_torch(name, logits, case, options):
     import torch
 
     from ctc_shim.kernels.torch_linker import torch_ctc_loss
 
+    if name == "torch_compiled":
+        torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
+        torch_ctc_loss = torch.compile(torch_ctc_loss, backend="aot_eager", fullgraph=True)
     logits = torch.from_numpy(logits).requires_grad_()
     arrays = [torch.from_numpy(array) for array in (case.targets, case.input_lengths, case.target_lengths)]
     loss = torch_ctc_loss(logits, *arrays, **options)

@@ -1,9 +1,11 @@
-"""ctc.cu without a GPU: its text over emulated warps against the reference, and compiled to PTX by NVRTC.
+"""The GPU kernel without a GPU: the launcher on a driver of the tests, ctc.cu over emulated warps, and the PTX text that is shipped.
 
-What only a GPU can show (its speed, its launches, the memory model) is not shown here.
+What only a GPU can show (its speed, its memory model, that its driver takes the text) is not shown here.
 """
-import ctypes
 import os
+import re
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -11,95 +13,243 @@ import pytest
 
 import cases
 import regimes
-from comparing import assert_contract
+from comparing import assert_contract, assert_exact_zero, assert_loss
 from ctc_shim import reference
+from ctc_shim.kernels import build_ptx, cuda, native
+from fake_cuda import FakeCuda, rounded
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "benchmarks"))
-import warp_kernel  # noqa: E402
-
-
 @pytest.fixture(scope="module")
-def emulate(tmp_path_factory):
-    library = warp_kernel.emulated(str(tmp_path_factory.mktemp("warp")))
-
-    def run(c, dtype, K=None, order=0, upstream=None, with_gradient=True):
-        """(loss, gradient) of a case, with K cells in each of 32 lanes."""
-        options = dict(dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options)
-        logits = np.ascontiguousarray(c.logits, dtype=dtype)
-        integers = [np.ascontiguousarray(array, dtype=np.int32) for array in (c.targets, c.input_lengths, c.target_lengths)]
-        loss, gradient = np.full(len(c.targets), 77, dtype=dtype), np.full(logits.shape, 77, dtype=dtype)
-        batch, K, kept = warp_kernel.pack(np.zeros, lambda array: array.ctypes.data, logits, *integers, loss=loss,
-                                          gradient=gradient if with_gradient else None, K=K, options=options,
-                                          upstream=None if upstream is None else np.asarray(upstream, dtype=dtype))
-        library.emulate(ctypes.byref(batch), int(dtype == "float64"), K, order)
-        assert not kept["classes"].any()  # left as they were found, for the next call
-        return loss, gradient
-
-    return run
+def gpu():
+    with FakeCuda() as fake:
+        yield fake
 
 
-def _check(emulate, c, dtype, **options):
-    loss, gradient = emulate(c, dtype, **options)
-    want = reference.ctc_loss_and_gradient(c.logits.astype(dtype), c.targets, c.input_lengths, c.target_lengths, **c.options)
-    assert_contract(loss, gradient, want, c, dtype)
-    np.testing.assert_array_equal(emulate(c, dtype, with_gradient=False, **options)[0], loss)
+def _want(c, kind):
+    return reference.ctc_loss_and_gradient(rounded(c.logits, kind), c.targets, c.input_lengths, c.target_lengths, **c.options)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("c", [c for c in cases.all_cases() if c.logits.size], ids=lambda c: c.name)
-def test_contract(emulate, c, dtype):
-    _check(emulate, c, dtype)
+def _check(gpu, c, kind, **options):
+    loss, gradient = gpu.compute(c, kind, **options)
+    assert_contract(loss, gradient, _want(c, kind), c, kind)
+    np.testing.assert_array_equal(gpu.compute(c, kind, with_gradient=False, **options)[0], loss)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+@pytest.mark.parametrize("c", cases.all_cases(), ids=lambda c: c.name)
+def test_contract(gpu, c, kind):
+    _check(gpu, c, kind)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("c", cases.all_cases(), ids=lambda c: c.name)
+def test_narrow_scores(gpu, c, kind):
+    """The loss as in float32; a gradient is rounded once, when it is stored."""
+    loss, gradient = gpu.compute(c, kind)
+    want_loss, want = _want(c, kind)
+    assert_loss(loss, want_loss, "float32")
+    assert_exact_zero(gradient.swapaxes(0, 1) if c.options.get("time_major") else gradient, np.isposinf(want_loss))
+    np.testing.assert_array_equal(np.isnan(gradient), np.isnan(want))
+    half_a_unit = 2.0 ** -8 if kind == "bfloat16" else 2.0 ** -11  # of a number at the lower end of its binade
+    np.testing.assert_array_less(np.abs(gradient - want)[~np.isnan(want)], (np.abs(want) * half_a_unit + 1e-6)[~np.isnan(want)])
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
 @pytest.mark.parametrize("name", regimes.NAMES)
-def test_nine_regimes(emulate, name, dtype):
-    _check(emulate, regimes.case(name), dtype)
+def test_nine_regimes(gpu, name, kind):
+    _check(gpu, regimes.case(name), kind)
 
 
-@pytest.mark.parametrize("K", [1, 2, 4, 8, 16])
-def test_any_number_of_cells_in_a_lane(emulate, K):
-    _check(emulate, regimes.case("x15", S=25), "float64", K=K)
+@pytest.mark.parametrize("cells", cuda.CELLS)
+def test_any_number_of_cells_in_a_lane(gpu, cells):
+    _check(gpu, regimes.case("x15", S=25), "float64", cells=cells)
 
 
-def test_checkpoints_over_two_thousand_frames(emulate):
-    _check(emulate, cases.long_case(), "float32")
-    _check(emulate, cases.long_case(), "float64")
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+@pytest.mark.parametrize("S", [31, 32, 33, 63, 64, 65, 70])
+def test_a_target_of_several_strips(gpu, S, kind):
+    """32 labels a strip: the last blank alone in a strip, labels that meet at a border, rows of fewer strips beside others."""
+    for name in ("x15", "blank +30", "ln(y + 1e-7)") + (() if S % 2 else ("crammed",)):
+        _check(gpu, regimes.case(name, S=S, T=150, C=4), kind, cells=1)
+    c = cases.case("equal neighbours", np.random.RandomState(1).randn(3, 2 * S + 3, 3), np.ones((3, S)), None, [S, S // 2, 0])
+    _check(gpu, c, kind, cells=1)
 
 
-def test_a_row_in_error_is_nan_alone(emulate):
+def test_seven_hundred_labels(gpu):
+    rng = np.random.RandomState(2)
+    _check(gpu, cases.case("long targets", rng.randn(2, 900, 5) * 5, rng.randint(1, 5, (2, 700)), None, [700, 300]), "float32")
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_checkpoints_over_two_thousand_frames(gpu, kind):
+    _check(gpu, cases.long_case(), kind)
+
+
+def test_no_classes_at_all(gpu):
+    empty = np.zeros((2, 0))
+    assert gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), "float64")[0].tolist() == [0, np.inf]
+
+
+def test_a_row_in_error_is_nan_alone(gpu):
     for c in cases.error_cases():
+        loss, gradient = gpu.compute(c, "float64")
         if "infeasible" not in c.options:
-            loss, gradient = emulate(c, "float64")
             assert np.isnan(loss).sum() == 1 and np.isnan(gradient).any(axis=(1, 2)).sum() <= 1
 
 
-def test_the_upstream_gradient_is_folded_in(emulate):
+@pytest.mark.parametrize("value", [2 ** 32 + 1, -2 ** 32 + 1, 2 ** 31])
+def test_an_integer_beyond_32_bits_is_not_cut(gpu, value):
+    scores = np.zeros((2, 4, 3))
+    for c in (cases.case("label", scores, [[1], [value]]), cases.case("length", scores, [[1], [1]], [4, value]),
+              cases.case("count", scores, [[1], [1]], None, [1, value])):
+        assert np.isnan(gpu.compute(c, "float32")[0]).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("wide", [(False, False, False), (True, False, False), (False, True, False), (False, False, True)])
+def test_integers_of_either_width(gpu, wide):
+    _check(gpu, regimes.case("random", T=20, S=8), "float64", wide=wide)
+
+
+def test_the_upstream_gradient_is_folded_in(gpu):
     c = regimes.case("random")
-    np.testing.assert_allclose(emulate(c, "float64", upstream=[-2, 0.5])[1], emulate(c, "float64")[1] * [[[-2]], [[0.5]]], atol=1e-12)
+    for kind in ("float64", "float32"):
+        got = gpu.compute(c, kind, upstream=[-2, 0.5])[1]
+        np.testing.assert_allclose(got, gpu.compute(c, kind)[1] * [[[-2]], [[0.5]]], atol=1e-12 if kind == "float64" else 1e-6)
 
 
-def test_bits_do_not_depend_on_the_order_of_atomic_additions(emulate):
+def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
+    scores = np.zeros((2, 3, 3))
+    scores[0, :, 2] = -np.inf
+    gradient = gpu.compute(cases.case("", scores, [[1], [1]]), "float64", upstream=[np.inf, 1])[1]
+    assert_exact_zero(gradient[0, :, 2], slice(None))
+
+
+@pytest.mark.parametrize("cells", [0, 1])
+def test_bits_do_not_depend_on_the_order_of_atomic_additions(gpu, cells):
     c = regimes.case("random", C=3)  # few classes: many lanes meet in one sum
-    first, second = emulate(c, "float32", order=0), emulate(c, "float32", order=1)
+    first = gpu.compute(c, "float32", cells=cells)
+    gpu.fake.fake_order(1)
+    second = gpu.compute(c, "float32", cells=cells)
+    gpu.fake.fake_order(0)
     assert first[0].tobytes() == second[0].tobytes() and first[1].tobytes() == second[1].tobytes()
 
 
-@pytest.mark.parametrize("architecture", ["compute_80", "compute_90"])
+def test_launches_and_their_stream(gpu):
+    before = gpu.fake.fake_launches()
+    gpu.compute(regimes.case("random", T=20, S=8), "float32", stream=0x5EA)
+    assert gpu.fake.fake_launches() == before + 3 and gpu.fake.fake_stream() == 0x5EA
+
+
+@pytest.mark.parametrize("code, text", [
+    (2, r"cuLaunchKernel\(prepare\) gave CUDA_ERROR_OUT_OF_MEMORY \(2\): out of memory"),
+    (999, r"cuLaunchKernel\(prepare\) gave a CUDA error \(999\)")])
+def test_a_failed_launch_names_the_error(gpu, code, text):
+    gpu.fake.fake_fail(b"cuLaunchKernel", code)
+    with pytest.raises(RuntimeError, match=text):
+        gpu.compute(regimes.case("random", T=20, S=8), "float32")
+    gpu.fake.fake_fail(b"", 0)
+
+
+def test_too_little_working_memory_is_refused(gpu):
+    c = regimes.case("random", T=20, S=40)
+    for cells in (1, 2):
+        with pytest.raises(RuntimeError, match=r"working memory of \d+ bytes is needed"):
+            gpu.compute(c, "float32", cells=cells, spare=1)
+
+
+def test_under_sanitizers(tmp_path):
+    """No read or write outside of any array, and nothing undefined, in the launcher and in the kernel."""
+    flags = " -fsanitize=address,undefined -fno-sanitize-recover"
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    path = os.pathsep.join([os.path.dirname(HERE), HERE, os.environ.get("PYTHONPATH", "")])
+    variables = dict(os.environ, CC="gcc" + flags, CXX="g++" + flags, CTC_SHIM_CACHE=str(tmp_path), PYTHONPATH=path, LD_PRELOAD=runtime,
+                     ASAN_OPTIONS="detect_leaks=0")
+    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", "gpu_kernel_sanitized.py")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=variables, universal_newlines=True, timeout=500)
+    assert done.returncode == 0 and int(done.stdout) > 400, done.stderr
+
+
+@pytest.fixture
+def unopened(gpu, monkeypatch):
+    monkeypatch.setattr(cuda, "_loaded", [])
+    return monkeypatch
+
+
+def test_doctor_says_whether_there_is_a_gpu_kernel(gpu, monkeypatch):
+    from ctc_shim import doctor
+
+    assert doctor._gpu() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
+    monkeypatch.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
+    assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
+
+
+def test_no_driver_is_one_warning(unopened):
+    unopened.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
+    with pytest.warns(native.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"):
+        assert cuda.load() is None
+    assert cuda.load() is None  # silently
+
+
+def test_a_driver_that_is_too_old(unopened):
+    unopened.setattr(cuda, "DRIVER", "libm.so.6")
+    with pytest.warns(native.MissingKernelWarning, match="no cuInit: a driver of CUDA 12.0 or newer is needed"):
+        assert cuda.load() is None
+
+
+def test_a_text_that_the_driver_refuses(unopened, tmp_path):
+    (tmp_path / "wrong.ptx").write_text("not PTX")
+    unopened.setattr(cuda, "PTX", str(tmp_path / "wrong.ptx"))
+    with pytest.warns(native.MissingKernelWarning, match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed"):
+        assert cuda.load() is None
+
+
+def test_a_text_without_a_kernel(unopened, tmp_path):
+    with open(cuda.PTX) as stream:
+        (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_chain_4", "another"))
+    unopened.setattr(cuda, "PTX", str(tmp_path / "less.ptx"))
+    with pytest.warns(native.MissingKernelWarning, match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND"):
+        assert cuda.load() is None
+
+
+def test_no_compiler_is_one_warning(unopened):
+    unopened.setattr(native, "built", lambda *arguments: None)
+    unopened.setattr(native, "variant_path", lambda name: None)
+    with pytest.warns(native.MissingKernelWarning, match="no C compiler to build its launcher"):
+        assert cuda.load() is None
+
+
+def test_the_text_that_is_shipped_is_of_this_source():
+    with open(cuda.PTX) as stream:
+        text = stream.read()
+    assert text.startswith(build_ptx.header(native.source_text(build_ptx.SOURCE))), "run python -m ctc_shim.kernels.build_ptx"
+    wanted = ["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in cuda.CELLS]
+    assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
+    assert ".version 8.0" in text and ".target sm_75" in text
+    assert ".local" not in text  # the rows of the lattice are registers
+
+
+@pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
 def test_it_compiles_to_ptx(architecture):
     """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 says that it must be there."""
-    import build_ptx
-
     try:
-        build_ptx.nvrtc()
+        version = build_ptx.version()
     except ImportError:
         if os.environ.get("CTC_SHIM_NVRTC"):
             raise
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
-    kernels = ["prepare"] + ["rows_f32", "rows_f64"] + ["chain_%s_%d" % (real, K) for real in ("f32", "f64") for K in warp_kernel.CELLS]
-    assert all(".entry ctc_shim_%s(" % name in text for name in kernels) and ".target sm_" + architecture[-2:] in text
-    assert ".local" not in text  # the rows of the lattice are registers
+    assert text.count(".entry ctc_shim_") == 5 + len(cuda.CELLS) and ".target sm_" + architecture[-2:] in text
+    if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
+        with open(cuda.PTX) as stream:
+            assert stream.read() == text
+
+
+@pytest.mark.skipif(not shutil.which("ptxas"), reason="needs ptxas, of NVIDIA's toolkit")
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
+def test_the_assembler_takes_the_text(architecture):
+    """What a driver does with it when it loads it."""
+    done = subprocess.run(["ptxas", "-v", "-arch", architecture, cuda.PTX, "-o", os.devnull], stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    assert max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256  # the rows of the lattice are registers

@@ -123,7 +123,7 @@ def test_errors_while_tracing(change, error, text):
 def test_without_a_kernel_the_scan_computes(monkeypatch):
     from ctc_shim.kernels import jax_call, jax_linker
 
-    monkeypatch.setattr(jax_call, "available", lambda: False)
+    monkeypatch.setattr(jax_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
     fresh = jax_linker._loss.__wrapped__(0, True, "inf", False)
@@ -133,12 +133,12 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
 
 
 def test_without_a_compiler_there_is_one_warning(monkeypatch):
-    from ctc_shim.kernels import jax_call, native
+    from ctc_shim.kernels import jax_ffi, native
 
     assert native.load() is not None
     monkeypatch.setattr(native, "built", lambda *arguments: None)
     with pytest.warns(native.MissingKernelWarning, match="runs as a lax.scan"):
-        assert not jax_call.available.__wrapped__()
+        assert not jax_ffi.available.__wrapped__()
 
 
 def _script(name, *arguments, **environment):
@@ -202,3 +202,18 @@ def test_pytensor_function_takes_batches_of_any_size():
         got = function(*batch)
         assert_loss(got[0], want[0], "float64")
         assert_gradient(got[1], want[1] / N, "float64")
+
+
+@pytest.mark.filterwarnings("ignore:Skipping Assert")  # PyTensor says what JAX leaves out
+@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+def test_second_derivatives_through_the_linker_are_refused_by_pytensor():
+    """It lowers no arange of a symbolic length to JAX. docs/pytensor.md says what to use; when this fails, that is out of date."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    from ctc_shim import ctc_loss
+
+    symbols = [pt.dtensor3(), pt.imatrix(), pt.ivector(), pt.ivector()]
+    gradient = pytensor.grad(ctc_loss(*symbols).sum(), symbols[0])
+    with pytest.raises(NotImplementedError):
+        pytensor.function(symbols, pytensor.grad((gradient ** 2).sum(), symbols[0]), mode="JAX")(*_batch())

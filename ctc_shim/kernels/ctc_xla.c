@@ -10,17 +10,9 @@
  * Traced code cannot raise, so a row with a wrong label or length gets NaN here, where ctc.c refuses the batch.
  */
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "xla/ffi/api/c_api.h"
-
-#if defined(_WIN32)
-#define CTC_SHIM_EXPORT __declspec(dllexport)
-#else
-#define CTC_SHIM_EXPORT
-#endif
+#include "ctc_xla.h"
 
 typedef int64_t ctc_shim_entry(const void *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C,
                                const int64_t *targets, int64_t targets_stride_n, int64_t targets_stride_s, int64_t S,
@@ -34,35 +26,6 @@ static ctc_shim_entry *entry_f32, *entry_f64;
 CTC_SHIM_EXPORT void ctc_shim_xla_entries(ctc_shim_entry *f32, ctc_shim_entry *f64) {
     entry_f32 = f32;
     entry_f64 = f64;
-}
-
-static XLA_FFI_Error *failure(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code code, const char *message) {
-    XLA_FFI_Error_Create_Args arguments;
-    memset(&arguments, 0, sizeof arguments);
-    arguments.struct_size = XLA_FFI_Error_Create_Args_STRUCT_SIZE;
-    arguments.message = message;
-    arguments.errc = code;
-    return frame->api->XLA_FFI_Error_Create(&arguments);
-}
-
-/* XLA asks once for the version this was built against. */
-static int is_question(XLA_FFI_CallFrame *frame) {
-    XLA_FFI_Metadata *answer;
-    if (!frame->extension_start || frame->extension_start->type != XLA_FFI_Extension_Metadata) return 0;
-    answer = ((XLA_FFI_Metadata_Extension *)frame->extension_start)->metadata;
-    answer->api_version.major_version = XLA_FFI_API_MAJOR;
-    answer->api_version.minor_version = XLA_FFI_API_MINOR;
-    return 1;
-}
-
-static int64_t attribute(const XLA_FFI_CallFrame *frame, const char *name) {
-    int64_t i;
-    for (i = 0; i < frame->attrs.size; i++) {
-        const XLA_FFI_ByteSpan *found = frame->attrs.names[i];
-        if (found->len == strlen(name) && !memcmp(found->ptr, name, found->len))
-            return *(const int64_t *)((const XLA_FFI_Scalar *)frame->attrs.attrs[i])->value;
-    }
-    return 0;
 }
 
 static int64_t integer(const XLA_FFI_Buffer *buffer, int64_t i) {

@@ -1,16 +1,11 @@
-"""The compiled kernel as a call within JAX programs (JAX inside functions): built, registered, batched and partitioned.
+"""The compiled kernels within JAX programs (JAX inside functions): chosen by platform, batched and partitioned.
 
-On a CPU it is an XLA custom call of ctc_xla.c; on every other platform, or without a C compiler, jax_scan.py computes. A batch
-that is sharded over devices stays where it is: each device calls the kernel on its own rows.
+On a CPU and on an NVIDIA GPU it is a custom call (jax_ffi.py); on every other platform, or where that cannot be, jax_scan.py
+computes. A batch that is sharded over devices stays where it is: each device calls the kernel on its own rows.
 """
 import functools
-import os
-import warnings
 
-from . import jax_scan, native
-
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ctc_xla.c")
-TARGET = "ctc_shim_xla"
+from . import jax_ffi, jax_scan
 
 
 def compute(arrays, blank, normalize, infeasible, time_major, with_gradient):
@@ -19,8 +14,8 @@ def compute(arrays, blank, normalize, infeasible, time_major, with_gradient):
     Parameters
     ----------
     arrays : list
-        logits (N, T, C) of float32 or float64, targets (N, S), input_lengths (N,), target_lengths (N,) of int32 or int64, and,
-        if wanted with the gradient, upstream (N,), which multiplies it.
+        logits (N, T, C) of floats, targets (N, S), input_lengths (N,), target_lengths (N,) of int32 or int64, and, if wanted with
+        the gradient, upstream (N,), which multiplies it. Loss and upstream are float64 for float64 scores, else float32.
     blank : int
         In 0 .. C - 1.
     infeasible : {"inf", "zero"}
@@ -31,33 +26,17 @@ def compute(arrays, blank, normalize, infeasible, time_major, with_gradient):
 
     options = (blank, normalize, infeasible, time_major, with_gradient)
     in_scan = functools.partial(_in_scan, options)
-    if not available():
+    calls = kernels()
+    if not calls:
         return in_scan(*arrays)
-    return jax.lax.platform_dependent(*arrays, cpu=_kernel(options, len(arrays)), default=in_scan)
+    branches = {platform: _kernel(options, len(arrays), call) for platform, call in calls.items()}
+    return jax.lax.platform_dependent(*arrays, default=in_scan, **branches)
 
 
-@functools.lru_cache()
-def available():
-    """Is the kernel registered with XLA? False, after one warning, where it can be neither found nor built."""
-    import ctypes
-
-    import jax
-    import jaxlib
-
-    kernel = native.load()  # it warns by itself
-    if kernel is None:
-        return False
-    # jaxlib's version is part of the library's name: its header may change
-    path = native.built((SOURCE,), ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__))
-    if path is None:
-        warnings.warn("ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
-                      "gcc or clang, or set CC, and start again", native.MissingKernelWarning, stacklevel=2)
-        return False
-    joint = ctypes.CDLL(path)
-    joint.ctc_shim_xla_entries.restype = None
-    joint.ctc_shim_xla_entries(ctypes.cast(kernel.ctc_shim_f32, ctypes.c_void_p), ctypes.cast(kernel.ctc_shim_f64, ctypes.c_void_p))
-    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(joint.ctc_shim_xla), platform="cpu")
-    return True
+def kernels():
+    """{platform: the call of our kernel there}."""
+    found = {"cpu": jax_ffi.call_on_cpu} if jax_ffi.available() else {}
+    return dict(found, cuda=jax_ffi.call_on_cuda) if jax_ffi.available_on_cuda() else found
 
 
 def _in_scan(options, logits, *others):
@@ -69,7 +48,7 @@ def _in_scan(options, logits, *others):
 
     def summed(logits):
         by_row = logits.swapaxes(0, 1) if time_major else logits
-        loss = jax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(logits.dtype)
+        loss = jax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(jax_ffi.result_dtype(logits.dtype))
         return loss.sum(), loss
 
     if not with_gradient:
@@ -77,20 +56,20 @@ def _in_scan(options, logits, *others):
     (_, loss), gradient = jax.value_and_grad(summed, has_aux=True)(logits)
     if len(others) > 3:
         upstream = others[3][None, :, None] if time_major else others[3][:, None, None]
-        gradient = jnp.where(gradient == 0, 0, gradient * upstream)
+        gradient = jnp.where(gradient == 0, 0, gradient * upstream).astype(logits.dtype)
     return [loss, gradient]
 
 
 @functools.lru_cache(maxsize=None)
-def _kernel(options, arguments):
-    """A function of traced arrays that calls the kernel; `options` as for `_in_scan`.
+def _kernel(options, arguments, call_of_platform):
+    """A function of so many traced arrays that calls a kernel; `options` as for `_in_scan`.
 
     It keeps logits as (N, T, C) whatever their order in memory, so that one rule serves for batching and for partitioning.
     """
     import jax
 
     time_major, with_gradient = options[3:]
-    split = _partitioned(functools.partial(_custom_call, options), arguments, with_gradient)
+    split = _partitioned(functools.partial(call_of_platform, options), arguments, with_gradient)
 
     @jax.custom_batching.custom_vmap
     def call(*arrays):
@@ -129,26 +108,13 @@ def _varying_axes(array):
     return frozenset(getattr(kind, "varying", None) or getattr(kind, "vma", None) or ())  # two spellings of two years
 
 
-def _custom_call(options, *arrays):
-    import jax
-    import numpy as np
-
-    blank, normalize, infeasible, time_major, with_gradient = options
-    logits = arrays[0]
-    order = (1, 0, 2) if time_major else (0, 1, 2)  # major to minor
-    results = [jax.ShapeDtypeStruct(logits.shape[:1], logits.dtype), jax.ShapeDtypeStruct(logits.shape, logits.dtype)]
-    layouts = [None, order]
-    wanted = 2 if with_gradient else 1
-    call = jax.ffi.ffi_call(TARGET, results[:wanted], input_layouts=[order] + [None] * (len(arrays) - 1),
-                            output_layouts=layouts[:wanted])
-    return tuple(call(*arrays, blank=np.int64(blank), normalize=np.int64(normalize), infeasible=np.int64(infeasible == "zero"),
-                      time_major=np.int64(time_major)))
-
-
 def _partitioned(function, arguments, with_gradient):
     """`function`, split along the batch where its arguments are sharded: no device needs another's rows."""
     from jax.experimental.custom_partitioning import custom_partitioning
     from jax.sharding import NamedSharding, PartitionSpec
+
+    def tupled(*arrays):
+        return tuple(function(*arrays))
 
     ranks_in, ranks_out = [3, 2, 1, 1, 1][:arguments], [1, 3] if with_gradient else [1]
 
@@ -160,11 +126,11 @@ def _partitioned(function, arguments, with_gradient):
         return along_the_batch(mesh, argument_shapes, ranks_out)
 
     def partition(mesh, argument_shapes, result_shapes):
-        return mesh, function, along_the_batch(mesh, argument_shapes, ranks_out), along_the_batch(mesh, argument_shapes, ranks_in)
+        return mesh, tupled, along_the_batch(mesh, argument_shapes, ranks_out), along_the_batch(mesh, argument_shapes, ranks_in)
 
     letters = {3: "n t c", 2: "n s", 1: "n"}
     rule = " -> ".join(", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out))
-    split = custom_partitioning(function)
+    split = custom_partitioning(tupled)
     split.def_partition(partition=partition, infer_sharding_from_operands=results_sharding, sharding_rule=rule,
                         need_replication_factors=("t", "c", "s"))  # in the order of the rule
     return split

@@ -1,18 +1,19 @@
 """PyTorch (inside functions): custom operators with derivatives for torch programs, and the face for PyTensor's PyTorch linker.
 
-The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc.c on the tensors' own memory. What they return
-is what torch.compile traces: shapes come from `register_fake`, derivatives from `register_autograd`.
+The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc.c on the tensors' own memory, or, on a GPU,
+ctc.cu (torch_cuda.py). What they return is what torch.compile traces: shapes come from `register_fake`, derivatives from
+`register_autograd`.
 """
 import wrapt
 
 from .. import checks
-from . import host
+from . import cuda, host
 
 DISPATCH = "pytensor.link.pytorch.dispatch.basic"
 
 
 def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
-    """Connectionist temporal classification loss of each sequence, in nats, for PyTorch on a CPU.
+    """Connectionist temporal classification loss of each sequence, in nats, for PyTorch on a CPU or an NVIDIA GPU.
 
     Runs eagerly and under torch.compile. Where `logits` need a gradient, loss and gradient come from one pass over the data;
     twice differentiable, the second time through plain torch operations (a frame at a time, slow).
@@ -21,13 +22,13 @@ def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, n
     ----------
     logits : (N, T, C) float tensor
         Scores, not log-probabilities: N sequences, T frames, C classes with the blank; (T, N, C) when `time_major`. bfloat16
-        and float16 are computed in float32. Frames from ``input_lengths[n]`` on are never read, and their gradient is exactly 0.
+        and float16 are computed wider. Frames from ``input_lengths[n]`` on are never read, and their gradient is exactly 0.
     targets : (N, S) integer tensor
         Labels in 0 .. C - 1 without the blank; entries from ``target_lengths[n]`` on are never read.
     input_lengths : (N,) integer tensor
         T_n, frames in each sequence, 0 .. T.
     target_lengths : (N,) integer tensor
-        S_n, labels in each target, 0 .. S.
+        S_n, labels in each target, 0 .. S. All integers are moved to the device of `logits`.
     blank : int
         Class of the blank; negative counts from the end (-1: the last class).
     normalize : bool
@@ -50,7 +51,8 @@ def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, n
     TypeError, ValueError
         Wrong number of axes or dtype, unknown policy.
     CTCInputError
-        A length or a label out of range, with its row and value; an infeasible target where the policy says so.
+        A length or a label out of range, with its row and value; an infeasible target where the policy says so. On a GPU that
+        would wait for the device: there a wrong row is NaN instead, unless the policy is "raise" or "tensorflow".
 
     References
     ----------
@@ -71,9 +73,20 @@ def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, n
             raise ValueError("%s must have %d axes, got shape %r" % (name, axes, tuple(tensor.shape)))
         if tensor.is_floating_point() != (name == "logits"):
             raise TypeError("%s must be %s, got %s" % (name, "floating-point" if name == "logits" else "integers", tensor.dtype))
-    if logits.dtype not in (torch.float32, torch.float64):
+    if not _taken_as_they_are(logits, targets):
         tensors[0] = logits.float()
     return _loss(*tensors, checks.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+
+
+def _taken_as_they_are(logits, targets):
+    import torch
+
+    narrow = (torch.bfloat16, torch.float16) if _on_gpu(logits) and cuda.in_one_strip(targets.shape[1]) else ()
+    return logits.dtype in (torch.float32, torch.float64) + narrow
+
+
+def _on_gpu(tensor):
+    return tensor.device.type == "cuda"
 
 
 def _loss(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major):
@@ -81,7 +94,7 @@ def _loss(logits, targets, input_lengths, target_lengths, blank, normalize, infe
 
     if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
         raise ImportError("torch_ctc_loss needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s" % torch.__version__)
-    integers = [tensor.to(torch.int64) for tensor in (targets, input_lengths, target_lengths)]
+    integers = [tensor.to(device=logits.device, dtype=torch.int64) for tensor in (targets, input_lengths, target_lengths)]
     if logits.requires_grad and torch.is_grad_enabled():
         return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, blank, normalize, infeasible, time_major)[0]
     return torch.ops.ctc_shim.ctc_loss(logits, *integers, blank, normalize, infeasible, time_major)
@@ -95,6 +108,7 @@ def _define(torch):
     """The two operators: the loss alone, and (loss, gradient times upstream)."""
     if not hasattr(torch.library, "custom_op"):
         return
+    from . import torch_cuda
 
     @torch.library.custom_op("ctc_shim::ctc_loss", mutates_args=(), device_types="cpu", schema=INPUTS + OPTIONS + "Tensor")
     def alone(*arguments):
@@ -105,9 +119,17 @@ def _define(torch):
     def both(*arguments):
         return _computed(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
+    @alone.register_kernel("cuda")
+    def alone_on_gpu(*arguments):
+        return torch_cuda.compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
+
+    @both.register_kernel("cuda")
+    def both_on_gpu(*arguments):
+        return torch_cuda.compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
+
     @alone.register_fake
     def alone_fake(logits, *others):
-        return logits.new_empty((logits.shape[1 if others[-1] else 0],))
+        return logits.new_empty((logits.shape[1 if others[-1] else 0],), dtype=torch_cuda.wide(logits.dtype))
 
     @both.register_fake
     def both_fake(logits, *others):
@@ -149,7 +171,7 @@ def _backward(ctx, d_loss, d_gradient):
     result = None
     if d_loss is not None:  # an infinite loss sends nothing back, not even when its own cotangent is infinite
         row = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
-        result = gradient * (row[None, :, None] if time_major else row[:, None, None])
+        result = (gradient * (row[None, :, None] if time_major else row[:, None, None])).to(gradient.dtype)
     if d_gradient is not None:
         if torch.is_grad_enabled():
             raise NotImplementedError("torch_ctc_loss has two derivatives, a third was asked for (create_graph=True twice)")

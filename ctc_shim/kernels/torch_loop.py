@@ -11,7 +11,7 @@ def answerable(loss, targets, input_lengths, target_lengths):
     """(N,) bool: not infinite, and not an infeasible target whose loss the policy "zero" made 0. (NaN must be passed on.)"""
     import torch
 
-    valid = torch.arange(targets.shape[1])[None, 1:] < target_lengths[:, None]
+    valid = torch.arange(targets.shape[1], device=targets.device)[None, 1:] < target_lengths[:, None]
     repeats = ((targets[:, 1:] == targets[:, :-1]) & valid).sum(dim=1)
     return (input_lengths >= target_lengths + repeats) & ~torch.isposinf(loss)
 
@@ -37,8 +37,8 @@ def _loss(scores, answerable, targets, input_lengths, target_lengths, blank, nor
 
     N, T, _ = scores.shape
     S = targets.shape[1]
-    frame_is_valid = (torch.arange(T)[None, :] < input_lengths[:, None]) & answerable[:, None]  # (N, T)
-    label_is_valid = (torch.arange(S)[None, :] < target_lengths[:, None]) & answerable[:, None]  # (N, S)
+    frame_is_valid = (torch.arange(T, device=scores.device)[None, :] < input_lengths[:, None]) & answerable[:, None]  # (N, T)
+    label_is_valid = (torch.arange(S, device=scores.device)[None, :] < target_lengths[:, None]) & answerable[:, None]  # (N, S)
     labels = torch.where(label_is_valid, targets, 0)
     read = torch.where(frame_is_valid[:, :, None], scores, 0.0)
     log_p = torch.log_softmax(read, dim=2) if normalize else read
@@ -46,9 +46,9 @@ def _loss(scores, answerable, targets, input_lengths, target_lengths, blank, nor
     emit_l = torch.gather(log_p, 2, labels[:, None, :].expand(N, T, S)).clamp(min=NEVER)  # (N, T, S)
     emit_l = torch.where(label_is_valid[:, None, :], emit_l, NEVER)
     may_skip = torch.nn.functional.pad(labels[:, 1:] != labels[:, :-1], (1, 0), value=False)[:, :S]
-    b = torch.full((N, S + 1), NEVER, dtype=scores.dtype)
+    b = torch.full((N, S + 1), NEVER, dtype=scores.dtype, device=scores.device)
     b[:, 0] = 0
-    l = torch.full((N, S), NEVER, dtype=scores.dtype)
+    l = torch.full((N, S), NEVER, dtype=scores.dtype, device=scores.device)
     for t in range(T):
         before = _shifted(l)  # (N, S + 1): the label before each blank
         to_b = torch.logsumexp(torch.stack([b, before]), 0) + emit_b[:, t, None]

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #define CTC_DEVICE inline
 enum { LANES = 32 };
@@ -47,6 +48,7 @@ inline Double select(const Mask &m, const Double &a, const Double &b) {
 inline Double larger(const Double &a, const Double &b) { return select(a > b, a, b); }
 inline Double up(const Double &x, double fill) { Double r(fill); for (int i = 1; i < LANES; i++) r.v[i] = x.v[i - 1]; return r; }
 inline Double down(const Double &x, double fill) { Double r(fill); for (int i = 1; i < LANES; i++) r.v[i - 1] = x.v[i]; return r; }
+inline double at(const Double &x, int lane) { return x.v[lane]; }
 inline double sum(Double x) {
     for (int d = 16; d; d >>= 1) {
         Double y = x;
@@ -70,6 +72,15 @@ inline Int load_int(const int *p, const Int &i, const Mask &m) {
     for (int k = 0; k < LANES; k++) if (m.v[k]) r.v[k] = p[i.v[k]];
     return r;
 }
+inline int ctc_integer(const void *p, bool wide, long long i);
+inline Int load_integer(const void *p, bool wide, const Int &i, const Mask &m) {
+    Int r(0);
+    for (int k = 0; k < LANES; k++) if (m.v[k]) r.v[k] = ctc_integer(p, wide, i.v[k]);
+    return r;
+}
+inline void store_int(int *p, const Int &i, const Mask &m, const Int &x) {
+    for (int k = 0; k < LANES; k++) if (m.v[k]) p[i.v[k]] = x.v[k];
+}
 typedef unsigned long long fixed;
 inline void add_fixed(fixed *p, const Int &i, const Mask &m, const Double &x) {
     for (int j = 0; j < LANES; j++) {
@@ -85,6 +96,7 @@ inline Double take_fixed(fixed *p, const Int &i, const Mask &m) {
     }
     return r;
 }
+inline Double exp_float(const Double &x) { Double r; for (int i = 0; i < LANES; i++) r.v[i] = std::exp((float)x.v[i]); return r; }
 inline double from_bits(int64_t bits) { double x; memcpy(&x, &bits, 8); return x; }
 inline int64_t to_bits(double x) { int64_t bits; memcpy(&bits, &x, 8); return bits; }
 inline Double power_of_two(const Double &k) {
@@ -102,22 +114,21 @@ inline void settle() {}
 
 #include "../../ctc_shim/kernels/ctc.cu"
 
-template <class REAL, int K> void chains(const ctc_batch &b) { for (ctc_int n = 0; n < b.N; n++) ctc_warp<REAL, K>(b, n).run(); }
-
-template <class REAL> void compute(const ctc_batch &b, int K) {
-    for (ctc_int n = 0; n < b.N; n++) ctc_prepare(b, n);
-    for (ctc_int i = 0; i < b.N * b.T; i++) ctc_row<REAL>(b, i / b.T, i % b.T);
-    switch (K) {
-        case 1: return chains<REAL, 1>(b);
-        case 2: return chains<REAL, 2>(b);
-        case 4: return chains<REAL, 4>(b);
-        case 8: return chains<REAL, 8>(b);
-        default: return chains<REAL, 16>(b);
-    }
+// One launch of a kernel, by its name in ctc.cu; false for a name that is not there.
+template <int K> bool chains(const ctc_batch &b) {
+    for (ctc_int n = 0; n < b.N; n++) ctc_warp<K>(b, n).run();
+    return true;
 }
-
-extern "C" void emulate(const ctc_batch *b, int wide, int K, int order) {
-    backwards = order;
-    if (wide) compute<double>(*b, K);
-    else compute<float>(*b, K);
+template <class REAL> bool rows(const ctc_batch &b) {
+    for (ctc_int i = 0; i < b.N * b.T; i++) ctc_row<REAL>(b, i / b.T, i % b.T);
+    return true;
+}
+static bool prepared(const ctc_batch &b) {
+    for (ctc_int n = 0; n < b.N; n++) ctc_prepare(b, n);
+    return true;
+}
+static bool launch(const ctc_batch &b, const std::string &name) {
+    return name == "prepare" ? prepared(b) : name == "rows_f32" ? rows<float>(b) : name == "rows_f64" ? rows<double>(b)
+           : name == "rows_bf16" ? rows<ctc_bf16>(b) : name == "rows_f16" ? rows<ctc_f16>(b) : name == "chain_1" ? chains<1>(b)
+           : name == "chain_2" ? chains<2>(b) : name == "chain_4" ? chains<4>(b) : name == "chain_8" && chains<8>(b);
 }

@@ -1,0 +1,105 @@
+"""The GPU kernel without a GPU: the package's own launcher on tests/warp/fake_driver.cpp, with host memory for device memory."""
+import atexit
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+
+import numpy as np
+
+from ctc_shim.kernels import cuda, native
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
+GUARD = 4096  # bytes around each array that the kernels write
+_driver = []
+
+
+def driver():
+    """Path of the built driver; built once a process."""
+    if not _driver:
+        compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+        assert compiler, "no C++ compiler for the emulated warps"
+        folder = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, folder, True)
+        _driver.append(os.path.join(folder, "libcuda.so.1"))
+        subprocess.run(compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", _driver[0]], check=True)
+    return _driver[0]
+
+
+class FakeCuda(object):
+    """While it is entered, cuda.load() gives the launcher on the fake driver."""
+
+    def __init__(self):
+        self.fake = ctypes.CDLL(driver())
+        self.fake.fake_stream.restype = ctypes.c_void_p
+
+    def __enter__(self):
+        self.before = cuda.DRIVER, list(cuda._loaded)
+        cuda.DRIVER, cuda._loaded[:] = driver(), []
+        self.library = cuda.load()
+        assert self.library is not None
+        return self
+
+    def __exit__(self, *problem):
+        self.fake.fake_fail(b"", 0)
+        self.fake.fake_order(0)
+        cuda.DRIVER, cuda._loaded[:] = self.before
+
+    def compute(self, c, kind, cells=0, upstream=None, with_gradient=True, wide=(True, True, True), stream=0, spare=0):
+        """(loss, gradient) of a case. Everything around what is written is checked, and its first content is rubbish."""
+        options = dict(dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options)
+        logits = np.ascontiguousarray(_stored(c.logits, kind))
+        integers = [np.ascontiguousarray(array, dtype=np.int64 if is_wide else np.int32)
+                    for array, is_wide in zip((c.targets, c.input_lengths, c.target_lengths), wide)]
+        (N, S), C = c.targets.shape, logits.shape[2]
+        T = logits.shape[0 if options["time_major"] else 1]
+        result = np.dtype("float64" if kind == "float64" else "float32")
+        memory = cuda.working_memory(N, T, C, S, cells or None) - spare
+        loss, gradient, work = (Guarded(size) for size in (N * result.itemsize, logits.nbytes if with_gradient else 0, memory))
+        upstream = None if upstream is None else np.asarray(upstream, dtype=result)
+        inputs = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), [logits] + integers))
+        arrays = {name: array.ctypes.data for name, array in inputs.items()}
+        arrays.update(loss=loss.address, gradient=gradient.address if with_gradient else None,
+                      upstream=None if upstream is None else upstream.ctypes.data)
+        cuda.launch(self.library, kind, arrays, (N, T, C, S),
+                    (options["blank"] % max(C, 1), options["normalize"], options["infeasible"], options["time_major"]), wide,
+                    (work.address, memory), stream, cells)
+        for written in (loss, gradient, work):
+            written.check()
+        return loss.array(result), _numbers(gradient.array(logits.dtype), kind).reshape(logits.shape) if with_gradient else None
+
+
+class Guarded(object):
+    """Memory of exactly so many bytes, between two guards."""
+
+    def __init__(self, size):
+        self.size = size
+        self.whole = np.full(size + 2 * GUARD, 0xA5, dtype=np.uint8)
+        self.address = self.whole.ctypes.data + GUARD
+
+    def check(self):
+        assert (self.whole[:GUARD] == 0xA5).all() and (self.whole[GUARD + self.size:] == 0xA5).all(), "written outside of its memory"
+
+    def array(self, dtype):
+        return self.whole[GUARD:GUARD + self.size].copy().view(dtype)
+
+
+def _stored(values, kind):
+    """As a GPU holds them; bfloat16 as the upper half of a float32, to the nearest, ties to even."""
+    with np.errstate(over="ignore"):
+        if kind != "bfloat16":
+            return np.asarray(values).astype(kind)
+        bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    rounded = ((bits + (((bits >> 16) & 1) + 0x7FFF)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(values), np.uint16(0x7FC0), rounded)
+
+
+def _numbers(stored, kind):
+    return (stored.astype(np.uint32) << 16).view(np.float32) if kind == "bfloat16" else stored
+
+
+def rounded(values, kind):
+    """float64 numbers as the kind holds them."""
+    return _numbers(_stored(values, kind), kind).astype(np.float64)
