@@ -1,4 +1,5 @@
-"""The metadata is in setup.cfg. Here is what cannot stand there: the CPU kernel built ahead, for several kinds of processor.
+"""The metadata is in setup.cfg. Here is what cannot stand there: the CPU kernel built ahead, for several kinds of processor, and the
+launcher of the GPU kernel.
 
 They are plain shared libraries without any Python in them (ctc_shim/kernels/native.py opens the best one), so one wheel serves
 every Python 3. All are optional: where there is no compiler, or an old one, the package builds its kernel on first use, or
@@ -36,14 +37,17 @@ class BuildKernel(build_ext):
     def build_extension(self, extension):
         folder = os.path.join(self.build_temp, extension.name)
         objects = self.compiler.compile(extension.sources, output_dir=folder, extra_postargs=extension.extra_compile_args)
-        self.compiler.link_shared_object(objects, self.get_ext_fullpath(extension.name), libraries=["m", "pthread"])
+        self.compiler.link_shared_object(objects, self.get_ext_fullpath(extension.name), libraries=["m", "pthread", "dl"])
 
 
 def kernels():
     if os.name == "nt":  # GCC's flags; there the package builds on first use
         return []
-    return [Extension("ctc_shim.kernels._ctc_" + name, ["ctc_shim/kernels/ctc.c", "ctc_shim/kernels/decode.c"], extra_compile_args=FLAGS + flags, optional=True)
-            for name, flags in sorted(VARIANTS.items())]
+    sources = ["ctc_shim/kernels/ctc.c", "ctc_shim/kernels/decode.c"]
+    variants = [Extension("ctc_shim.kernels._ctc_" + name, sources, extra_compile_args=FLAGS + flags, optional=True)
+                for name, flags in sorted(VARIANTS.items())]
+    launcher = Extension("ctc_shim.kernels._ctc_cuda", ["ctc_shim/kernels/ctc_cuda.c"], extra_compile_args=FLAGS, optional=True)
+    return variants + [launcher]
 
 
 commands = {"build_ext": BuildKernel}
