@@ -12,6 +12,7 @@ TRAINING_SCANS = 1400
 NOISE = 0.2  # standard deviation
 COLUMNS_PER_FRAME = 2
 FEATURES = 8 * COLUMNS_PER_FRAME
+ALPHABET = "0123456789"
 BLANK = 10  # after the ten digits, where Keras wants it
 CLASSES = 11
 
@@ -52,6 +53,11 @@ def make_lines(count, shortest, longest, seed, is_test=False):
 def take(lines, rows):
     """The lines that `rows` (an index or a slice) chooses."""
     return Lines(*[np.asarray(part)[rows] for part in lines])
+
+
+def order(lines, epoch, random):
+    """Rows of the lines in the order of one epoch."""
+    return random.permutation(len(lines.texts))
 
 
 def with_noise(lines, seed):

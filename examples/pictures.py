@@ -1,4 +1,4 @@
-"""The pictures of both examples; imports matplotlib, which draws to files only."""
+"""The pictures of the examples with Keras; imports matplotlib, which draws to files only."""
 import matplotlib
 
 matplotlib.use("Agg")
@@ -12,9 +12,10 @@ import report  # noqa: E402
 STYLES = {
     "tensorflow": dict(color="#f2a65a", linewidth=8, solid_capstyle="round", zorder=2),
     "patched": dict(color="#1b4965", linewidth=2, marker="o", markersize=4, zorder=3),
+    "alias": dict(color="#5fa8d3", linewidth=1.6, linestyle=":", marker="s", markersize=5, zorder=4),
     "stock": dict(color="#c1121f", linewidth=1.6, linestyle=(0, (4, 3)), marker=".", markersize=5, zorder=4),
 }
-ORDER = ("tensorflow", "patched", "stock")
+ORDER = ("tensorflow", "patched", "alias", "stock")
 
 
 def page(protocol, title, widths, rows=1):
@@ -28,6 +29,21 @@ def page(protocol, title, widths, rows=1):
     strip.imshow(_cut(digit_data.image(line.frames[0]), rows), cmap="gray_r", aspect="equal", interpolation="nearest")
     strip.set_axis_off()
     return figure, [figure.add_subplot(grid[1, i]) for i in (0, 1)]
+
+
+def page_of_words(protocol, title, count=10):
+    """A figure with some test pictures above two panels; returns the figure and the panels."""
+    import word_data
+
+    figure = plt.figure(figsize=(10, 4.8), dpi=100)
+    grid = figure.add_gridspec(2, 10, height_ratios=(1.1, 7), hspace=0.3, wspace=0.25, left=0.075, right=0.98, top=0.91, bottom=0.11)
+    figure.suptitle(title, x=0.02, y=0.98, ha="left", weight="bold", size=12)
+    lines = word_data.make_lines(count, protocol.shortest, protocol.longest, seed=2, is_test=True)
+    for n, image in enumerate(lines.frames[..., 0]):
+        panel = figure.add_subplot(grid[0, n])
+        panel.imshow(image.T, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        panel.set_axis_off()
+    return figure, [figure.add_subplot(grid[1, :6]), figure.add_subplot(grid[1, 6:])]
 
 
 def _cut(image, rows):

@@ -1,4 +1,4 @@
-"""The command line of both examples: each way in a process of its own, then what was measured, and the picture."""
+"""The command line of the examples with Keras: each way in a process of its own, then what was measured, and the picture."""
 import argparse
 import json
 import os
@@ -8,10 +8,11 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "data")
-WAYS = ("patched", "stock", "tensorflow")
+WAYS = ("patched", "alias", "stock", "tensorflow")
 
 WORDS = {
     "patched": "Keras on Theano with `import ctc_shim`",
+    "alias": "Keras on PyTensor, which serves as Theano",
     "stock": "Keras on Theano as it is, for %s steps. Theano compiles its loss first: about 5 minutes, less when its cache is warm",
     "tensorflow": "Keras on TensorFlow",
 }
@@ -86,11 +87,11 @@ def _run(protocol, way, options):
     flags = os.environ.get("THEANO_FLAGS", "")
     # CTC_SHIM_PATCH matters: Theano's cache remembers ctc_shim's Op, and imports ctc_shim wherever the cache is used again.
     environment = dict(os.environ, KERAS_BACKEND="tensorflow" if way == "tensorflow" else "theano",
-                       CTC_SHIM_PATCH="1" if way == "patched" else "0",
+                       CTC_SHIM_PATCH="0" if way in ("stock", "tensorflow") else "1",
                        THEANO_FLAGS=flags if "floatX" in flags else "floatX=float32," + flags)
     alias = sys.modules.get("ctc_shim.theano_alias")  # python -m ctc_shim run --on pytensor: its processes do the same
-    command = [sys.executable, "-W", "ignore"] + ["-m", "ctc_shim", "run", "--on", "pytensor"] * bool(
-        alias and alias.is_installed() and way != "tensorflow")
+    on_pytensor = way == "alias" or bool(alias and alias.is_installed() and way != "tensorflow")
+    command = [sys.executable, "-W", "ignore"] + ["-m", "ctc_shim", "run", "--on", "pytensor"] * on_pytensor
     command += [sys.argv[0], "--this-process", "--ways", way, "--out", options.out,
                 "--stock-steps", str(options.stock_steps), "--epochs", str(protocol.epochs)] + ["--short"] * options.short
     process = subprocess.Popen(command, env=environment)
@@ -105,7 +106,7 @@ def _train_here(protocol, options):
     import training
 
     way = options.ways[0]
-    if way == "patched":
+    if way in ("patched", "alias"):
         import ctc_shim  # noqa: F401, the one line that mends Keras
     return training.train(protocol, way, options.out)
 

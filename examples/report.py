@@ -5,7 +5,8 @@ frozen is left out.
 """
 import numpy as np
 
-NAMES = {"stock": "stock Keras on Theano", "patched": "patched Keras on Theano", "tensorflow": "Keras on TensorFlow"}
+NAMES = {"stock": "stock Keras on Theano", "patched": "patched Keras on Theano", "alias": "patched Keras on PyTensor",
+         "tensorflow": "Keras on TensorFlow"}
 
 
 def label(way, curve):
@@ -22,11 +23,13 @@ def deviations(curve, other):
 
 def agreement(curves, first=None):
     """How far patched Keras' batch losses are from TensorFlow's, over the first steps or over all."""
-    if not {"patched", "tensorflow"} <= set(curves):
-        return []
-    away = deviations(curves["patched"], curves["tensorflow"])[:first]
-    return ["Batch losses of patched Keras against TensorFlow's, %s %d steps: %.1e apart at most (relative)."
-            % ("first" if first else "all", len(away), away.max())]
+    lines = []
+    for way, words in (("patched", "patched Keras"), ("alias", "patched Keras on PyTensor")):
+        if {way, "tensorflow"} <= set(curves):
+            away = deviations(curves[way], curves["tensorflow"])[:first]
+            lines.append("Batch losses of %s against TensorFlow's, %s %d steps: %.1e apart at most (relative)."
+                         % (words, "first" if first else "all", len(away), away.max()))
+    return lines
 
 
 def reading(curves, from_epoch=None):
@@ -68,6 +71,17 @@ def speed(curves):
     if {"patched", "stock"} <= set(curves):
         lines.append("Stock needs %.0f times the CPU time of patched Keras for a step."
                      % (seconds_per_step(curves["stock"]) / seconds_per_step(curves["patched"])))
+    return lines
+
+
+def table(curves, epochs):
+    """Normalised edit distance by epoch, a column a way, as in Keras issue #4634; a way that did not get so far has no number."""
+    ways = [way for way in ("tensorflow", "patched", "alias", "stock") if way in curves]
+    lines = ["epoch " + " ".join("%25s" % NAMES[way] for way in ways)]
+    for epoch in epochs:
+        found = [dict(map(tuple, curves[way]["read"])).get(epoch * curves[way]["steps_per_epoch"]) for way in ways]
+        if any(value is not None for value in found):
+            lines.append("%5d " % epoch + " ".join("%25s" % ("-" if value is None else "%.4f" % value) for value in found))
     return lines
 
 

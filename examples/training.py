@@ -4,6 +4,7 @@
 """
 import collections
 import contextlib
+import importlib
 import json
 import os
 import platform
@@ -13,9 +14,11 @@ import time
 import numpy as np
 
 # What is trained on what. `epochs` of all the lines in batches; the test lines are read after each epoch and after the steps
-# of `read_after`; `start` is a file of weights, or None for fresh ones; `steps` ends it early, `stock_steps` ends stock.
+# of `read_after`; `start` is a file of weights, or None for fresh ones; `steps` ends it early, `stock_steps` ends stock. `data` and
+# `model` are the modules that make the lines and the network.
 Protocol = collections.namedtuple(
-    "Protocol", "name training_lines test_lines shortest longest epochs batch learning_rate start read_after steps stock_steps")
+    "Protocol", "name training_lines test_lines shortest longest epochs batch learning_rate start read_after steps stock_steps data model")
+Protocol.__new__.__defaults__ = ("digit_data", "recogniser")
 
 
 def train(protocol, way, out):
@@ -26,7 +29,7 @@ def train(protocol, way, out):
     Parameters
     ----------
     protocol : Protocol
-    way : {"stock", "patched", "tensorflow"}
+    way : {"stock", "patched", "alias", "tensorflow"}
     out : str
         A folder.
 
@@ -34,10 +37,9 @@ def train(protocol, way, out):
     -------
     int : exit status, 130 after Ctrl-C
     """
-    import digit_data
-
-    lines = digit_data.make_lines(protocol.training_lines, protocol.shortest, protocol.longest, seed=1)
-    tests = digit_data.make_lines(protocol.test_lines, protocol.shortest, protocol.longest, seed=2, is_test=True)
+    data = importlib.import_module(protocol.data)
+    lines = data.make_lines(protocol.training_lines, protocol.shortest, protocol.longest, seed=1)
+    tests = data.make_lines(protocol.test_lines, protocol.shortest, protocol.longest, seed=2, is_test=True)
     trainer, reader, curve = _prepare(protocol, way)
     recorder = _Recorder(trainer, curve, os.path.join(out, "%s_%s" % (protocol.name, way)))
     try:
@@ -54,11 +56,10 @@ def _prepare(protocol, way):
     """The compiled models with the weights to start from, and a curve with what the compiling cost."""
     import keras
 
-    import recogniser
-
+    model = importlib.import_module(protocol.model)
     before = _seconds()
-    trainer, reader = recogniser.build(protocol.longest, protocol.learning_rate)
-    trainer.set_weights(_load(protocol.start) if protocol.start else recogniser.initial_weights(trainer, seed=0))
+    trainer, reader = model.build(protocol.longest, protocol.learning_rate)
+    trainer.set_weights(_load(protocol.start) if protocol.start else model.initial_weights(trainer, seed=0))
     trainer._make_train_function()  # Theano compiles here, so that the first step is like any other
     wall, cpu = _seconds() - before
     _check_loss(keras, way)
@@ -72,17 +73,17 @@ def _prepare(protocol, way):
 def _check_loss(keras, way):
     """A stock training that is secretly patched, or the reverse, would be a comparison of nothing."""
     home = keras.backend.ctc_batch_cost.__module__
-    if home.startswith("ctc_shim") != (way == "patched"):
+    if home.startswith("ctc_shim") != (way in ("patched", "alias")):
         raise RuntimeError("%s was to be trained, but K.ctc_batch_cost is that of %s" % (way, home))
 
 
 def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
-    import digit_data
-    import recogniser
     from tqdm import tqdm
 
+    data, model = importlib.import_module(protocol.data), importlib.import_module(protocol.model)
+
     def look(step):
-        curve["read"].append([step, recogniser.edit_distance(reader, tests)])
+        curve["read"].append([step, model.edit_distance(reader, tests)])
         bar.set_postfix(edit_distance="%.4f" % curve["read"][-1][1], refresh=False)
 
     per_epoch = curve["steps_per_epoch"]
@@ -92,10 +93,10 @@ def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
     with tqdm(total=total, desc=curve["way"], unit="step", mininterval=seldom, maxinterval=seldom) as bar:
         if 0 in protocol.read_after:
             look(0)
-        for step, rows in enumerate(_batches(protocol), start=1):
-            batch = digit_data.with_noise(digit_data.take(lines, rows), seed=step)
+        for step, rows in enumerate(_batches(protocol, data, lines), start=1):
+            batch = data.with_noise(data.take(lines, rows), seed=step)
             before = _seconds()
-            loss = recogniser.train_on(trainer, batch)
+            loss = model.train_on(trainer, batch)
             curve["cpu_seconds"].append(round(float((_seconds() - before)[1]), 4))
             curve["losses"].append(float("%.8g" % loss))
             bar.update()
@@ -108,11 +109,11 @@ def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
                 return
 
 
-def _batches(protocol):
+def _batches(protocol, data, lines):
     """Rows of each batch, the same for every way: a new order for each epoch."""
     random = np.random.RandomState(3)
-    for _ in range(protocol.epochs):
-        order = random.permutation(protocol.training_lines)
+    for epoch in range(protocol.epochs):
+        order = data.order(lines, epoch, random)
         for first in range(0, len(order) - protocol.batch + 1, protocol.batch):
             yield order[first:first + protocol.batch]
 
@@ -157,6 +158,8 @@ def _versions(keras):
     backend = sys.modules[keras.backend.backend()]
     names = [("python", platform.python_version()), ("numpy", np.__version__), ("keras", keras.__version__),
              (backend.__name__, backend.__version__)]
+    if "pytensor" in sys.modules:  # which serves as theano
+        names.append(("pytensor", sys.modules["pytensor"].__version__))
     if keras.backend.ctc_batch_cost.__module__.startswith("ctc_shim"):
         names.append(("ctc_shim", sys.modules["ctc_shim"].__version__))
     return dict(names)
