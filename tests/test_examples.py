@@ -72,13 +72,6 @@ def test_long_lines_stock_dies(tmp_path):
         assert all(np.isnan(weights[name]).all() for name in weights.files)
 
 
-def test_image_ocr_trains_here_as_on_pytensor(tmp_path):
-    curve, _ = run_short("image_ocr", "patched", tmp_path)
-    away = report.deviations(curve, frozen("image_ocr", "alias"))
-    assert len(away) == 2 and away.max() < 1e-4
-    assert curve["nan_after"] is None and 0.5 < curve["read"][-1][1] <= 2
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
 def test_ctrl_c_leaves_curve_and_weights(tmp_path):
     # The progress bar: Theano has compiled, and steps are taken.
