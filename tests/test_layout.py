@@ -26,6 +26,7 @@ ALLOWED = {
     "history": {"reference"},
     "history_gradient": {"history"},
     "keras_patch": {"checks", "decode", "library", "loss", "theano_alias"},
+    "jax_faces": {"align", "decode"},
     "kernels": {"checks", "reference", "reference_decoders"},
     "legacy": {"theano_alias"},
     "library": set(),
@@ -38,6 +39,7 @@ ALLOWED = {
     "rewrites": set(),
     "theano_alias": set(),
     "theano_ctc": {"checks", "keras_patch", "loss"},
+    "torch_faces": {"align", "decode"},
     "viterbi": {"reference"},
 }
 
