@@ -39,7 +39,7 @@ def _left_out():
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):
-            reasons["test_%s.py" % library] = reasons["test_%s_gpu.py" % library] = "needs %s" % library
+            reasons.update({"test_%s%s.py" % (library, part): "needs %s" % library for part in ("", "_faces", "_gpu")})
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"
