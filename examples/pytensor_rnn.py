@@ -7,9 +7,9 @@ import sys
 import numpy as np
 
 import standalone
+from signals import CLASSES, FEATURES, FRAMES, LABELS, make, share_read
 
-CLASSES, FRAMES, LABELS, FEATURES, UNITS = 8, 60, 5, 6, 32  # class 0 is the blank
-BATCH, RATE = 16, 0.02
+UNITS, BATCH, RATE = 32, 16, 0.02
 
 
 def compute(results, short):
@@ -17,8 +17,8 @@ def compute(results, short):
 
     results.update(_pytensor=pytensor.__version__, losses=[], read=[])
     train, read = _compile()
-    sounds, targets = _signals(512, seed=1)
-    held_out = _signals(8 if short else 128, seed=2)
+    sounds, targets = make(512, seed=1)
+    held_out = make(8 if short else 128, seed=2)
     steps = 4 if short else 400
     rng = np.random.RandomState(3)
     for step in standalone.progress(range(1, steps + 1), "training"):
@@ -26,7 +26,7 @@ def compute(results, short):
         lengths, counts = np.full(BATCH, FRAMES), np.full(BATCH, LABELS)
         results["losses"].append(float(train(sounds[rows], targets[rows], lengths, counts)))
         if step % 25 == 0 or step == steps:
-            results["read"].append([step, _share_read(read(held_out[0]), held_out[1])])
+            results["read"].append([step, share_read(read(held_out[0]), held_out[1])])
             results["_shown"] = held_out[0][0], read(held_out[0][:1]), held_out[1][:1]
 
 
@@ -78,28 +78,6 @@ def _adam(loss, weights):
         updates += [(first, new_first.astype(first.dtype)), (second, new_second.astype(second.dtype)),
                     (weight, (weight - change).astype(weight.dtype))]
     return updates
-
-
-def _signals(count, seed):
-    """(N, T, F) signals, each label a short chirp of its own at a random time, and the labels (N, S)."""
-    rng = np.random.RandomState(seed)
-    chirps = np.random.RandomState(9).randn(CLASSES, 4, FEATURES) * 1.5
-    targets = rng.randint(1, CLASSES, (count, LABELS))
-    sounds = rng.randn(count, FRAMES, FEATURES) * 0.6
-    for n in range(count):
-        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6 + rng.randint(0, 3, LABELS)
-        for label, start in zip(targets[n], starts):
-            sounds[n, start:start + 4] += chirps[label]
-    return sounds, targets
-
-
-def _share_read(scores, targets):
-    """Share of the lines that the likeliest class in each frame spells without a mistake."""
-    right = 0
-    for row, target in zip(scores.argmax(axis=2), targets.tolist()):
-        changes = np.append(True, row[1:] != row[:-1])
-        right += [int(c) for c in row[changes] if c] == target
-    return right / len(targets)
 
 
 def draw(results, path):

@@ -30,16 +30,18 @@ def _left_out():
         if name.startswith(("test_keras_", "test_faults", "test_examples.", "test_matrix")) and not (
                 os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
-        if name in ("test_op.py", "test_decode_op.py", "test_align_op.py") and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+        if name in ("test_op.py", "test_batch_cost.py", "test_decode_op.py", "test_align_op.py") and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):
         reasons["test_examples_pytensor.py"] = "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
+    if not _installed("matplotlib", "tqdm", "jax"):
+        reasons["test_examples_jax.py"] = "needs jax, matplotlib and tqdm"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):
-            reasons["test_%s.py" % library] = reasons["test_%s_gpu.py" % library] = "needs %s" % library
+            reasons.update({"test_%s%s.py" % (library, part): "needs %s" % library for part in ("", "_faces", "_gpu")})
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"

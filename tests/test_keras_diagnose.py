@@ -1,4 +1,5 @@
-"""The generator wrapper and the callback, on a real legacy Keras."""
+"""The wrappers of generators and Sequences and the callback, on a real legacy Keras."""
+import pickle
 import warnings
 
 import keras
@@ -7,7 +8,7 @@ import pytest
 
 import ctc_shim  # noqa: F401, patches
 from ctc_shim import CTCInputError
-from ctc_shim.diagnose.training import CTCBatchWarning, check_callback, check_keras_batch, checked_batches
+from ctc_shim.diagnose.training import CTCBatchWarning, check_callback, check_keras_batch, checked_batches, checked_sequence
 from keras import backend as K
 
 N, T, C, S = 4, 8, 5, 3
@@ -110,3 +111,55 @@ def test_a_loss_that_is_infinite_is_explained(model):
         callback.on_batch_end(7, {"loss": np.inf})
     callback.on_batch_end(8, {"loss": 1.0})
     assert len(callback.reports) == 2
+
+
+class Batches(getattr(keras.utils, "Sequence", object)):
+    """Four batches, of which `wrong` has labels that do not fit; module level, so that it can be pickled."""
+
+    def __init__(self, wrong=None):
+        self.wrong, self.epochs, self.note = wrong, 0, "mine"
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        return (inputs([1, 1, 1], frames=4) if number == self.wrong else inputs()), outputs()
+
+    def on_epoch_end(self):
+        self.epochs += 1
+
+
+with_sequence = pytest.mark.skipif(not hasattr(keras.utils, "Sequence"), reason="this Keras has no Sequence")
+
+
+@with_sequence
+def test_a_sequence_is_checked_in_its_first_epoch():
+    checked = checked_sequence(Batches(wrong=1), frames=T, classes=C)
+    assert isinstance(checked, keras.utils.Sequence) and len(checked) == 4 and checked.note == "mine"
+    with pytest.warns(CTCBatchWarning, match="batch 1: (?s:.)*1 missing"):
+        assert checked[1][0]["input_length"][0, 0] == 4
+    copy = pickle.loads(pickle.dumps(checked))
+    with pytest.warns(CTCBatchWarning, match="batch 1"):
+        copy[1]
+    checked.on_epoch_end()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checked[1], pickle.loads(pickle.dumps(checked))[1]
+        checked_sequence(Batches(wrong=3))[3]
+    assert checked.epochs == 1 and copy.epochs == 0
+
+
+@with_sequence
+def test_a_sequence_in_fit_generator(model):
+    sequence = Batches()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CTCBatchWarning)
+        model.fit_generator(checked_sequence(sequence, frames=T, classes=C), steps_per_epoch=4, epochs=2, verbose=0)
+    assert sequence.epochs >= 1  # Keras may stop its thread before it tells of the last end
+    with pytest.raises(CTCInputError, match="batch 2"):
+        model.fit_generator(checked_sequence(Batches(wrong=2), frames=T, on_error="raise"), steps_per_epoch=4, epochs=1, verbose=0)
+
+
+def test_a_generator_is_no_sequence():
+    with pytest.raises(TypeError, match="sequence must be a keras.utils.Sequence, got generator"):
+        checked_sequence(batches())

@@ -26,6 +26,7 @@ ALLOWED = {
     "graph": {"checks", "library"},
     "history": {"reference"},
     "history_gradient": {"history"},
+    "jax_faces": {"align", "decode"},
     "keras_patch": {"checks", "decode", "family_op", "kernels", "library", "loss", "theano_alias"},
     "kernels": {"checks", "reference", "reference_decoders"},
     "legacy": {"theano_alias"},
@@ -39,6 +40,7 @@ ALLOWED = {
     "rewrites": set(),
     "theano_alias": set(),
     "theano_ctc": {"checks", "keras_patch", "loss"},
+    "torch_faces": {"align", "decode"},
     "viterbi": {"reference"},
 }
 

@@ -1,10 +1,13 @@
-"""check_batch for legacy Keras: a generator wrapper and a callback that look at the first batches. Imports keras when asked.
+"""check_batch for legacy Keras: wrappers of a generator and of a Sequence and a callback that look at the first batches.
 
 >>> model.fit_generator(checked_batches(batches), ...)                          # doctest: +SKIP
+>>> model.fit_generator(checked_sequence(sequence), workers=4, ...)             # doctest: +SKIP
 >>> model.fit(inputs, outputs, callbacks=[check_callback(inputs)])              # doctest: +SKIP
 
 The names of the inputs are those of Keras' image_ocr.py; for inputs in a list, give places in it instead.
+Keras is imported when asked for.
 """
+import functools
 import warnings
 
 import numpy as np
@@ -43,9 +46,76 @@ def checked_batches(generator, names=NAMES, batches=3, frames=None, classes=None
     _check_choice(on_error)
     for number, batch in enumerate(generator):
         if number < batches:
-            labels, input_length, label_length = (batch[0][name] for name in names)
-            _act(check_keras_batch(labels, None, input_length, label_length, frames, classes), "batch %d" % number, on_error)
+            _check(number, batch, names, frames, classes, on_error)
         yield batch
+
+
+def checked_sequence(sequence, names=NAMES, batches=3, frames=None, classes=None, on_error="warn"):
+    """`sequence`, a keras.utils.Sequence, as another one whose batches below `batches` are checked in the first epoch.
+
+    It can be pickled where `sequence` can, so that it goes to worker processes as `sequence` does; a warning appears in the
+    process that draws the batch. Needs a Keras that has Sequence.
+
+    Parameters
+    ----------
+    sequence : keras.utils.Sequence
+        Of (inputs, outputs) or (inputs, outputs, weights), inputs a dict or a list.
+    names, batches, frames, classes, on_error
+        As in `checked_batches`.
+    """
+    for method in ("__len__", "__getitem__"):
+        if not hasattr(sequence, method):
+            raise TypeError("sequence must be a keras.utils.Sequence, got %s (for a generator there is checked_batches)"
+                            % type(sequence).__name__)
+    _check_choice(on_error)
+    return _sequence_class()(sequence, names, batches, frames, classes, on_error)
+
+
+@functools.lru_cache()
+def _sequence_class():
+    import keras
+
+    if not hasattr(keras.utils, "Sequence"):
+        raise ImportError("checked_sequence needs a Keras with keras.utils.Sequence, this is Keras %s" % keras.__version__)
+
+    class CheckedSequence(keras.utils.Sequence):
+        def __init__(self, sequence, *options):
+            self.sequence, self.options, self.first_epoch = sequence, options, True
+
+        def __reduce__(self):  # the class is made at run time, so pickle its recipe
+            return _rebuild_sequence, (self.first_epoch, self.sequence) + self.options
+
+        def __len__(self):
+            return len(self.sequence)
+
+        def __getitem__(self, number):
+            batch = self.sequence[number]
+            names, batches, frames, classes, on_error = self.options
+            if self.first_epoch and number < batches:
+                _check(number, batch, names, frames, classes, on_error)
+            return batch
+
+        def on_epoch_end(self):
+            self.first_epoch = False
+            self.sequence.on_epoch_end()
+
+        def __getattr__(self, name):
+            if name == "sequence":  # not there yet
+                raise AttributeError(name)
+            return getattr(self.sequence, name)
+
+    return CheckedSequence
+
+
+def _rebuild_sequence(first_epoch, *arguments):
+    made = _sequence_class()(*arguments)
+    made.first_epoch = first_epoch
+    return made
+
+
+def _check(number, batch, names, frames, classes, on_error):
+    labels, input_length, label_length = (batch[0][name] for name in names)
+    _act(check_keras_batch(labels, None, input_length, label_length, frames, classes), "batch %d" % number, on_error)
 
 
 def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error="warn"):

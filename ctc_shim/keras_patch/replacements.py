@@ -6,7 +6,7 @@ ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of s
 from ..library import library_of
 from . import decoding
 from .arguments import check_lengths, epsilon, with_axes
-from .batch_cost import BatchCostOp
+from .batch_cost import batch_cost
 
 
 def make(backend, policy):
@@ -47,8 +47,7 @@ def make(backend, policy):
         y_true = with_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
         input_length = check_lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
         label_length = check_lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
-        op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
-        return op(y_true, y_pred, input_length, label_length)
+        return batch_cost(library_of(y_pred), y_true, y_pred, input_length, label_length, epsilon(backend), policy())
 
     def ctc_cost(predict, Y):
         """CTC loss of one sequence, nats: that of `ctc_batch_cost` (ctc_shim).

@@ -1,0 +1,64 @@
+"""Alignment, posteriors and decoding of JAX arrays: the same results as on arrays, eagerly, under jit and under vmap."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ctc_shim
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def batch(N=3, T=7, C=4, S=3):
+    rng = np.random.RandomState(0)
+    return (rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)), np.maximum(T - np.arange(N), 6), S - np.arange(N) % (S + 1))
+
+
+def same(got, want, frames):
+    """Labels of a decoder are as wide as there are frames, filled with -1."""
+    if want.dtype == np.int64 and want.shape != got.shape:
+        want = np.pad(want, [(0, 0)] * (want.ndim - 1) + [(0, frames - want.shape[-1])], mode="constant", constant_values=-1)
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("name", ["align", "posteriors", "greedy_decode", "beam_search_decode"])
+@pytest.mark.parametrize("time_major", [False, True])
+def test_as_on_arrays_in_jit_and_in_vmap(name, time_major):
+    arrays = list(batch())
+    arrays[0] = arrays[0].swapaxes(0, 1) if time_major else arrays[0]
+    arrays = arrays[:1] + arrays[2:3] if name.endswith("decode") else arrays
+    plain, face = (getattr(ctc_shim, prefix + name) for prefix in ("ctc_", "jax_ctc_"))
+    call = lambda *values: tuple(jnp.atleast_1d(r) for r in _several(face(*values, time_major=time_major)))
+    want = _several(plain(*arrays, time_major=time_major))
+    doubled = _several(plain(arrays[0] * 2, *arrays[1:], time_major=time_major))
+    mapped = jax.jit(jax.vmap(call, in_axes=(0,) + (None,) * (len(arrays) - 1)))(jnp.stack([arrays[0], arrays[0] * 2]), *arrays[1:])
+    for got in (call(*arrays), jax.jit(call)(*arrays), [result[0] for result in mapped]):
+        assert len(got) == len(want)
+        for result, array in zip(got, want):
+            same(result, array, 7)
+    for result, array in zip(mapped, doubled):
+        same(result[1], array, 7)
+
+
+def _several(results):
+    return results if isinstance(results, tuple) else (results,)
+
+
+def test_without_64_bits_and_narrow():
+    with jax.enable_x64(False):
+        logits, *others = batch()
+        found = ctc_shim.jax_ctc_align(jnp.asarray(logits, dtype="bfloat16"), *[value.astype("int32") for value in others])
+        assert found.path.dtype == "int32" and found.score.dtype == "float32"
+        assert [span.label for span in found.spans(0)] == others[0][0].tolist()
+
+
+def test_errors():
+    logits, targets, frames, counts = batch()
+    with pytest.raises(ValueError, match="logits must have 3 axes, got shape"):
+        ctc_shim.jax_ctc_align(logits[0], targets, frames, counts)
+    with pytest.raises(Exception, match="input_lengths"):
+        jax.block_until_ready(ctc_shim.jax_ctc_greedy_decode(logits, np.array([7, 99, 7])))
