@@ -25,6 +25,14 @@ class InfeasibleTargetError(CTCInputError):
     """A target needs more frames than its sequence has, and the policy is to raise."""
 
 
+def check_axes(name, value, ndim):
+    """`value`, an array or a symbolic variable, when it has so many axes; ValueError otherwise."""
+    if value.ndim != ndim:
+        shape = " (shape %r)" % (value.shape,) if isinstance(getattr(value, "shape", None), tuple) else ""
+        raise ValueError("%s must have %d %s, got %d%s" % (name, ndim, "axis" if ndim == 1 else "axes", value.ndim, shape))
+    return value
+
+
 def check_policy(infeasible):
     """The index of a policy in POLICIES; ValueError for a name that is not there."""
     if infeasible not in POLICIES:

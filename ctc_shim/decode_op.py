@@ -4,6 +4,7 @@ It has no gradient (labels are whole numbers, and which ones win jumps), and say
 """
 import numpy as np
 
+from . import checks
 from .family_op import FamilyOp
 from .kernels import decoding, numba_host
 from .library import library_of
@@ -32,9 +33,8 @@ class CTCDecodeOp(FamilyOp):
     def make_node(self, logits, input_lengths):
         T = self.library.tensor
         logits, lengths = self.library.as_tensor_variable(logits), self.library.as_tensor_variable(input_lengths)
-        for name, value, ndim in (("logits", logits, 3), ("input_lengths", lengths, 1)):
-            if value.ndim != ndim:
-                raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
+        checks.check_axes("logits", logits, 3)
+        checks.check_axes("input_lengths", lengths, 1)
         if logits.dtype not in ("float32", "float64"):
             raise TypeError("logits must be float16, float32 or float64, got %s" % logits.dtype)
         if "int" not in lengths.dtype:

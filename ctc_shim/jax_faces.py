@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from . import align, decode
+from . import align, checks, decode
 
 
 def jax_ctc_align(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
@@ -50,6 +50,7 @@ def jax_ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100
     See `jax_ctc_greedy_decode`.
     """
     logits, count, frames = _scores(logits, time_major)
+    beam_width, top_paths = decode.check_widths(beam_width, top_paths)
     call = functools.partial(decode.ctc_beam_search_decode, blank=blank, beam_width=beam_width, top_paths=top_paths,
                              normalize=normalize, merge_repeated=merge_repeated, exact=exact, time_major=time_major)
     shapes = [_like((count, top_paths, frames)), _like((count, top_paths), logits.dtype)]
@@ -60,9 +61,7 @@ def _scores(logits, time_major):
     """The scores in a precision that the kernel knows, N and T."""
     import jax.numpy as jnp
 
-    logits = jnp.asarray(logits)
-    if logits.ndim != 3:
-        raise ValueError("logits must have 3 axes, got shape %r" % (logits.shape,))
+    logits = checks.check_axes("logits", jnp.asarray(logits), 3)
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise TypeError("logits must be floating-point, got %s" % logits.dtype)
     logits = logits if logits.dtype in (jnp.float32, jnp.float64) else logits.astype(jnp.float32)

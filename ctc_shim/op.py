@@ -151,9 +151,7 @@ def node_inputs(lib, logits, targets, input_lengths, target_lengths):
 
 
 def _symbol(lib, name, value, ndim, dtypes):
-    value = lib.as_tensor_variable(value)
-    if value.ndim != ndim:
-        raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
+    value = checks.check_axes(name, lib.as_tensor_variable(value), ndim)
     if value.dtype not in dtypes:
         raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
     return value

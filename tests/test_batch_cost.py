@@ -125,7 +125,7 @@ def test_degenerate_sizes(N, frames, S):
 
 
 @pytest.mark.parametrize("position, value, text", [
-    (0, 7.0, r"targets\[0, 1\] .* 7"), (2, 10, r"input_lengths\[0\] .* 10"), (3, -1, r"target_lengths\[0\] .* -1"), (3, 5, r"target_lengths\[0\] .* 5")])
+    (0, 7.0, r"y_true\[0, 1\] .* 7"), (2, 10, r"input_length\[0\] .* 10"), (3, -1, r"label_length\[0\] .* -1"), (3, 5, r"label_length\[0\] .* 5")])
 def test_wrong_values_are_named(position, value, text):
     symbols = _symbols()
     batch = _batch(symbols)
@@ -137,7 +137,7 @@ def test_wrong_values_are_named(position, value, text):
 def test_rows_that_differ_in_number():
     symbols = _symbols()
     batch = _batch(symbols)
-    with pytest.raises(CTCInputError, match="target_lengths has 4 rows where logits has 5 sequences"):
+    with pytest.raises(CTCInputError, match="label_length has 4 rows where y_pred has 5 sequences"):
         _compiled(symbols, _op()(*symbols))(*(batch[:3] + [batch[3][:4]]))
 
 

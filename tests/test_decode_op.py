@@ -112,7 +112,7 @@ def test_lengths_alone_may_be_symbolic():
     (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
     (dict(logits=lambda: T.itensor3()), TypeError, "logits must be float16, float32 or float64, got int32"),
     (dict(input_lengths=lambda: T.fvector()), TypeError, "input_lengths must be integers, got float32"),
-    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axes, got 2"),
+    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axis, got 2"),
     (dict(top_paths=lambda: 101), ValueError, r"top_paths must be at most beam_width \(100\), got 101"),
 ])
 def test_wrong_arguments_while_building(change, error, text):

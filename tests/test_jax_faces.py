@@ -58,7 +58,9 @@ def test_without_64_bits_and_narrow():
 
 def test_errors():
     logits, targets, frames, counts = batch()
-    with pytest.raises(ValueError, match="logits must have 3 axes, got shape"):
+    with pytest.raises(ValueError, match="logits must have 3 axes, got"):
         ctc_shim.jax_ctc_align(logits[0], targets, frames, counts)
     with pytest.raises(Exception, match="input_lengths"):
         jax.block_until_ready(ctc_shim.jax_ctc_greedy_decode(logits, np.array([7, 99, 7])))
+    with pytest.raises(ValueError, match="top_paths must be a whole number from 1 on, got 1.5"):
+        ctc_shim.jax_ctc_beam_search_decode(logits, frames, top_paths=1.5)

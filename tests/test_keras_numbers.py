@@ -61,14 +61,14 @@ def test_keras_own_pair(cost):
 REFUSED = {  # TensorFlow raises, and so do we, in our words
     "infeasible_short": r"row 0 has 2 frames .* 3 labels",
     "no_frames_one_label": r"row 0 has 0 frames",
-    "label_blank_in_the_middle": r"targets\[0, 1\] = 3 .*blank",
-    "label_negative": r"targets\[0, 1\] = -1",
-    "label_length_negative": r"target_lengths\[0\].*-1",
+    "label_blank_in_the_middle": r"y_true\[0, 1\] = 3 .*blank",
+    "label_negative": r"y_true\[0, 1\] = -1",
+    "label_length_negative": r"label_length\[0\].*-1",
 }
 REFUSED_HERE = {  # TensorFlow says nothing, and uses what it finds
-    "label_too_large": r"targets\[0, 1\] = 4",
-    "label_far_too_large": r"targets\[0, 1\] = 1000",
-    "label_length_too_large": r"target_lengths\[0\].*0 \.\. 2.*3",
+    "label_too_large": r"y_true\[0, 1\] = 4",
+    "label_far_too_large": r"y_true\[0, 1\] = 1000",
+    "label_length_too_large": r"label_length\[0\].*0 \.\. 2.*3",
 }
 
 

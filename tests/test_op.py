@@ -186,7 +186,7 @@ def test_second_derivatives_where_paths_tie():
     (dict(logits=lambda: T.itensor3()), TypeError, "logits must be one of float32, float64, got int32"),
     (dict(targets=lambda: T.fmatrix()), TypeError, "targets must be one of int"),
     (dict(targets=lambda: T.ivector()), ValueError, "targets must have 2 axes, got 1"),
-    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axes, got 2"),
+    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axis, got 2"),
     (dict(target_lengths=lambda: T.fvector()), TypeError, "target_lengths must be one of int"),
     (dict(infeasible=lambda: "ignore"), ValueError, "infeasible must be one of"),
     (dict(blank=lambda: 1.5), TypeError, "blank must be a whole number"),

@@ -114,8 +114,18 @@ def _rebuild_sequence(first_epoch, *arguments):
 
 
 def _check(number, batch, names, frames, classes, on_error):
-    labels, input_length, label_length = (batch[0][name] for name in names)
+    labels, input_length, label_length = _chosen(batch[0], names)
     _act(check_keras_batch(labels, None, input_length, label_length, frames, classes), "batch %d" % number, on_error)
+
+
+def _chosen(inputs, names):
+    """Labels and both lengths among the inputs."""
+    try:
+        return [inputs[name] for name in names]
+    except (KeyError, IndexError, TypeError):
+        there = sorted(inputs) if isinstance(inputs, dict) else "a list of %d" % len(inputs)
+        raise ValueError("names must be the keys or places of labels, input_length and label_length among the inputs (%s), got %r"
+                         % (there, names))
 
 
 def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error="warn"):
@@ -170,7 +180,7 @@ def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error=
             else:
                 arrays = [array[:rows] for array in inputs]
             y_pred = self.predict(arrays + [0])[0]
-            labels, input_length, label_length = (inputs[name][:rows] for name in names)
+            labels, input_length, label_length = (array[:rows] for array in _chosen(inputs, names))
             report = check_keras_batch(labels, y_pred, input_length, label_length)
             self.reports.append(report)
             _act(report, when, on_error)

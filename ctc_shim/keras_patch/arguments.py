@@ -20,13 +20,6 @@ def epsilon(backend):
     return 1e-8 if keras_version() < EPSILON_IS_CONFIGURED else float(backend.epsilon())
 
 
-def with_axes(name, value, ndim):
-    """`value` of any library, when it has so many axes; `name` reads "function: argument"."""
-    if value.ndim != ndim:
-        raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
-    return value
-
-
 def check_lengths(name, value):
     """`value` of any library, when it is (N, 1) or (N,)."""
     if value.ndim not in (1, 2):

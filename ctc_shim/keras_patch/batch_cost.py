@@ -3,8 +3,11 @@
 Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
 one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
 """
+import re
+
 import numpy as np
 
+from .. import checks
 from ..family_op import FamilyOp
 from ..kernels import host
 from ..loss import ctc_loss
@@ -41,6 +44,18 @@ def composed(lib, labels, probabilities, input_length, label_length, epsilon, in
 
 def compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient=None, upstream=None):
     """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
+    try:
+        _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream)
+    except checks.CTCInputError as error:
+        raise type(error)(re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], str(error)))
+
+
+# What an error of ours calls an argument, and what Keras does.
+KERAS_WORDS = {"target_lengths": "label_length", "input_lengths": "input_length", "targets": "y_true", "logits": "y_pred",
+               "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')"}
+
+
+def _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream):
     targets, frames, counts = labels.astype("int64"), lengths("input_length", input_length), lengths("label_length", label_length)
     host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)

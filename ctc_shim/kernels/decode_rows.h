@@ -1,0 +1,81 @@
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+static double ctc_shim_log_p(const ctc_shim_decoder *d, int64_t c) {
+    double score = d->decoding->batch.item == 4 ? (double)((const float *)d->row)[c] : ((const double *)d->row)[c];
+    return (score - d->shift) - d->rest;
+}
+
+/* Makes frame t the one at hand; 0 where a score is NaN or +inf. */
+static int ctc_shim_read(ctc_shim_decoder *d, int64_t n, int64_t t) {
+    const ctc_shim_batch *b = &d->decoding->batch;
+    const void *row = ctc_shim_scores(b, &d->scratch, n, t, 0);
+    char *spare = d->scratch.exps;
+    ctc_shim_sum sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL, (float *)spare, NULL)
+                                    : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL, (double *)spare, NULL);
+    int normal = b->normalize && sum.maximum != -INFINITY;
+    d->row = row;
+    d->maximum = sum.maximum;
+    d->shift = normal ? sum.maximum : 0;
+    d->rest = normal ? log(sum.ties + sum.rest) : 0;
+    return !sum.bad;
+}
+
+#define CTC_SHIM_DECODE_ROWS(REAL, SUFFIX) \
+    /* the first class whose score is `value` */ \
+    static int64_t ctc_shim_find_##SUFFIX(const REAL *row, int64_t C, REAL value) { \
+        int64_t c, start = 0; \
+        for (; start + 64 <= C; start += 64) { \
+            int32_t found = 0; \
+            CTC_SHIM_PRAGMA(omp simd reduction(+ : found)) \
+            for (c = start; c < start + 64; c++) found += row[c] == value; \
+            if (found) break; \
+        } \
+        for (c = start; c < C - 1 && row[c] != value; c++) continue; \
+        return c; \
+    } \
+    /* Classes without the blank into best[], best first; at most `room`, and none below `floor`. */ \
+    static int64_t ctc_shim_select_##SUFFIX(const REAL *row, int64_t C, int64_t blank, double floor, ctc_shim_item *best, \
+                                            int64_t room) { \
+        int64_t c, n = 0; \
+        REAL least = (REAL)floor; \
+        for (c = 0; c < C; c++) { \
+            ctc_shim_item item; \
+            if (row[c] < least || (n == room && row[c] == least) || c == blank) continue; \
+            item.total = row[c]; \
+            item.order = c; \
+            item.branch = 0; \
+            item.label = (int32_t)c; \
+            ctc_shim_push(best, &n, room, item); \
+            if (n == room) least = (REAL)best[0].total; \
+        } \
+        if (n < room) ctc_shim_heapify(best, n); \
+        ctc_shim_sort(best, n); \
+        return n; \
+    }
+
+CTC_SHIM_DECODE_ROWS(float, f32)
+CTC_SHIM_DECODE_ROWS(double, f64)
+
+/* ---- the best path ---------------------------------------------------------------------------------------------- */
+
+static void ctc_shim_greedy(ctc_shim_decoder *d, int64_t n) {
+    const ctc_shim_decoding *g = d->decoding;
+    const ctc_shim_batch *b = &g->batch;
+    int64_t t, best, previous = -1, length = 0, T = ctc_shim_frames_of(b, n), *out = g->labels + n * b->T;
+    double score = 0;
+    for (t = 0; t < T; t++) {
+        if (!ctc_shim_read(d, n, t)) {
+            score = NAN;
+            break;
+        }
+        score += (d->maximum - d->shift) - d->rest;
+        if (d->maximum == -INFINITY) continue; /* nothing is possible any more; NaN is worth saying still */
+        best = b->item == 4 ? ctc_shim_find_f32((const float *)d->row, b->C, (float)d->maximum)
+                            : ctc_shim_find_f64((const double *)d->row, b->C, d->maximum);
+        if (best != b->blank && !(g->merge && best == previous)) out[length++] = best;
+        previous = best;
+    }
+    while (length > 0 && !(score > -INFINITY)) out[--length] = -1;
+    g->lengths[n] = length;
+    g->scores[n] = score;
+}
