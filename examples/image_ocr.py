@@ -12,7 +12,7 @@ from training import Protocol
 
 PROTOCOL = Protocol(
     name="image_ocr", training_lines=1024, test_lines=128, shortest=3, longest=5, epochs=40, batch=32, learning_rate=0.03,
-    start=None, read_after=(), steps=None, stock_steps=64, data="word_data", model="word_recogniser")
+    start=None, read_after=(), steps=None, stock_steps=0, data="word_data", model="word_recogniser")
 
 SHORT = PROTOCOL._replace(test_lines=8, steps=2, stock_steps=2)
 
