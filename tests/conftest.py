@@ -36,6 +36,8 @@ def _left_out():
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):
         reasons["test_examples_pytensor.py"] = "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
+    if not _installed("jax", "matplotlib", "tqdm"):
+        reasons["test_examples_jax.py"] = "needs JAX, matplotlib and tqdm"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):
