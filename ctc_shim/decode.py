@@ -105,12 +105,18 @@ def ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100, to
     >>> labels.tolist(), np.exp(log_probs).round(2).tolist()          # but three paths spell "1": .64
     ([[[1], [-1]]], [[0.64, 0.36]])
     """
-    beam_width, top_paths = _whole("beam_width", beam_width), _whole("top_paths", top_paths)
-    if top_paths > beam_width:
-        raise ValueError("top_paths must be at most beam_width (%d), got %d" % (beam_width, top_paths))
+    beam_width, top_paths = check_paths(beam_width, top_paths)
     parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), beam_width, top_paths,
                                      bool(merge_repeated), bool(exact))
     return _decode(logits, input_lengths, parameters)
+
+
+def check_paths(beam_width, top_paths):
+    """Both as int, or the ValueError of `ctc_beam_search_decode`."""
+    beam_width, top_paths = _whole("beam_width", beam_width), _whole("top_paths", top_paths)
+    if top_paths > beam_width:
+        raise ValueError("top_paths must be at most beam_width (%d), got %d" % (beam_width, top_paths))
+    return beam_width, top_paths
 
 
 def _whole(name, value):
@@ -130,7 +136,7 @@ def _decode(logits, input_lengths, parameters):
 def _scores(logits):
     logits = np.asarray(logits)
     if logits.ndim != 3:
-        raise ValueError("logits must have 3 axes, got %d" % logits.ndim)
+        raise ValueError("logits must have 3 axes, (N, T, C) or time-major (T, N, C), got shape %r" % (logits.shape,))
     if logits.dtype.kind != "f":
         raise TypeError("logits must be float16, float32 or float64, got %s" % logits.dtype)
     return np.asarray(logits, dtype=np.float64 if logits.dtype.itemsize >= 8 else np.float32)
@@ -139,7 +145,7 @@ def _scores(logits):
 def _lengths(input_lengths):
     lengths = np.asarray(input_lengths)
     if lengths.ndim != 1:
-        raise ValueError("input_lengths must have 1 axes, got %d" % lengths.ndim)
+        raise ValueError("input_lengths must have shape (N,), got %r" % (lengths.shape,))
     if lengths.size and lengths.dtype.kind not in "iu":
         raise TypeError("input_lengths must be integers, got %s" % lengths.dtype)
     return lengths.astype(np.int64)

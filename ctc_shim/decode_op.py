@@ -32,9 +32,9 @@ class CTCDecodeOp(FamilyOp):
     def make_node(self, logits, input_lengths):
         T = self.library.tensor
         logits, lengths = self.library.as_tensor_variable(logits), self.library.as_tensor_variable(input_lengths)
-        for name, value, ndim in (("logits", logits, 3), ("input_lengths", lengths, 1)):
+        for name, value, ndim, shape in (("logits", logits, 3, "(N, T, C) or time-major (T, N, C)"), ("input_lengths", lengths, 1, "(N,)")):
             if value.ndim != ndim:
-                raise ValueError("%s must have %d axes, got %d" % (name, ndim, value.ndim))
+                raise ValueError("%s must have shape %s, got %d axes, %s" % (name, shape, value.ndim, value.type))
         if logits.dtype not in ("float32", "float64"):
             raise TypeError("logits must be float16, float32 or float64, got %s" % logits.dtype)
         if "int" not in lengths.dtype:

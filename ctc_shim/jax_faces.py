@@ -49,6 +49,7 @@ def jax_ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100
 
     See `jax_ctc_greedy_decode`.
     """
+    beam_width, top_paths = decode.check_paths(beam_width, top_paths)
     logits, count, frames = _scores(logits, time_major)
     call = functools.partial(decode.ctc_beam_search_decode, blank=blank, beam_width=beam_width, top_paths=top_paths,
                              normalize=normalize, merge_repeated=merge_repeated, exact=exact, time_major=time_major)
@@ -62,7 +63,7 @@ def _scores(logits, time_major):
 
     logits = jnp.asarray(logits)
     if logits.ndim != 3:
-        raise ValueError("logits must have 3 axes, got shape %r" % (logits.shape,))
+        raise ValueError("logits must have 3 axes, (N, T, C) or time-major (T, N, C), got shape %r" % (logits.shape,))
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise TypeError("logits must be floating-point, got %s" % logits.dtype)
     logits = logits if logits.dtype in (jnp.float32, jnp.float64) else logits.astype(jnp.float32)

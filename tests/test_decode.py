@@ -255,7 +255,7 @@ def test_empty_axes():
     (([4, 4],), dict(blank=3), CTCInputError, "blank must lie in -C .. C - 1 with C = 3 classes, got 3"),
     (([4, 4],), dict(blank=0.5), TypeError, "blank must be a whole number"),
     (([4.0, 4.0],), {}, TypeError, "input_lengths must be integers, got float64"),
-    (([[4, 4]],), {}, ValueError, "input_lengths must have 1 axes, got 2"),
+    (([[4, 4]],), {}, ValueError, r"input_lengths must have shape \(N,\), got \(1, 2\)"),
     (([4, 4],), dict(beam_width=0), ValueError, "beam_width must be a whole number from 1 on, got 0"),
     (([4, 4],), dict(beam_width=2.5), ValueError, "beam_width must be a whole number"),
     (([4, 4],), dict(beam_width=None), ValueError, "beam_width must be a whole number from 1 on, got None"),
@@ -267,7 +267,7 @@ def test_wrong_arguments(arguments, options, error, text):
         ctc_shim.ctc_beam_search_decode(np.zeros((2, 4, 3)), *arguments, **options)
 
 
-@pytest.mark.parametrize("logits, error, text", [(np.zeros((2, 4)), ValueError, "logits must have 3 axes, got 2"),
+@pytest.mark.parametrize("logits, error, text", [(np.zeros((2, 4)), ValueError, r"logits must have 3 axes.*got shape \(2, 4\)"),
                                                  (np.zeros((2, 4, 3), dtype=int), TypeError, "logits must be float16")])
 def test_wrong_logits(logits, error, text):
     with pytest.raises(error, match=text):

@@ -114,8 +114,18 @@ def _rebuild_sequence(first_epoch, *arguments):
 
 
 def _check(number, batch, names, frames, classes, on_error):
-    labels, input_length, label_length = (batch[0][name] for name in names)
+    labels, input_length, label_length = _chosen(batch[0], names)
     _act(check_keras_batch(labels, None, input_length, label_length, frames, classes), "batch %d" % number, on_error)
+
+
+def _chosen(inputs, names):
+    """Labels, input_length and label_length among the inputs."""
+    there = sorted(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
+    for name in names:
+        if name not in there:
+            raise ValueError("names must be the keys of the labels, the input length and the label length among the inputs (or places "
+                             "in a list of them): there is no %r, there are %s" % (name, ", ".join(map(repr, there))))
+    return [inputs[name] for name in names]
 
 
 def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error="warn"):
@@ -170,7 +180,7 @@ def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error=
             else:
                 arrays = [array[:rows] for array in inputs]
             y_pred = self.predict(arrays + [0])[0]
-            labels, input_length, label_length = (inputs[name][:rows] for name in names)
+            labels, input_length, label_length = (values[:rows] for values in _chosen(inputs, names))
             report = check_keras_batch(labels, y_pred, input_length, label_length)
             self.reports.append(report)
             _act(report, when, on_error)
