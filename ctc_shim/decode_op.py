@@ -32,7 +32,8 @@ class CTCDecodeOp(FamilyOp):
     def make_node(self, logits, input_lengths):
         T = self.library.tensor
         logits, lengths = self.library.as_tensor_variable(logits), self.library.as_tensor_variable(input_lengths)
-        for name, value, ndim, shape in (("logits", logits, 3, "(N, T, C) or time-major (T, N, C)"), ("input_lengths", lengths, 1, "(N,)")):
+        for name, value, ndim, shape in (("logits", logits, 3, "(N, T, C) or time-major (T, N, C)"),
+                                         ("input_lengths", lengths, 1, "(N,)")):
             if value.ndim != ndim:
                 raise ValueError("%s must have shape %s, got %d axes, %s" % (name, shape, value.ndim, value.type))
         if logits.dtype not in ("float32", "float64"):

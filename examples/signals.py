@@ -41,7 +41,8 @@ def draw(results, name, path):
     curve, read = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     plot.training_curves({name: results["losses"]}, axes=curve)
     if results["read"]:
-        plot.training_curves({"held-out lines": tuple(np.transpose(results["read"]))}, y="share read without a mistake", axes=read)
+        shares = {"held-out lines": tuple(np.transpose(results["read"]))}
+        plot.training_curves(shares, y="share read without a mistake", axes=read)
         read.set_ylim(0, 1.05)
         sound, scores, target = results["_shown"]
         arguments = scores, target, [FRAMES], [LABELS]
@@ -53,6 +54,7 @@ def draw(results, name, path):
 
 def told(results, name):
     """The loss at first and at the end, and what is read, in words."""
-    share = "%.3f of the held-out lines read without a mistake" % results["read"][-1][1] if results["read"] else "nothing read yet"
+    read = results["read"]
+    share = "%.3f of the held-out lines read without a mistake" % read[-1][1] if read else "nothing read yet"
     return "%s: loss %.2f nats at first, %.3f after %d steps; %s" % (
         name, results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), share)

@@ -77,7 +77,8 @@ def test_inputs_in_a_list_and_an_error_that_stops():
 
 
 @pytest.mark.parametrize("names, text", [
-    (("labels", "input_length", "label_length"), "no 'labels', there are 'input_length', 'label_length', 'the_input', 'the_labels'"),
+    (("labels", "input_length", "label_length"),
+     "no 'labels', there are 'input_length', 'label_length', 'the_input', 'the_labels'"),
     ((1, 2, 3), "no 1, there are 'input_length'")])
 def test_names_that_are_not_among_the_inputs(model, names, text):
     with pytest.raises(ValueError, match="names must be .*" + text):

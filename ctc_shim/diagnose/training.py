@@ -123,8 +123,8 @@ def _chosen(inputs, names):
     there = sorted(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
     for name in names:
         if name not in there:
-            raise ValueError("names must be the keys of the labels, the input length and the label length among the inputs (or places "
-                             "in a list of them): there is no %r, there are %s" % (name, ", ".join(map(repr, there))))
+            raise ValueError("names must be the keys (or places in a list) of the labels, the input length and the label length "
+                             "among the inputs: there is no %r, there are %s" % (name, ", ".join(map(repr, there))))
     return [inputs[name] for name in names]
 
 
