@@ -55,13 +55,15 @@ class BatchCostOp(FamilyOp):
 
     @staticmethod
     def register(made):
-        """The rewrite, and the face of PyTensor's Numba linker."""
+        """The rewrite, and the faces of PyTensor's linkers."""
         from .. import rewrites
-        from ..kernels import numba_host
 
         rewrites.register(made)
         if made.library.package == "pytensor":
-            numba_host.register_when_loaded(made)
+            from ..kernels import jax_host, numba_host, torch_host
+
+            for linker in (jax_host, numba_host, torch_host):
+                linker.register_when_loaded(made)
 
     def twin(self, with_gradient):
         """The same loss, with or without its gradient."""
