@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import ctc_shim
+import on_linkers
 
 
 @pytest.fixture(autouse=True)
@@ -69,33 +70,8 @@ def test_errors():
 
 @pytest.mark.parametrize("name", ["align", "posteriors"])
 def test_under_pytensors_linker(name):
-    """The symbolic form, compiled by PyTensor for JAX."""
-    import pytensor
-    import pytensor.tensor as pt
-
-    arrays = batch()[::2][:2] if name.endswith("decode") else batch()
-    symbols = [pt.as_tensor_variable(array).type() for array in arrays]
-    function, several = getattr(ctc_shim, "ctc_" + name), name != "posteriors"
-    outputs = function(*symbols)
-    got = pytensor.function(symbols, list(outputs) if several else [outputs], mode="JAX")(*arrays)
-    want = function(*arrays)
-    for found, expected in zip(got, want if several else [want]):
-        np.testing.assert_array_equal(np.asarray(found), expected)
+    on_linkers.check(name, batch(), "JAX")
 
 
 def test_keras_cost_under_pytensors_linker():
-    import pytensor
-    import pytensor.tensor as pt
-
-    from ctc_shim.keras_patch import batch_cost
-    from ctc_shim.library import library_of
-
-    logits, targets, frames, counts = batch()
-    p = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    arrays = targets - 1, p, frames, counts
-    symbols = [pt.as_tensor_variable(array).type() for array in arrays]
-    op = batch_cost.BatchCostOp.of(library_of(symbols[1]), 1e-8, "inf", True)
-    modes = "JAX", pytensor.compile.mode.Mode("py", None)
-    got, want = (pytensor.function(symbols, op(*symbols), mode=mode)(*arrays) for mode in modes)
-    for found, expected in zip(got, want):
-        np.testing.assert_array_equal(np.asarray(found), expected)
+    on_linkers.check_keras_cost(batch(), "JAX")
