@@ -24,11 +24,12 @@ class CTCAlignOp(FamilyOp):
 
     @staticmethod
     def register(made):
-        """The face of PyTensor's Numba linker."""
+        """The faces of PyTensor's linkers."""
         if made.library.package == "pytensor":
-            from .kernels import numba_host
+            from .kernels import jax_host, numba_host, torch_host
 
-            numba_host.register_when_loaded(made)
+            for linker in (jax_host, numba_host, torch_host):
+                linker.register_when_loaded(made)
 
     def make_node(self, logits, targets, input_lengths, target_lengths):
         inputs = op.node_inputs(self.library, logits, targets, input_lengths, target_lengths)

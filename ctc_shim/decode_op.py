@@ -26,9 +26,12 @@ class CTCDecodeOp(FamilyOp):
 
     @staticmethod
     def register(made):
-        """The face of PyTensor's Numba linker."""
+        """The faces of PyTensor's linkers; JAX has none, since how long the longest result is comes out while running."""
         if made.library.package == "pytensor":
-            numba_host.register_when_loaded(made)
+            from .kernels import torch_host
+
+            for linker in (numba_host, torch_host):
+                linker.register_when_loaded(made)
 
     def make_node(self, logits, input_lengths):
         T = self.library.tensor

@@ -1,133 +1,128 @@
-"""A recurrent net in plain JAX with jax_ctc_loss, its batches spread over eight devices: the loss needs no communication.
+"""JAX: a small net trained with jax_ctc_loss on a batch that lies on eight devices, without a word between them for the loss.
 
-The devices are eight parts of one CPU here (XLA's --xla_force_host_platform_device_count). On real ones, or on many machines, nothing
-changes but the mesh: each process calls `jax.distributed.initialize()` first, `jax.devices()` then lists those of all machines, and
-`jax.make_array_from_process_local_data` makes the sharded batch of what each has read. Needs jax; no Keras, no PyTensor.
+Needs jax; no Keras, no Theano. The eight devices are made of this machine's processor, so that it runs anywhere.
+
+On several hosts the same program runs once on each, and JAX joins them: set JAX_COORDINATOR_ADDRESS (host:port of the first),
+HOSTS (how many) and HOST (which of them, from 0) and start it on all. Each host feeds its own share of the batch, and its devices
+compute the loss of their own rows; only the gradient of the weights travels.
 """
 import os
 import re
 import sys
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"  # before JAX is imported
 
 import numpy as np  # noqa: E402
 
+import signals  # noqa: E402
 import standalone  # noqa: E402
-from signals import CLASSES, FEATURES, FRAMES, LABELS, make, share_read  # noqa: E402
+from signals import CLASSES, FEATURES, FRAMES, LABELS  # noqa: E402
 
-UNITS, BATCH, RATE = 32, 64, 0.01
-COLLECTIVES = "all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute"
+UNITS, WINDOW = 32, 5
+BATCH, RATE = 32, 0.01
+COLLECTIVE = re.compile(r"(?:all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
 
 
 def compute(results, short):
     import jax
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-    mesh = Mesh(np.array(jax.devices()), ("batch",))
-    by_batch, everywhere = NamedSharding(mesh, PartitionSpec("batch")), NamedSharding(mesh, PartitionSpec())
-    results.update(_jax=jax.__version__, devices=len(jax.devices()), losses=[], read=[])
-    sounds, targets = make(1024, seed=1)
-    held_out = make(16 if short else 128, seed=2)
-    weights = jax.device_put(_initial_weights(), everywhere)
-    state = jax.device_put((weights, jax.tree.map(np.zeros_like, weights), jax.tree.map(np.zeros_like, weights), 0), everywhere)
-    results["collectives"] = _collectives(jax.device_put((_scores(weights, sounds[:BATCH]), targets[:BATCH]), by_batch))
+    hosts, host = int(os.environ.get("HOSTS", 1)), int(os.environ.get("HOST", 0))
+    if hosts > 1:  # the address of the first comes from JAX_COORDINATOR_ADDRESS
+        jax.distributed.initialize(num_processes=hosts, process_id=host)
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("data",))
+    by_row, everywhere = (jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in (("data",), ()))
+    results.update(_jax=jax.__version__, devices=mesh.size, losses=[], read=[])
+
+    def on_devices(*arrays):
+        """This host's rows as part of the batch, a share of them on each of its devices."""
+        return [jax.make_array_from_process_local_data(by_row, array) for array in arrays]
+
+    sounds, targets = signals.make(512, seed=1)
+    held_out = signals.make(8 if short else 128, seed=2)
+    steps = 4 if short else 300
+    state = jax.device_put(_start(), everywhere)
+    rng = np.random.RandomState(3 + host)
     train, read = jax.jit(_train, donate_argnums=0), jax.jit(_scores)
-    rng = np.random.RandomState(3)
-    steps = 4 if short else 400
     for step in standalone.progress(range(1, steps + 1), "training"):
-        rows = rng.randint(0, len(sounds), BATCH)
-        state, loss = train(state, *jax.device_put((sounds[rows].astype("float32"), targets[rows]), by_batch))
+        rows = rng.randint(0, len(sounds), BATCH // hosts)
+        batch = on_devices(sounds[rows].astype("float32"), targets[rows].astype("int32"))
+        if step == 1:
+            results["collectives"] = _collectives(state, batch)
+        state, loss = train(state, *batch)
         results["losses"].append(float(loss))
         if step % 25 == 0 or step == steps:
-            scores = np.asarray(read(state[0], held_out[0]))
-            results["read"].append([step, share_read(scores, held_out[1])])
+            weights = jax.device_get(state[0])  # the same on every device: reading is done at home
+            scores = np.asarray(read(weights, held_out[0].astype("float32")))
+            results["read"].append([step, signals.share_read(scores, held_out[1])])
             results["_shown"] = held_out[0][0], scores[:1], held_out[1][:1]
 
 
-def _loss(scores, targets):
-    """(N,) nats; every line has all its frames and labels."""
+def _start():
+    """Fresh weights, and Adam's two means and its count."""
+    rng = np.random.RandomState(0)
+    shapes = [(WINDOW, FEATURES, UNITS), (UNITS,), (WINDOW, UNITS, UNITS), (UNITS,), (UNITS, CLASSES)]
+    weights = [(rng.randn(*shape) / np.sqrt(np.prod(shape[:-1]))).astype("float32") * (len(shape) > 1) for shape in shapes]
+    return weights, [0 * weight for weight in weights], [0 * weight for weight in weights], np.float32(0)
+
+
+def _scores(weights, sounds):
+    """(N, T, C): two convolutions over time, then a score for each class."""
+    import jax
+
+    first, first_bias, second, second_bias, outward = weights
+
+    def convolved(values, kernel):
+        return jax.lax.conv_general_dilated(values, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"))
+
+    hidden = jax.nn.relu(convolved(sounds, first) + first_bias)
+    return jax.nn.relu(convolved(hidden, second) + second_bias) @ outward
+
+
+def _losses(scores, targets):
+    """(N,): every signal here has all frames and all labels."""
     import jax.numpy as jnp
 
     import ctc_shim
 
-    count = scores.shape[0]
+    count = len(targets)
     return ctc_shim.jax_ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
 
 
-def _collectives(batch):
-    """Names of the collective operations in the compiled loss and gradient of a sharded batch: none, and none are needed."""
-    import jax
-
-    def slope(scores, targets):
-        return jax.vjp(lambda z: _loss(z, targets), scores)[1](np.ones(BATCH, "float32"))
-
-    text = jax.jit(lambda scores, targets: (_loss(scores, targets), slope(scores, targets))).lower(*batch).compile().as_text()
-    return sorted(set(re.findall(COLLECTIVES, text)))
-
-
-def _initial_weights():
-    rng = np.random.RandomState(0)
-    shapes = dict(inward=(FEATURES, 2 * UNITS), forth=(UNITS, 2 * UNITS), outward=(UNITS, CLASSES))
-    weights = {name: (rng.randn(*shape) / np.sqrt(shape[0])).astype("float32") for name, shape in shapes.items()}
-    return dict(weights, bias=np.zeros(2 * UNITS, "float32"))
-
-
-def _scores(weights, sounds):
-    """(N, T, C) of a minimal gated recurrent unit without a reset."""
-    import jax
-    import jax.numpy as jnp
-
-    def step(state, driven):
-        mixed = driven + state @ weights["forth"]
-        gate, candidate = jax.nn.sigmoid(mixed[:, :UNITS]), jnp.tanh(mixed[:, UNITS:])
-        state = gate * state + (1 - gate) * candidate
-        return state, state
-
-    driven = (jnp.asarray(sounds, "float32") @ weights["inward"] + weights["bias"]).swapaxes(0, 1)
-    states = jax.lax.scan(step, jnp.zeros((len(sounds), UNITS)), driven)[1]
-    return (states @ weights["outward"]).swapaxes(0, 1)
-
-
 def _train(state, sounds, targets):
-    """One step of Adam (Kingma and Ba 2015, algorithm 1). The gradients of the weights are summed over the devices: that is all they say."""
+    """One step of Adam (Kingma and Ba 2015, algorithm 1) on the mean loss."""
     import jax
     import jax.numpy as jnp
 
     weights, first, second, count = state
-    loss, slopes = jax.value_and_grad(lambda weights: _loss(_scores(weights, sounds), targets).mean())(weights)
-    count = count + 1
-    first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, slopes)
-    second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g ** 2, second, slopes)
-    weights = jax.tree.map(lambda w, m, v: w - RATE * m / (1 - 0.9 ** count) / (jnp.sqrt(v / (1 - 0.999 ** count)) + 1e-8),
-                           weights, first, second)
+    loss, slopes = jax.value_and_grad(lambda weights: _losses(_scores(weights, sounds), targets).mean())(weights)
+    count += 1
+    first = [0.9 * mean + 0.1 * slope for mean, slope in zip(first, slopes)]
+    second = [0.999 * mean + 0.001 * slope ** 2 for mean, slope in zip(second, slopes)]
+    weights = [weight - RATE * mean / (1 - 0.9 ** count) / (jnp.sqrt(square / (1 - 0.999 ** count)) + 1e-8)
+               for weight, mean, square in zip(weights, first, second)]
     return (weights, first, second, count), loss
 
 
+def _collectives(state, batch):
+    """How often the devices talk to each other: in the loss with its gradient for the scores, and in a whole training step."""
+    import jax
+
+    def loss_and_gradient(scores, targets):
+        losses, back = jax.vjp(lambda scores: _losses(scores, targets), scores)
+        return losses, back(jax.numpy.ones_like(losses))[0]
+
+    scores = jax.jit(_scores)(state[0], batch[0])
+    programs = {"loss": jax.jit(loss_and_gradient).lower(scores, batch[1]), "step": jax.jit(_train).lower(state, *batch)}
+    return {name: len(COLLECTIVE.findall(program.compile().as_text())) for name, program in programs.items()}
+
+
 def draw(results, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    import ctc_shim
-    from ctc_shim import plot
-
-    if not results["read"]:
-        return ["stopped before anything was read"]
-    figure = plt.figure(figsize=(10, 8), constrained_layout=True)
-    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 1.2, 0.6, 2.2))
-    plot.training_curves({"JAX, %d devices" % results["devices"]: results["losses"]}, axes=figure.add_subplot(grid[0, 0]))
-    read = figure.add_subplot(grid[0, 1])
-    plot.training_curves({"held-out lines": tuple(np.transpose(results["read"]))}, y="share read without a mistake", axes=read)
-    read.set_ylim(0, 1.05)
-    sound, scores, target = results["_shown"]
-    arguments = scores, target, [FRAMES], [LABELS]
-    found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
-    plot.alignment(posteriors[0], found.spans(0), found.path[0], image=sound.T, axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)])
-    figure.savefig(path, dpi=90)
-    return ["JAX %s, %d devices: loss %.2f nats at first, %.3f after %d steps; %.3f of the held-out lines read without a mistake" % (
-        results["_jax"], results["devices"], results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), results["read"][-1][1]),
-        "collective operations in the compiled loss and gradient: %s" % (", ".join(results["collectives"]) or "none")]
+    if not results.get("losses"):
+        return ["stopped before the first step"]
+    signals.draw(results, "JAX on %d devices, jax_ctc_loss" % results["devices"], path)
+    return [signals.told(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
+            "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a training step"
+            % results["collectives"]]
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 
+import signals
 import standalone
-from signals import CLASSES, FEATURES, FRAMES, LABELS, make, share_read
+from signals import CLASSES, FEATURES, FRAMES, LABELS
 
-UNITS, BATCH, RATE = 32, 16, 0.02
+UNITS = 32
+BATCH, RATE = 16, 0.02
 
 
 def compute(results, short):
@@ -17,8 +19,8 @@ def compute(results, short):
 
     results.update(_pytensor=pytensor.__version__, losses=[], read=[])
     train, read = _compile()
-    sounds, targets = make(512, seed=1)
-    held_out = make(8 if short else 128, seed=2)
+    sounds, targets = signals.make(512, seed=1)
+    held_out = signals.make(8 if short else 128, seed=2)
     steps = 4 if short else 400
     rng = np.random.RandomState(3)
     for step in standalone.progress(range(1, steps + 1), "training"):
@@ -26,7 +28,7 @@ def compute(results, short):
         lengths, counts = np.full(BATCH, FRAMES), np.full(BATCH, LABELS)
         results["losses"].append(float(train(sounds[rows], targets[rows], lengths, counts)))
         if step % 25 == 0 or step == steps:
-            results["read"].append([step, share_read(read(held_out[0]), held_out[1])])
+            results["read"].append([step, signals.share_read(read(held_out[0]), held_out[1])])
             results["_shown"] = held_out[0][0], read(held_out[0][:1]), held_out[1][:1]
 
 
@@ -81,32 +83,10 @@ def _adam(loss, weights):
 
 
 def draw(results, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    import ctc_shim
-    from ctc_shim import plot
-
     if not results["losses"]:
         return ["stopped before the first step"]
-    figure = plt.figure(figsize=(10, 8), constrained_layout=True)
-    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 1.2, 0.6, 2.2))
-    curve, read = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    plot.training_curves({"PyTensor, scan and ctc_loss": results["losses"]}, axes=curve)
-    if results["read"]:
-        plot.training_curves({"held-out lines": tuple(np.transpose(results["read"]))}, y="share read without a mistake", axes=read)
-        read.set_ylim(0, 1.05)
-        sound, scores, target = results["_shown"]
-        arguments = scores, target, [FRAMES], [LABELS]
-        found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
-        plot.alignment(posteriors[0], found.spans(0), found.path[0], image=sound.T,
-                       axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)])
-    figure.savefig(path, dpi=90)
-    share = "%.3f of the held-out lines read without a mistake" % results["read"][-1][1] if results["read"] else "nothing read yet"
-    return ["PyTensor %s: loss %.2f nats at first, %.3f after %d steps; %s" % (
-        results["_pytensor"], results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), share)]
+    signals.draw(results, "PyTensor, scan and ctc_loss", path)
+    return [signals.told(results, "PyTensor %s" % results["_pytensor"])]
 
 
 if __name__ == "__main__":

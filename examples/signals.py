@@ -1,4 +1,4 @@
-"""Noisy signals of short chirps, one for each label, whose times nobody tells: for the recurrent nets."""
+"""Noisy signals whose labels have no times: made up, numpy only. What pytensor_rnn.py and jax_sharded.py learn to read."""
 import numpy as np
 
 CLASSES, FRAMES, LABELS, FEATURES = 8, 60, 5, 6  # class 0 is the blank
@@ -18,9 +18,43 @@ def make(count, seed):
 
 
 def share_read(scores, targets):
-    """Share of the lines that the likeliest class in each frame spells without a mistake."""
+    """Share of the signals that the likeliest class in each frame spells without a mistake."""
     right = 0
     for row, target in zip(scores.argmax(axis=2), targets.tolist()):
         changes = np.append(True, row[1:] != row[:-1])
         right += [int(c) for c in row[changes] if c] == target
     return right / len(targets)
+
+
+def draw(results, name, path):
+    """Loss, share read, and one held-out signal with its alignment and posteriors; `results` as pytensor_rnn.py leaves them."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    import ctc_shim
+    from ctc_shim import plot
+
+    figure = plt.figure(figsize=(10, 8), constrained_layout=True)
+    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 1.2, 0.6, 2.2))
+    curve, read = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    plot.training_curves({name: results["losses"]}, axes=curve)
+    if results["read"]:
+        shares = {"held-out lines": tuple(np.transpose(results["read"]))}
+        plot.training_curves(shares, y="share read without a mistake", axes=read)
+        read.set_ylim(0, 1.05)
+        sound, scores, target = results["_shown"]
+        arguments = scores, target, [FRAMES], [LABELS]
+        found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
+        plot.alignment(posteriors[0], found.spans(0), found.path[0], image=sound.T,
+                       axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)])
+    figure.savefig(path, dpi=90)
+
+
+def told(results, name):
+    """The loss at first and at the end, and what is read, in words."""
+    read = results["read"]
+    share = "%.3f of the held-out lines read without a mistake" % read[-1][1] if read else "nothing read yet"
+    return "%s: loss %.2f nats at first, %.3f after %d steps; %s" % (
+        name, results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), share)

@@ -188,6 +188,23 @@ def test_known_alignments(target, path):
     np.testing.assert_allclose(found.score[0], ln_p(log_p[0], path), rtol=1e-12)
 
 
+# What forced_align and merge_tokens of torchaudio 2.11 make of them: label, start, end, mean ln p.
+TORCHAUDIO = [
+    [(0, 0, 1, -0.45607547784710933), (1, 1, 2, -0.5303618865403495), (1, 3, 4, -0.44029105242034156), (0, 4, 5, -0.7803731260222889)],
+    [(0, 0, 1, -0.45607547784710933), (1, 1, 2, -0.5303618865403495), (2, 2, 3, -1.1350128222687248), (3, 3, 4, -5.8639688325978065),
+     (4, 4, 5, -4.7067146586750574)],
+    [(3, 0, 1, -4.344676901481767), (3, 2, 3, -5.9944770802326905), (3, 4, 5, -5.037743935435031)],
+    [(0, 0, 1, -0.45607547784710933), (1, 1, 4, -0.47555141989802924), (2, 4, 5, -2.092510570620269)]]
+
+
+@pytest.mark.parametrize("target, want", [(known[0], want) for known, want in zip(KNOWN, TORCHAUDIO)])
+def test_spans_are_those_of_torchaudio(target, want):
+    log_p = np.log(proofs.frozen()[0][1][:1])
+    spans = ctc_shim.ctc_align(log_p, [target], [5], [len(target)], blank=-1, normalize=False).spans(0)
+    assert [span[:3] for span in spans] == [span[:3] for span in want]
+    np.testing.assert_allclose([span.score for span in spans], [span[3] for span in want], rtol=1e-12)
+
+
 def test_a_target_that_does_not_fit_has_no_path_or_is_refused():
     arguments = np.zeros((1, 5, 6)), [[1, 1, 1, 1]], [5], [4]
     assert ctc_shim.ctc_align(*arguments).score[0] == -np.inf

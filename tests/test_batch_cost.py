@@ -12,7 +12,7 @@ import pytest
 import implementations
 from comparing import assert_gradient, assert_loss
 from ctc_shim import CTCInputError
-from ctc_shim.keras_patch.batch_cost import BatchCostOp, batch_cost, composed
+from ctc_shim.keras_patch.batch_cost import BatchCostOp, composed
 from ctc_shim.library import library as library_named
 
 LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
@@ -139,12 +139,3 @@ def test_rows_that_differ_in_number():
     batch = _batch(symbols)
     with pytest.raises(CTCInputError, match="label_length has 4 rows where y_pred has 5 sequences"):
         _compiled(symbols, _op()(*symbols))(*(batch[:3] + [batch[3][:4]]))
-
-
-@pytest.mark.skipif(LIBRARY != "pytensor", reason="only PyTensor has such linkers")
-def test_linkers_that_take_no_python_get_the_definition():
-    symbols = _symbols()
-    assert type(batch_cost(lib, *(symbols + [EPSILON, "inf"])).owner.op).__name__ == "BatchCostOp"
-    for flags in (dict(linker="jax"), dict(mode="JAX")):
-        with root.config.change_flags(**flags):
-            assert type(batch_cost(lib, *(symbols + [EPSILON, "inf"])).owner.op).__name__ == "DimShuffle"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import ctc_shim
+import on_linkers
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +59,19 @@ def test_without_64_bits_and_narrow():
 
 def test_errors():
     logits, targets, frames, counts = batch()
-    with pytest.raises(ValueError, match="logits must have 3 axes, got"):
+    with pytest.raises(ValueError, match=r"logits must have 3 axes, got 2 \(shape \(7, 4\)\)"):
         ctc_shim.jax_ctc_align(logits[0], targets, frames, counts)
+    for top_paths, message in ((0, "from 1 on, got 0"), (1.5, "got 1.5"), (101, r"at most beam_width \(100\), got 101")):
+        with pytest.raises(ValueError, match="top_paths must be .*" + message):
+            ctc_shim.jax_ctc_beam_search_decode(logits, frames, top_paths=top_paths)
     with pytest.raises(Exception, match="input_lengths"):
         jax.block_until_ready(ctc_shim.jax_ctc_greedy_decode(logits, np.array([7, 99, 7])))
-    with pytest.raises(ValueError, match="top_paths must be a whole number from 1 on, got 1.5"):
-        ctc_shim.jax_ctc_beam_search_decode(logits, frames, top_paths=1.5)
+
+
+@pytest.mark.parametrize("name", ["align", "posteriors"])
+def test_under_pytensors_linker(name):
+    on_linkers.check(name, batch(), "JAX")
+
+
+def test_keras_cost_under_pytensors_linker():
+    on_linkers.check_keras_cost(batch(), "JAX")

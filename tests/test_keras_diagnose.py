@@ -76,6 +76,24 @@ def test_inputs_in_a_list_and_an_error_that_stops():
         next(checked_batches([listed], names=(1, 2, 3), classes=C, on_error="raise"))
 
 
+@pytest.mark.parametrize("names, text", [
+    (("labels", "input_length", "label_length"),
+     "no 'labels', there are 'input_length', 'label_length', 'the_input', 'the_labels'"),
+    ((1, 2, 3), "no 1, there are 'input_length'")])
+def test_names_that_are_not_among_the_inputs(model, names, text):
+    with pytest.raises(ValueError, match="names must be .*" + text):
+        next(checked_batches(batches(), names=names))
+    with pytest.raises(ValueError, match="names must be .*" + text):
+        fit(model, inputs(), check_callback(inputs(), names=names))
+
+
+def test_places_that_are_not_among_the_inputs():
+    listed = ([inputs()[name] for name in ("the_labels", "input_length", "label_length")], outputs())
+    for names, text in (((1, 2, 3), "no 3"), (("the_labels", 1, 2), "no 'the_labels'")):
+        with pytest.raises(ValueError, match=text + ", there are 0, 1, 2$"):
+            next(checked_batches([listed], names=names))
+
+
 def test_a_choice_that_is_none():
     with pytest.raises(ValueError, match="on_error must be"):
         check_callback({}, on_error="shrug")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import ctc_shim
+import on_linkers
 
 
 def batch(N=3, T=7, C=4, S=3):
@@ -39,3 +40,12 @@ def test_errors_name_the_row():
     frames[1] = 99
     with pytest.raises(ctc_shim.CTCInputError, match="input_lengths"):
         ctc_shim.torch_ctc_align(logits, targets, frames, counts)
+
+
+@pytest.mark.parametrize("name", ["align", "posteriors", "greedy_decode", "beam_search_decode"])
+def test_under_pytensors_linker(name):
+    on_linkers.check(name, batch(), "PYTORCH")
+
+
+def test_keras_cost_under_pytensors_linker():
+    on_linkers.check_keras_cost(batch(), "PYTORCH")

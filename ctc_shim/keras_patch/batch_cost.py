@@ -14,16 +14,6 @@ from ..loss import ctc_loss
 from .arguments import lengths
 
 
-NO_PYTHON = {"jax", "pytorch", "mlx"}  # linkers of PyTensor's that take no Op of ours but the loss itself
-
-
-def batch_cost(lib, *arguments):
-    """The batch cost (N, 1) of symbolic arguments as `composed` has them: the Op, or its definition where the linker takes no such Op."""
-    if NO_PYTHON & {lib.config.linker, lib.config.mode.lower()}:
-        return composed(lib, *arguments)
-    return BatchCostOp.of(lib, *(arguments[4:] + (False,)))(*arguments[:4])
-
-
 def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
     """The batch cost (N, 1) as a graph of the library: CTC(softmax(ln(probabilities + epsilon))), blank last."""
     T = lib.tensor
@@ -80,13 +70,15 @@ class BatchCostOp(FamilyOp):
 
     @staticmethod
     def register(made):
-        """The rewrite, and the face of PyTensor's Numba linker."""
+        """The rewrite, and the faces of PyTensor's linkers."""
         from .. import rewrites
-        from ..kernels import numba_host
 
         rewrites.register(made)
         if made.library.package == "pytensor":
-            numba_host.register_when_loaded(made)
+            from ..kernels import jax_host, numba_host, torch_host
+
+            for linker in (jax_host, numba_host, torch_host):
+                linker.register_when_loaded(made)
 
     def twin(self, with_gradient):
         """The same loss, with or without its gradient."""

@@ -7,7 +7,7 @@ from .. import checks
 from ..library import library_of
 from . import decoding
 from .arguments import check_lengths, epsilon
-from .batch_cost import batch_cost
+from .batch_cost import BatchCostOp
 
 
 def make(backend, policy):
@@ -48,7 +48,8 @@ def make(backend, policy):
         y_true = checks.check_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
         input_length = check_lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
         label_length = check_lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
-        return batch_cost(library_of(y_pred), y_true, y_pred, input_length, label_length, epsilon(backend), policy())
+        op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
+        return op(y_true, y_pred, input_length, label_length)
 
     def ctc_cost(predict, Y):
         """CTC loss of one sequence, nats: that of `ctc_batch_cost` (ctc_shim).
