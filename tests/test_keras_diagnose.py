@@ -99,13 +99,6 @@ def test_a_choice_that_is_none():
         check_callback({}, on_error="shrug")
 
 
-@pytest.mark.parametrize("inputs, there", [({"a": 1, "b": 2}, r"\['a', 'b'\]"), ([1, 2], "a list of 2")])
-def test_names_that_are_not_among_the_inputs(inputs, there):
-    names = ("the_labels", 5, 6) if isinstance(inputs, dict) else (1, 2, 3)
-    with pytest.raises(ValueError, match=r"names must be the keys or places .* among the inputs \(%s\), got \(" % there):
-        next(checked_batches([(inputs, None)], names=names))
-
-
 def test_arguments_in_the_order_of_keras():
     report = check_keras_batch([[0, 1]], np.full((1, 4, 3), 1 / 3.0), [[4]], [[2]])
     assert report.well and report.sizes["C"] == 3

@@ -119,13 +119,13 @@ def _check(number, batch, names, frames, classes, on_error):
 
 
 def _chosen(inputs, names):
-    """Labels and both lengths among the inputs."""
-    try:
-        return [inputs[name] for name in names]
-    except (KeyError, IndexError, TypeError):
-        there = sorted(inputs) if isinstance(inputs, dict) else "a list of %d" % len(inputs)
-        raise ValueError("names must be the keys or places of labels, input_length and label_length among the inputs (%s), got %r"
-                         % (there, names))
+    """Labels, input_length and label_length among the inputs."""
+    there = sorted(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
+    for name in names:
+        if name not in there:
+            raise ValueError("names must be the keys (or places in a list) of the labels, the input length and the label length "
+                             "among the inputs: there is no %r, there are %s" % (name, ", ".join(map(repr, there))))
+    return [inputs[name] for name in names]
 
 
 def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error="warn"):
