@@ -174,7 +174,7 @@ def test_a_sequence_in_fit_generator(model):
         warnings.simplefilter("error", CTCBatchWarning)
         model.fit_generator(checked_sequence(sequence, frames=T, classes=C), steps_per_epoch=4, epochs=2, verbose=0)
     assert sequence.epochs >= 1  # Keras may stop its thread before it tells of the last end
-    # Some a Keras turns an error of its worker into a StopIteration, and Python from 3.7 on that into a RuntimeError.
+    # Some releases turn an error of a worker into a StopIteration, and Python from 3.7 on that into a RuntimeError.
     with pytest.raises((CTCInputError, RuntimeError)) as caught:
         model.fit_generator(checked_sequence(Batches(wrong=2), frames=T, on_error="raise"), steps_per_epoch=4, epochs=1, verbose=0)
     told, error = [], caught.value
