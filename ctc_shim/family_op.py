@@ -51,6 +51,44 @@ class FamilyOp(object):
         return self.L_op(inputs, outputs, cotangents)
 
 
+class LossOp(FamilyOp):
+    """A loss of four inputs that gives, `with_gradient` (the last of PROPS), also its gradient by one of them from the same pass.
+
+    The gradient's node takes the upstream gradient as a fifth input. A subclass says which input that is in SCORES, has
+    `_by_row`, and `_second_order`, which pulls a cotangent back through the gradient: (to the scores, to the upstream gradient).
+    """
+
+    SCORES = 0
+
+    def twin(self, with_gradient):
+        """The same loss, with or without its gradient."""
+        return self.text.of(self.library, *(self.parameters()[:-1] + (with_gradient,)))
+
+    def scaled(self, gradient, upstream):
+        """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
+        T = self.library.tensor
+        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * self._by_row(upstream))
+
+    def connection_pattern(self, node):
+        outputs = len(node.outputs)
+        return [[i == self.SCORES] * outputs for i in range(4)] + [[False, True]] * (len(node.inputs) - 4)
+
+    def L_op(self, inputs, outputs, output_gradients):
+        g_loss = output_gradients[0]
+        parts, g_upstream = [], None
+        if not self._is_disconnected(g_loss):
+            parts.append(self.twin(True)(*(inputs[:4] + [g_loss]), return_list=True)[1])
+        if self.with_gradient and not self._is_disconnected(output_gradients[1]):
+            second, g_upstream = self._second_order(inputs, output_gradients[1])
+            parts.append(second)
+        nothing = self.library.DisconnectedType
+        to_inputs = [sum(parts[1:], parts[0]) if parts and i == self.SCORES else nothing()() for i in range(4)]
+        return to_inputs + [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
+
+    def _is_disconnected(self, variable):
+        return isinstance(variable.type, self.library.DisconnectedType)
+
+
 _classes = {}
 
 

@@ -8,7 +8,7 @@ a rewrite then lets it serve both: one pass in the compiled function.
 import numpy as np
 
 from . import checks, graph
-from .family_op import FamilyOp
+from .family_op import LossOp
 from .kernels import c_linker, host
 from .library import library_of
 
@@ -42,7 +42,7 @@ class CTCLoss(object):
         return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
 
 
-class CTCLossOp(FamilyOp):
+class CTCLossOp(LossOp):
     """The Op of every library."""
 
     PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
@@ -60,15 +60,9 @@ class CTCLossOp(FamilyOp):
             for linker in (jax_linker, numba_linker, torch_linker):
                 linker.register_when_loaded(made)
 
-    def twin(self, with_gradient):
-        """The same loss, with or without its gradient."""
-        return self.text.of(self.library, *(self.parameters()[:-1] + (with_gradient,)))
-
-    def scaled(self, gradient, upstream):
-        """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
-        T = self.library.tensor
-        upstream = upstream.dimshuffle(*(("x", 0, "x") if self.time_major else (0, "x", "x")))
-        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * upstream)
+    def _by_row(self, values):
+        """(N,) values along the sequences of the gradient."""
+        return values.dimshuffle(*(("x", 0, "x") if self.time_major else (0, "x", "x")))
 
     # ---- the node
 
@@ -86,11 +80,6 @@ class CTCLossOp(FamilyOp):
     def infer_shape(self, *arguments):
         shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         return [(shapes[0][1 if self.time_major else 0],)] + [shapes[0]] * self.with_gradient
-
-    def connection_pattern(self, node):
-        outputs = len(node.outputs)
-        floats = [[True] * outputs] + [[False] * outputs] * 3
-        return floats + [[False, True]] * (len(node.inputs) - 4)
 
     # ---- the numbers
 
@@ -112,22 +101,6 @@ class CTCLossOp(FamilyOp):
         return c_linker.cache_version()
 
     # ---- derivatives
-
-    def L_op(self, inputs, outputs, output_gradients):
-        g_loss = output_gradients[0]
-        parts = []
-        if not self._is_disconnected(g_loss):
-            parts.append(self.twin(True)(*(inputs[:4] + [g_loss]), return_list=True)[1])
-        g_upstream = None
-        if self.with_gradient and not self._is_disconnected(output_gradients[1]):
-            second, g_upstream = self._second_order(inputs, output_gradients[1])
-            parts.append(second)
-        nothing = self.library.DisconnectedType
-        result = [sum(parts[1:], parts[0]) if parts else nothing()()] + [nothing()() for _ in range(3)]
-        return result + [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
-
-    def _is_disconnected(self, variable):
-        return isinstance(variable.type, self.library.DisconnectedType)
 
     def _second_order(self, inputs, cotangent):
         """Pull `cotangent` (as logits) back through the gradient, by way of the symbolic graph.

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from .. import checks
-from ..family_op import FamilyOp
+from ..family_op import LossOp
 from ..kernels import host
 from ..loss import ctc_loss
 from .arguments import lengths
@@ -63,10 +63,11 @@ def without_trailing_blanks(targets, counts, blank):
     return np.where((counts < 0) | (counts > S), counts, last)  # a length out of range stays as it is: the loss reports it
 
 
-class BatchCostOp(FamilyOp):
+class BatchCostOp(LossOp):
     """The Op of every library: (N, 1) loss, and `with_gradient` also its gradient by the probabilities, shaped as they are."""
 
     PROPS = ("epsilon", "infeasible", "with_gradient")
+    SCORES = 1
 
     @staticmethod
     def register(made):
@@ -80,14 +81,8 @@ class BatchCostOp(FamilyOp):
             for linker in (jax_host, numba_host, torch_host):
                 linker.register_when_loaded(made)
 
-    def twin(self, with_gradient):
-        """The same loss, with or without its gradient."""
-        return self.text.of(self.library, self.epsilon, self.infeasible, with_gradient)
-
-    def scaled(self, gradient, upstream):
-        """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
-        T = self.library.tensor
-        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * upstream.dimshuffle(0, 1, "x"))
+    def _by_row(self, values):
+        return values.dimshuffle(0, 1, "x")
 
     def make_node(self, labels, probabilities, input_length, label_length, upstream=None):
         T = self.library.tensor
@@ -103,10 +98,6 @@ class BatchCostOp(FamilyOp):
         shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         return [(shapes[1][0], 1)] + [shapes[1]] * self.with_gradient
 
-    def connection_pattern(self, node):
-        outputs = len(node.outputs)
-        return [[False] * outputs, [True] * outputs] + [[False] * outputs] * 2 + [[False, True]] * (len(node.inputs) - 4)
-
     def perform(self, node, inputs, outputs, *unused):
         shape, dtype = inputs[1].shape, node.inputs[1].dtype
         loss = outputs[0][0] = np.empty((shape[0], 1), dtype=dtype)
@@ -115,19 +106,6 @@ class BatchCostOp(FamilyOp):
             gradient = outputs[1][0] = np.empty(shape, dtype=dtype)
         upstream = inputs[4][:, 0] if len(inputs) > 4 else None
         compute(inputs[0], inputs[1], inputs[2], inputs[3], self.epsilon, self.infeasible, loss[:, 0], gradient, upstream)
-
-    def L_op(self, inputs, outputs, output_gradients):
-        nothing = self.library.DisconnectedType
-        g_loss = output_gradients[0]
-        parts, g_upstream = [], None
-        if not isinstance(g_loss.type, nothing):
-            parts.append(self.twin(True)(*(inputs[:4] + [g_loss]), return_list=True)[1])
-        if self.with_gradient and not isinstance(output_gradients[1].type, nothing):
-            second, g_upstream = self._second_order(inputs, output_gradients[1])
-            parts.append(second)
-        to_probabilities = sum(parts[1:], parts[0]) if parts else nothing()()
-        rest = [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
-        return [nothing()(), to_probabilities, nothing()(), nothing()()] + rest
 
     def _second_order(self, inputs, cotangent):
         """Pull `cotangent` (as the probabilities) back through the gradient, by way of the definition; see op.py."""
