@@ -7,8 +7,9 @@ import numpy as np
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
 
-# The kinds of kernels/ctc.c, in its order.
-INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY = range(1, 7)
+# The kinds of kernels/ctc.c, in its order, and one that its callers report.
+INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS = range(1, 8)
+ROW_WISE = ("targets", "input_lengths", "target_lengths", "upstream")
 
 
 class CTCInputError(ValueError):
@@ -111,7 +112,7 @@ def describe(kind, n, position, value, classes=None, blank=None, labels=None):
     ----------
     kind, n, position, value : int
         The kind, the row, and two numbers: (longest allowed, given) for lengths, (s, label) for labels, (U_n, T_n) for an
-        infeasible target, (C, blank) for the blank.
+        infeasible target, (C, blank) for the blank. For arrays that do not match: the index in ROW_WISE, its rows, and N.
     classes, blank, labels : int, optional
         C, the blank and S_n, where the caller knows them: they make the text fuller.
     """
@@ -125,6 +126,8 @@ def describe(kind, n, position, value, classes=None, blank=None, labels=None):
         return _infeasible_text(n, position, value, labels)
     if kind == BLANK:
         return "blank must lie in -C .. C - 1 with C = %d classes, got %d" % (position, value)
+    if kind == ROWS:
+        return "%s has %d rows where logits has %d sequences" % (ROW_WISE[n], position, value)
     return "CTC kernel: unknown error kind %d" % kind
 
 

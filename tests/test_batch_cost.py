@@ -11,7 +11,7 @@ import pytest
 
 import implementations
 from comparing import assert_gradient, assert_loss
-from ctc_shim import CTCInputError
+from ctc_shim import CTCInputError, InfeasibleTargetError
 from ctc_shim.keras_patch.batch_cost import BatchCostOp, composed
 from ctc_shim.library import library as library_named
 
@@ -21,6 +21,9 @@ lib = library_named(LIBRARY)
 T = root.tensor
 Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
 PYTHON = Mode("py", "fast_run")
+MODES = {"py": PYTHON}
+if "numba" in implementations.NAMES:
+    MODES["numba"] = "NUMBA"
 EPSILON = 1e-7
 
 
@@ -53,21 +56,37 @@ def _nodes(function):
     return [node.op for node in function.maker.fgraph.toposort() if type(node.op).__name__ == "BatchCostOp"]
 
 
-@pytest.mark.parametrize("columns", [True, False])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_it_is_its_definition(dtype, columns):
+@pytest.fixture(params=sorted(MODES))
+def mode(request):
+    return MODES[request.param]
+
+
+@pytest.mark.parametrize("dtype, columns", [("float32", True), ("float64", True), ("float64", False)])
+def test_it_is_its_definition(mode, dtype, columns):
     symbols = _symbols(dtype, columns)
     weights = T.vector("weights", dtype=dtype)
     results = []
-    for loss in (_op()(*symbols), composed(lib, *(symbols + [EPSILON, "inf"]))):
+    for loss, by in ((_op()(*symbols), mode), (composed(lib, *(symbols + [EPSILON, "inf"])), PYTHON)):
         gradient = lib.grad(T.sum(loss[:, 0] * weights), symbols[1])
-        results.append(_compiled(symbols + [weights], [loss, gradient])(*(_batch(symbols) + [np.arange(1, 6).astype(dtype)])))
+        results.append(_compiled(symbols + [weights], [loss, gradient], by)(*(_batch(symbols) + [np.arange(1, 6).astype(dtype)])))
     (loss, gradient), (want, want_gradient) = results
     assert loss.shape == (5, 1) and loss.dtype == gradient.dtype == dtype
     assert_loss(loss, want, dtype)
     shifted = np.nan_to_num(_batch(symbols)[1]) + EPSILON  # by the scores: the tolerance knows no division by 1e-7
     assert_gradient(gradient * shifted, want_gradient * shifted, dtype, scale=5)  # the largest weight
     assert not gradient[1, 7:].any(), "padding has a gradient"
+
+
+def test_probabilities_that_are_a_view_of_another_order(mode):
+    symbols = _symbols()
+    loss = _op()(symbols[0], symbols[1].dimshuffle(1, 2, 0), *symbols[2:])
+    batch = _batch(symbols)
+    function = _compiled(symbols, [loss, lib.grad(T.sum(loss), symbols[1])], mode)
+    got = function(batch[0], batch[1].transpose(2, 0, 1), *batch[2:])
+    loss = _op()(*symbols)
+    want = _compiled(symbols, [loss, lib.grad(T.sum(loss), symbols[1])])(*batch)
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[1].transpose(1, 2, 0), want[1])
 
 
 def test_loss_and_gradient_are_one_node_under_the_default_linker():
@@ -114,11 +133,11 @@ def test_shapes_are_inferred_and_pickles_are_equal():
 
 
 @pytest.mark.parametrize("N, frames, S", [(0, 3, 2), (2, 0, 0), (2, 3, 0)])
-def test_degenerate_sizes(N, frames, S):
+def test_degenerate_sizes(mode, N, frames, S):
     symbols = _symbols()
     values = [np.zeros((N, S)), np.full((N, frames, 3), 1 / 3.), np.full((N, 1), frames), np.full((N, 1), S)]
     batch = [value.astype(symbol.dtype) for value, symbol in zip(values, symbols)]
-    loss, gradient = _compiled(symbols, list(_op(True)(*symbols)))(*batch)
+    loss, gradient = _compiled(symbols, list(_op(True)(*symbols)), mode)(*batch)
     want = _compiled(symbols, composed(lib, *(symbols + [EPSILON, "inf"])))(*batch)
     assert gradient.shape == (N, frames, 3)
     assert_loss(loss, want, "float64")
@@ -126,16 +145,24 @@ def test_degenerate_sizes(N, frames, S):
 
 @pytest.mark.parametrize("position, value, text", [
     (0, 7.0, r"y_true\[0, 1\] .* 7"), (2, 10, r"input_length\[0\] .* 10"), (3, -1, r"label_length\[0\] .* -1"), (3, 5, r"label_length\[0\] .* 5")])
-def test_wrong_values_are_named(position, value, text):
+def test_wrong_values_are_named(mode, position, value, text):
     symbols = _symbols()
     batch = _batch(symbols)
     batch[position][0, min(1, batch[position].shape[1] - 1)] = value
     with pytest.raises(CTCInputError, match=text):
-        _compiled(symbols, _op()(*symbols))(*batch)
+        _compiled(symbols, _op()(*symbols), mode)(*batch)
 
 
-def test_rows_that_differ_in_number():
+def test_an_infeasible_target_where_that_is_an_error(mode):
+    symbols = _symbols()
+    batch = _batch(symbols)
+    batch[2][0] = 2
+    with pytest.raises(InfeasibleTargetError, match=r"row 0 has 2 frames \(input_length\[0\]\).*ctc_shim.patch_keras\(infeasible='inf'\)"):
+        _compiled(symbols, _op(infeasible="tensorflow")(*symbols), mode)(*batch)
+
+
+def test_rows_that_differ_in_number(mode):
     symbols = _symbols()
     batch = _batch(symbols)
     with pytest.raises(CTCInputError, match="label_length has 4 rows where y_pred has 5 sequences"):
-        _compiled(symbols, _op()(*symbols))(*(batch[:3] + [batch[3][:4]]))
+        _compiled(symbols, _op()(*symbols), mode)(*(batch[:3] + [batch[3][:4]]))

@@ -37,12 +37,7 @@ def compute(labels, probabilities, input_length, label_length, epsilon, infeasib
     try:
         _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream)
     except checks.CTCInputError as error:
-        raise type(error)(re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], str(error)))
-
-
-# What an error of ours calls an argument, and what Keras does.
-KERAS_WORDS = {"target_lengths": "label_length", "input_lengths": "input_length", "targets": "y_true", "logits": "y_pred",
-               "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')"}
+        raise (BatchCostInfeasibleError if isinstance(error, checks.InfeasibleTargetError) else BatchCostInputError)(str(error))
 
 
 def _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream):
@@ -63,6 +58,23 @@ def without_trailing_blanks(targets, counts, blank):
     return np.where((counts < 0) | (counts > S), counts, last)  # a length out of range stays as it is: the loss reports it
 
 
+# What an error of ours calls an argument, and what Keras does.
+KERAS_WORDS = {"target_lengths": "label_length", "input_lengths": "input_length", "targets": "y_true", "logits": "y_pred",
+               "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')"}
+
+
+class BatchCostInputError(checks.CTCInputError):
+    """A CTCInputError that calls the arguments as Keras does."""
+
+    def __init__(self, *report):
+        super(BatchCostInputError, self).__init__(*report)
+        self.args = (re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),)
+
+
+class BatchCostInfeasibleError(BatchCostInputError, checks.InfeasibleTargetError):
+    """A target that needs more frames than there are."""
+
+
 class BatchCostOp(LossOp):
     """The Op of every library: (N, 1) loss, and `with_gradient` also its gradient by the probabilities, shaped as they are."""
 
@@ -76,9 +88,10 @@ class BatchCostOp(LossOp):
 
         rewrites.register(made)
         if made.library.package == "pytensor":
-            from ..kernels import jax_host, numba_host, torch_host
+            from ..kernels import jax_host, torch_host
+            from . import numba_face
 
-            for linker in (jax_host, numba_host, torch_host):
+            for linker in (jax_host, numba_face, torch_host):
                 linker.register_when_loaded(made)
 
     def _by_row(self, values):

@@ -55,9 +55,9 @@ def fail(report, classes, blank, target_lengths):
 
 def check_counts(count, *arrays):
     """CTCInputError unless targets, input_lengths, target_lengths (and upstream) have one row for each sequence."""
-    for name, array in zip(("targets", "input_lengths", "target_lengths", "upstream"), arrays):
+    for which, array in enumerate(arrays):
         if array is not None and array.shape[0] != count:
-            raise checks.CTCInputError("%s has %d rows where logits has %d sequences" % (name, array.shape[0], count))
+            checks.raise_report((checks.ROWS, which, array.shape[0], count))
 
 
 def _in_numpy(scores, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, gradient,

@@ -6,10 +6,10 @@ from .numba_linker import DISPATCH
 
 def register_when_loaded(op_class):
     """Tell PyTensor's Numba linker about an Op that has perform() alone, once that linker is loaded."""
-    wrapt.register_post_import_hook(lambda dispatch: dispatch.numba_funcify.register(op_class)(_in_object_mode), DISPATCH)
+    wrapt.register_post_import_hook(lambda dispatch: dispatch.numba_funcify.register(op_class)(in_object_mode), DISPATCH)
 
 
-def _in_object_mode(op, node=None, **kwargs):
+def in_object_mode(op, node=None, **kwargs):
     """A jitted function that calls perform(). Numba does not cache it on disk, and need not: there is nothing to compile."""
     import numba
     import numpy as np

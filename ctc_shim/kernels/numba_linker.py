@@ -32,7 +32,7 @@ def _implementation(op, dtype, has_upstream):
     """A jitted function with the inputs and outputs of the node."""
     import numba
 
-    call, row_axis = _caller(op, dtype), 1 if op.time_major else 0
+    call, row_axis = caller(op, dtype), 1 if op.time_major else 0
 
     @numba.njit
     def loss_alone(scores, targets, input_lengths, target_lengths):
@@ -58,43 +58,48 @@ def _implementation(op, dtype, has_upstream):
     return scaled_gradient if has_upstream else loss_and_gradient
 
 
-def _caller(op, dtype):
-    """The jitted call of the library with the op's parameters."""
+def caller(op, dtype, epsilon=None, errors=(checks.CTCInputError, checks.InfeasibleTargetError)):
+    """The jitted call of the library with the op's parameters.
+
+    With `epsilon` the scores are probabilities (native.call); `errors` are raised from the integers of a report.
+    """
     import llvmlite.binding
     import numba
     from numba import types
 
     llvmlite.binding.load_library_permanently(native.load()._name)
-    name = "ctc_shim_f32" if dtype == "float32" else "ctc_shim_f64"
-    entry = types.ExternalFunction(name, types.int64(*[types.intp] * len(native.ARGUMENTS)))
+    name = "ctc_shim_" + ("" if epsilon is None else "probabilities_") + ("f32" if dtype == "float32" else "f64")
+    last_type, last = ([], ()) if epsilon is None else ([types.float64], (float(epsilon),))
+    entry = types.ExternalFunction(name, types.int64(*[types.intp] * len(native.ARGUMENTS) + last_type))
     row_axis, frame_axis = (1, 0) if op.time_major else (0, 1)
     blank, normalize, policy = op.blank, int(op.normalize), checks.check_policy(op.infeasible)
     itemsize = np.dtype(dtype).itemsize
+    wrong_input, infeasible_target = errors
 
     @numba.njit
     def call(scores, targets, input_lengths, target_lengths, loss, gradient, gradient_pointer, upstream, upstream_pointer):
         count = scores.shape[row_axis]
-        for rows in (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0]):
+        for which, rows in enumerate((targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])):
             if rows != count:
-                raise checks.CTCInputError("targets, input_lengths and target_lengths must have one row for each sequence")
+                raise wrong_input(checks.ROWS, which, rows, count)
         report = np.zeros(4, np.int64)
         stride_n = stride_t = 0
         if gradient_pointer:
-            last = scores.shape[2] * itemsize
-            stride_n = last if row_axis == 1 else last * scores.shape[1]
-            stride_t = last if frame_axis == 1 else last * scores.shape[1]
+            last_axis = scores.shape[2] * itemsize
+            stride_n = last_axis if row_axis == 1 else last_axis * scores.shape[1]
+            stride_t = last_axis if frame_axis == 1 else last_axis * scores.shape[1]
         error = entry(
             scores.ctypes.data, scores.strides[row_axis], scores.strides[frame_axis], scores.strides[2],
             count, scores.shape[frame_axis], scores.shape[2],
             targets.ctypes.data, targets.strides[0], targets.strides[1], targets.shape[1],
             input_lengths.ctypes.data, input_lengths.strides[0], target_lengths.ctypes.data, target_lengths.strides[0],
             blank, normalize, policy, loss.ctypes.data, gradient_pointer, stride_n, stride_t, 0,
-            upstream_pointer, upstream.strides[0], 0, report.ctypes.data)
+            upstream_pointer, upstream.strides[0], 0, report.ctypes.data, *last)
         if error == checks.MEMORY:
             raise MemoryError("CTC kernel: out of memory for its lattice")
         if error == checks.INFEASIBLE:
-            raise checks.InfeasibleTargetError(error, report[1], report[2], report[3])
+            raise infeasible_target(error, report[1], report[2], report[3])
         if error:
-            raise checks.CTCInputError(error, report[1], report[2], report[3], scores.shape[2], blank % scores.shape[2])
+            raise wrong_input(error, report[1], report[2], report[3], scores.shape[2], blank % scores.shape[2])
 
     return call

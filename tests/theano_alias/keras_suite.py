@@ -147,6 +147,8 @@ def main(arguments=None):
     try:
         tests = tests_of(keras.__version__, folder)
         files = chosen(tests, options.files)
+        if not files:
+            raise SystemExit("no file of Keras' tests has %s in its path" % " or ".join(options.files))
         outcomes = run(tests, files, options.pytest)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
