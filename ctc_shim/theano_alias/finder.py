@@ -95,10 +95,10 @@ class State(object):
         return root == "theano" or (root == "keras" and name not in self.loaded_before)
 
     def start_library(self):
-        from . import server
-        from .linker import choose
+        from . import blas, linker, server
         self.saved_config = {"floatX": server.config.floatX, "linker": server.config.linker}
-        choose(server)
+        linker.choose(server)
+        blas.choose(server)  # stays when the alias goes: nothing that is compiled later is the worse for it
         if NumbaFinder.HOOKED in sys.modules:
             importlib.import_module(__package__ + ".numba_face")
 

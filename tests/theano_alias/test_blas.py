@@ -1,0 +1,63 @@
+"""The BLAS that the alias links compiled code to: it is found, it computes, and a user's own choice stands."""
+import importlib.util
+import os
+import shutil
+import sys
+
+import pytest
+
+from ctc_shim.theano_alias import blas
+
+BY_WHEEL = bool(blas.flags())
+
+PRODUCTS = """
+from ctc_shim import theano_alias
+theano_alias.install()
+import numpy as np, theano, theano.tensor as T
+assert "openblas" in theano.config.blas__ldflags, theano.config.blas__ldflags
+rng = np.random.RandomState(0)
+for dtype in ("float32", "float64"):
+    a, b, v, w = [T.TensorType(dtype, (False,) * n)() for n in (2, 2, 1, 1)]
+    arrays = [rng.randn(*shape).astype(dtype) for shape in ((5, 4), (4, 3), (4,), (3,))]
+    outputs = [T.dot(a, b), T.dot(a, v), T.dot(v, v), 2 * T.dot(a, b) + T.exp(T.dot(a, b)), T.outer(v, w) + b]
+    A, B, V, W = arrays
+    expected = [A.dot(B), A.dot(V), V.dot(V), 2 * A.dot(B) + np.exp(A.dot(B)), np.outer(V, W) + B]
+    for got, want in zip(theano.function([a, b, v, w], outputs, mode=theano.Mode("cvm", "fast_run"))(*arrays), expected):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+"""
+
+
+@pytest.mark.skipif(not BY_WHEEL, reason="scipy did not come as a wheel for Linux")
+def test_compiled_products_use_scipys_blas(alone):
+    """Warnings are errors there: PyTensor warns where it links to no BLAS."""
+    alone(PRODUCTS, THEANO_FLAGS="")  # not those of a process that tests without a compiler
+
+
+@pytest.mark.parametrize("flags, wanted", [("blas.ldflags=-lmine", "-lmine"), ("blas.ldflags=", ""), ("cxx=", "")])
+def test_a_choice_of_the_users_stands(alone, flags, wanted):
+    code = "from ctc_shim import theano_alias; theano_alias.install(); import theano; print(theano.config.blas__ldflags)"
+    assert alone(code, THEANO_FLAGS=flags).strip() == wanted
+
+
+@pytest.mark.skipif(not BY_WHEEL, reason="scipy did not come as a wheel for Linux")
+def test_a_folder_that_no_compiler_flag_can_name(tmp_path, monkeypatch):
+    folder = os.path.join(os.path.dirname(importlib.util.find_spec("scipy").submodule_search_locations[0]), "scipy.libs")
+    package = tmp_path / "with space" / "scipy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    shutil.copytree(folder, str(package) + ".libs")
+    for name in [name for name in sys.modules if name.split(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(package.parent))
+    assert blas.flags() is None
+
+
+def test_no_library_there(tmp_path, monkeypatch):
+    (tmp_path / "scipy").mkdir()
+    (tmp_path / "scipy" / "__init__.py").write_text("")
+    (tmp_path / "scipy.libs").mkdir()
+    (tmp_path / "scipy.libs" / "libscipy_openblas-1.so").write_text("not a library")
+    for name in [name for name in sys.modules if name.split(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert blas.flags() is None
