@@ -154,7 +154,7 @@ def steps(options):
     workers = [Worker(where, options.compiled) for where in options.where]
     print("| CPU ms a step | %s |\n%s|" % (" | ".join(w.name for w in workers), "|---" * (len(workers) + 1)))
     for name in options.models.split(","):
-        found = peers.measure(workers, name, None, options.rounds)
+        found, _ = peers.measure(workers, name, None, options.rounds)
         print("| %s | %s |" % (name, " | ".join("%.3g" % found[w.name] for w in workers)), flush=True)
 
 
