@@ -99,6 +99,7 @@ class State(object):
         self.saved_config = {"floatX": server.config.floatX, "linker": server.config.linker}
         linker.choose(server)
         blas.choose(server)  # stays when the alias goes: nothing that is compiled later is the worse for it
+        importlib.import_module(__package__ + ".memory_order")  # its rewrite must be there before a function is compiled
         if NumbaFinder.HOOKED in sys.modules:
             importlib.import_module(__package__ + ".numba_face")
 

@@ -10,6 +10,7 @@ from pytensor.link.numba.dispatch import basic
 
 from . import mrg31k3p
 from .conv_ops import ConvOp
+from .memory_order import ChannelsLast
 from .pool import PoolOp
 from .rng import MRGUniform
 from .shapes import Forget
@@ -28,10 +29,11 @@ def funcify_forget(op, **kwargs):
 
 @basic.numba_funcify.register(ConvOp)
 @basic.numba_funcify.register(PoolOp)
+@basic.numba_funcify.register(ChannelsLast)
 def funcify_in_object_mode(op, node=None, **kwargs):
     """perform() as it is; PyTensor would do the same, with a warning."""
     out = node.outputs[0].type
-    signature = numba.types.Array(numba.from_dtype(np.dtype(out.dtype)), out.ndim, "A")
+    signature = numba.types.Array(numba.from_dtype(np.dtype(out.dtype)), out.ndim, "C" if isinstance(op, ChannelsLast) else "A")
 
     def compute(inputs):
         storage = [[None]]

@@ -1,0 +1,73 @@
+"""Channels last under Numba: the same numbers as in Theano's order, and nothing is transposed from layer to layer."""
+import importlib.util
+
+import numpy as np
+import pytest
+
+if not importlib.util.find_spec("pytensor"):
+    pytest.skip("another library serves the alias: it has no such mode", allow_module_level=True)
+
+from ctc_shim.theano_alias import conv, conv_ops, memory_order, numba_face, pool  # noqa: E402, F401
+from ctc_shim.theano_alias.server import lib, pt  # noqa: E402
+
+MODES = {"numba": "NUMBA", "plain": lib.compile.mode.Mode("py", "fast_run")}
+
+
+def net(dims, channels_last, mode="max"):
+    """A small net over images, the gradients by all it is made of, and the arrays to call them with."""
+    rng, spatial = np.random.RandomState(0), (6, 5, 4)[:dims]
+    image, kernel = pt.tensor("image", dtype="float64", shape=(None,) * (dims + 2)), (3,) * dims
+    arrays = [rng.randn(*((2, 3) + spatial)), rng.randn(*((4, 3) + kernel)), rng.randn(4)]
+    if channels_last:
+        arrays[0] = np.moveaxis(arrays[0], 1, -1).copy()
+    w, bias = pt.tensor("w", dtype="float64", shape=(None,) * (dims + 2)), pt.dvector("bias")
+    x = memory_order.to_first(image) if channels_last else image
+    y = getattr(conv, "conv%dd" % dims)(x, w, border_mode="half")
+    if channels_last:  # as Keras adds the bias
+        y = memory_order.to_first(pt.maximum(y.dimshuffle(*memory_order._last(dims + 2)) + bias, 0))
+    else:
+        y = pt.maximum(y + bias.dimshuffle("x", 0, *["x"] * dims), 0)
+    y = getattr(pool, "pool_%dd" % dims)(y, (2,) * dims, ignore_border=True, mode=mode)
+    y = y.dimshuffle(*memory_order._last(dims + 2)) if channels_last else y
+    loss = (y ** 3).sum()
+    return [image, w, bias], [loss] + lib.grad(loss, [image, w, bias]), arrays
+
+
+def compiled(inputs, outputs, mode):
+    function = lib.function(inputs, outputs, mode=MODES[mode])
+    return function, [node.op for node in function.maker.fgraph.toposort()]
+
+
+@pytest.mark.parametrize("dims, mode", [(2, "max"), (2, "average_exc_pad"), (3, "max")])
+def test_the_same_numbers_and_nothing_in_theanos_order(dims, mode):
+    inputs, outputs, arrays = net(dims, True, mode)
+    function, ops = compiled(inputs, outputs, "numba")
+    first = net(dims, False, mode)
+    plain, plain_ops = compiled(*first[:2], mode="plain")
+    want = plain(*first[2])
+    want[1] = np.moveaxis(want[1], 1, -1)
+    for got, expected in zip(function(*arrays), want):
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
+    assert not [op for op in ops if isinstance(op, (conv_ops.ConvOp, pool.PoolOp))]
+    turned = [memory_order._first(dims + 2), memory_order._last(dims + 2)]
+    assert not [op for op in ops if tuple(getattr(op, "new_order", ())) in turned]
+    assert not [op for op in plain_ops if isinstance(op, memory_order.ChannelsLast)]
+
+
+def test_channels_first_is_left_as_it_is():
+    inputs, outputs, arrays = net(2, False)
+    function, ops = compiled(inputs, outputs, "numba")
+    assert not [op for op in ops if isinstance(op, memory_order.ChannelsLast)]
+    plain, _ = compiled(inputs, outputs, "plain")
+    for got, want in zip(function(*arrays), plain(*arrays)):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-10)
+
+
+def test_pooling_over_fewer_axes_is_left_as_it_is():
+    """pool_2d of five axes pools the last two: the others are no channels."""
+    x = pt.dtensor5("x")
+    function, ops = compiled([x], [pool.pool_2d(memory_order.to_first(x), (2, 2), ignore_border=True)], "numba")
+    assert not [op for op in ops if isinstance(op, memory_order.ChannelsLast)]
+    array = np.random.RandomState(0).randn(2, 3, 4, 6, 5)
+    want = np.moveaxis(array, -1, 1).reshape(2, 5, 3, 2, 2, 3, 2).max(axis=(4, 6))
+    np.testing.assert_array_equal(function(array)[0], want)
