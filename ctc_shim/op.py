@@ -104,10 +104,10 @@ class CTCLossOp(LossOp):
     # ---- derivatives
 
     def _second_order(self, inputs, cotangent):
-        """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor, elsewhere the symbolic graph."""
+        """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor 3, elsewhere the symbolic graph."""
         op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
         inputs = inputs[:4] + [cotangent] + inputs[4:]
-        return op(*inputs, return_list=True) if self.library.package == "pytensor" else op.as_graph(*inputs)
+        return op(*inputs, return_list=True) if CTCSecondOrderOp.serves(self.library) else op.as_graph(*inputs)
 
 
 def node_inputs(lib, logits, targets, input_lengths, target_lengths):
