@@ -13,12 +13,15 @@ import warnings
 PLACES = {
     "Apply": ("graph.basic.Apply", "gof.Apply"),
     "COp": ("link.c.op.COp", "graph.op.COp", "gof.Op"),
+    "Mode": ("compile.mode.Mode",),
     "Op": ("graph.op.Op", "gof.Op"),
     "DisconnectedType": ("gradient.DisconnectedType",),
     "disconnected_grad": ("gradient.disconnected_grad",),
     "as_tensor_variable": ("tensor.basic.as_tensor_variable", "tensor.as_tensor_variable"),
     "grad": ("gradient.grad",),
+    "dfs_rewriter": ("graph.rewriting.basic.dfs_rewriter", "graph.rewriting.basic.in2out"),
     "node_rewriter": ("graph.rewriting.basic.node_rewriter", "graph.opt.local_optimizer", "gof.opt.local_optimizer"),
+    "optdb": ("compile.mode.optdb",),
     "register_specialize": ("tensor.rewriting.basic.register_specialize", "tensor.opt.register_specialize"),
     "scan": ("scan.basic.scan", "scan_module.scan"),
 }

@@ -7,10 +7,11 @@ a rewrite then lets it serve both: one pass in the compiled function.
 """
 import numpy as np
 
-from . import checks, graph
+from . import checks
 from .family_op import LossOp
 from .kernels import c_linker, host
 from .library import library_of
+from .second_order import CTCSecondOrderOp
 
 
 class CTCLoss(object):
@@ -103,17 +104,10 @@ class CTCLossOp(LossOp):
     # ---- derivatives
 
     def _second_order(self, inputs, cotangent):
-        """Pull `cotangent` (as logits) back through the gradient, by way of the symbolic graph.
-
-        The gradient is u[n] d loss[n] / d logits. Along logits that is the Hessian of u loss times the cotangent, the
-        gradient of the slope of the loss along it; along u it is that slope itself.
-        """
-        slope = graph.directional_derivative(inputs[0], cotangent, *inputs[1:4], blank=self.blank, normalize=self.normalize,
-                                             infeasible=self.infeasible, time_major=self.time_major)
-        weighted = slope * inputs[4] if len(inputs) > 4 else slope
-        # The cotangent may itself be made of the logits: here it is a given direction.
-        second = self.library.grad(self.library.tensor.sum(weighted), inputs[0], consider_constant=[cotangent] + inputs[4:])
-        return second, slope
+        """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor 3, elsewhere the symbolic graph."""
+        op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
+        inputs = inputs[:4] + [cotangent] + inputs[4:]
+        return op(*inputs, return_list=True) if CTCSecondOrderOp.serves(self.library) else op.as_graph(*inputs)
 
 
 def node_inputs(lib, logits, targets, input_lengths, target_lengths):

@@ -1,4 +1,4 @@
-"""One pass for loss and gradient: the rewrite that lets the node of the gradient give the loss as well."""
+"""The rewrites: one that lets the node of the gradient give the loss as well, and one that puts a node's graph in its place."""
 
 
 def register(op_class):
@@ -25,6 +25,20 @@ def register(op_class):
         return {node.outputs[0]: loss, partner.outputs[1]: partner.op.scaled(gradient, partner.inputs[4])}
 
     lib.register_specialize(ctc_loss_from_its_gradient, name="ctc_loss_from_its_gradient_%s" % op_class.__name__)
+
+
+def register_inline(op_class):
+    """Replace PyTensor's nodes of the class by `as_graph` of their inputs, before any other rewrite: those for scans come early.
+
+    The modes of the linkers that take such nodes whole, JAX and PyTorch, exclude what is tagged "fusion".
+    """
+    lib = op_class.library
+
+    @lib.node_rewriter([op_class])
+    def inline(fgraph, node):
+        return node.op.as_graph(*node.inputs)
+
+    lib.optdb.register("inline_%s" % op_class.__name__, lib.dfs_rewriter(inline), "fast_run", "fast_compile", "fusion", position=0.01)
 
 
 def _partner(fgraph, node):

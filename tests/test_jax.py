@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import on_linkers
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 from ctc_shim import checks, jax_ctc_loss, reference
 
@@ -204,16 +205,9 @@ def test_pytensor_function_takes_batches_of_any_size():
         assert_gradient(got[1], want[1] / N, "float64")
 
 
-@pytest.mark.filterwarnings("ignore:Skipping Assert")  # PyTensor says what JAX leaves out
 @pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
-def test_second_derivatives_through_the_linker_are_refused_by_pytensor():
-    """It lowers no arange of a symbolic length to JAX. docs/pytensor.md says what to use; when this fails, that is out of date."""
-    import pytensor
-    import pytensor.tensor as pt
-
-    from ctc_shim import ctc_loss
-
-    symbols = [pt.dtensor3(), pt.imatrix(), pt.ivector(), pt.ivector()]
-    gradient = pytensor.grad(ctc_loss(*symbols).sum(), symbols[0])
-    with pytest.raises(NotImplementedError):
-        pytensor.function(symbols, pytensor.grad((gradient ** 2).sum(), symbols[0]), mode="JAX")(*_batch())
+@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float64"),
+                                                          (True, True, "float32"), (False, False, "float32")])
+def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
+    batch = on_linkers.second_derivative_batch(time_major, dtype)
+    on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)

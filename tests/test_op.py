@@ -181,6 +181,63 @@ def test_second_derivatives_where_paths_tie():
     np.testing.assert_allclose(product(*(batch + [direction])), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-7)
 
 
+def test_a_second_derivative_along_the_scores_themselves():
+    """The direction is the logits' own variable: it is a given direction all the same."""
+    symbols = _symbols()
+    first = CTCLoss()(*symbols)[1]
+    product = _function(symbols, grad(None, symbols[0], known_grads={first: symbols[0]}), Mode("py", "fast_compile"))
+    batch, step = _batch(), 1e-5
+    ends = [reference.ctc_loss_and_gradient(batch[0] * (1 + s), *batch[1:])[1] for s in (step, -step)]
+    np.testing.assert_allclose(product(*batch), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-8)
+
+
+@pytest.mark.skipif(not hasattr(library.gradient, "pullback"), reason="a node in PyTensor 3 only")
+class TestTheNodeOfTheSecondDerivative:
+    """Kept for the linkers that compute it themselves, gone before any other rewrite elsewhere."""
+
+    def _product(self):
+        symbols, v = _symbols(), T.tensor3("v", dtype="float64")
+        return symbols + [v], grad(T.sum(grad(T.sum(ctc_loss(*symbols)), symbols[0]) * v), symbols[0])
+
+    def _values(self):
+        return _batch() + [np.random.RandomState(9).randn(3, 7, 4)]
+
+    @pytest.mark.parametrize("mode", ["FAST_COMPILE", PYTHON], ids=["fast_compile", "fast_run"])
+    def test_is_replaced_by_the_definition(self, mode):
+        inputs, product = self._product()
+        assert type(product.owner.op).__name__ == "CTCSecondOrderOp"
+        names = {type(node.op).__name__ for node in _function(inputs, product, mode).maker.fgraph.toposort()}
+        assert "Scan" in names and "CTCSecondOrderOp" not in names
+
+    def test_computes_where_nothing_is_rewritten(self):
+        inputs, product = self._product()
+        plain, rewritten = (_function(inputs, product, Mode("py", optimizer)) for optimizer in (None, "fast_compile"))
+        np.testing.assert_allclose(plain(*self._values()), rewritten(*self._values()), rtol=0, atol=1e-12)
+
+    def test_pickle_and_shape(self):
+        inputs, product = self._product()
+        again_inputs, again = pickle.loads(pickle.dumps((inputs, product)))
+        assert again.owner.op == product.owner.op
+        shape = _function(again_inputs, T.shape(again))
+        assert tuple(shape(*self._values())) == (3, 7, 4) and "Scan" not in str(shape.maker.fgraph.toposort())
+
+    def test_third_derivative(self):
+        """Of both results, by scores, direction and weights, against differences of the second."""
+        symbols, v, weights = _symbols(), T.tensor3("v", dtype="float64"), T.dvector("weights")
+        first = grad(T.sum(ctc_loss(*symbols) * weights), symbols[0])
+        floats = [symbols[0], v, weights]
+        seconds = grad(T.sum(first * v), [symbols[0], weights])
+        total = T.sum(seconds[0] ** 2) + T.sum(seconds[1] ** 3)
+        mode = Mode("py", "fast_compile")
+        value = _function(symbols + [v, weights], total, mode)
+        third = _function(symbols + [v, weights], grad(total, floats), mode)
+        values, step, rng = self._values() + [np.array([0.5, 1.5, -2.0])], 1e-5, np.random.RandomState(1)
+        for place, found in zip((0, 4, 5), third(*values)):
+            along = rng.randn(*found.shape)
+            ends = [value(*(values[:place] + [values[place] + s * along] + values[place + 1:])) for s in (step, -step)]
+            np.testing.assert_allclose((found * along).sum(), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+
+
 @pytest.mark.parametrize("change, error, text", [
     (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
     (dict(logits=lambda: T.itensor3()), TypeError, "logits must be one of float32, float64, got int32"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import on_linkers
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 from ctc_shim import checks, reference, torch_ctc_loss
 
@@ -149,14 +150,8 @@ def test_either_order_of_imports(order):
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # PyTensor gives its constants to torch
 @pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
-def test_second_derivatives_through_the_linker_are_refused_by_pytensor():
-    """It lowers no scan to PyTorch. docs/pytensor.md says what to use; when this fails, that is out of date."""
-    import pytensor
-    import pytensor.tensor as pt
-
-    from ctc_shim import ctc_loss
-
-    symbols = [pt.dtensor3(), pt.lmatrix(), pt.lvector(), pt.lvector()]
-    gradient = pytensor.grad(ctc_loss(*symbols).sum(), symbols[0])
-    with pytest.raises(NotImplementedError, match="Scan"):
-        pytensor.function(symbols, pytensor.grad((gradient ** 2).sum(), symbols[0]), mode="PYTORCH")
+@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float64"),
+                                                          (True, True, "float32"), (False, False, "float32")])
+def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
+    batch = on_linkers.second_derivative_batch(time_major, dtype)
+    on_linkers.check_second_derivatives(batch, "PYTORCH", normalize=normalize, time_major=time_major)

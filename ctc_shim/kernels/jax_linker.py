@@ -149,12 +149,37 @@ def register_when_loaded(op_class):
 def _register(dispatch, op_class):
     @dispatch.jax_funcify.register(op_class)
     def jax_funcify_ctc_loss(op, **kwargs):
-        policy = "zero" if op.infeasible == "zero" else "inf"
-
         def ctc_loss(logits, *others):
-            classes = logits.shape[2]
-            blank = checks.resolve_blank(op.blank, classes) if classes else 0
-            results = jax_call.compute([logits] + list(others), blank, op.normalize, policy, op.time_major, op.with_gradient)
+            results = jax_call.compute([logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient)
             return tuple(results) if op.with_gradient else results[0]
 
         return ctc_loss
+
+
+def _options(op, classes):
+    """What `jax_call.compute` is told of an op of PyTensor's."""
+    blank = checks.resolve_blank(op.blank, classes) if classes else 0
+    return blank, op.normalize, "zero" if op.infeasible == "zero" else "inf", op.time_major
+
+
+def register_second_order_when_loaded(op_class):
+    """The same for the op of the second derivative."""
+    wrapt.register_post_import_hook(lambda dispatch: _register_second_order(dispatch, op_class), DISPATCH)
+
+
+def _register_second_order(dispatch, op_class):
+    @dispatch.jax_funcify.register(op_class)
+    def jax_funcify_ctc_second_order(op, **kwargs):
+        import jax
+        import jax.numpy as jnp
+
+        def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
+            options, integers = _options(op, logits.shape[2]), (targets, input_lengths, target_lengths)
+            gradient, bend = jax.jvp(lambda logits: _gradient_in_scan(options, logits, integers), (logits,),
+                                     (cotangent.astype(logits.dtype),))
+            if upstream is not None:
+                by_row = upstream[None, :, None] if op.time_major else upstream[:, None, None]
+                bend = jnp.where(bend == 0, 0, bend * by_row).astype(logits.dtype)
+            return bend, _slope(gradient, cotangent, logits.dtype, op.time_major)
+
+        return second_order
