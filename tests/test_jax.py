@@ -206,8 +206,7 @@ def test_pytensor_function_takes_batches_of_any_size():
 
 
 @pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
-@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float64"),
-                                                          (True, True, "float32"), (False, False, "float32")])
+@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float32")])
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
     on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)
