@@ -52,35 +52,44 @@ def to_first(x):
     return x.dimshuffle(*_first(x.type.ndim))
 
 
-def to_last(x):
-    """(N, C, *I) -> (N, *I, C): what lay so before, with the activations on it, or a view."""
-    if is_turned(x):
-        return x.owner.inputs[0]
-    if lies_last(x):
-        return x.owner.op(*map(to_last, x.owner.inputs))
-    return x.dimshuffle(*_last(x.type.ndim))
+class Turned(object):
+    """What lies channels last before a node, and how it looks so. Activations share inputs: each is looked at once."""
 
+    def __init__(self):
+        self.answers, self.made = {}, {}
 
-def lies_last(x):
-    """Is x a channels-last image seen in Theano's order, as it is or through activations?"""
-    is_activation = isinstance(getattr(x.owner, "op", None), Elemwise) and len(x.owner.outputs) == 1
-    return is_turned(x) or is_activation and any(map(lies_last, x.owner.inputs))
+    def lies_last(self, x):
+        """Is x a channels-last image seen in Theano's order, as it is or through activations?"""
+        if x not in self.answers:
+            is_activation = isinstance(getattr(x.owner, "op", None), Elemwise) and len(x.owner.outputs) == 1
+            self.answers[x] = self.is_view(x) or is_activation and any([self.lies_last(y) for y in x.owner.inputs])
+        return self.answers[x]
 
+    @staticmethod
+    def is_view(x):
+        return isinstance(getattr(x.owner, "op", None), DimShuffle) and tuple(x.owner.op.new_order) == _first(x.type.ndim)
 
-def is_turned(x):
-    """Is x such an image as it is?"""
-    return isinstance(getattr(x.owner, "op", None), DimShuffle) and tuple(x.owner.op.new_order) == _first(x.type.ndim)
+    def to_last(self, x):
+        """(N, C, *I) -> (N, *I, C): what lay so before, with the activations on it, or a view."""
+        if x not in self.made:
+            if self.is_view(x):
+                self.made[x] = x.owner.inputs[0]
+            elif self.lies_last(x):
+                self.made[x] = x.owner.op(*[self.to_last(y) for y in x.owner.inputs])
+            else:
+                self.made[x] = x.dimshuffle(*_last(x.type.ndim))
+        return self.made[x]
 
 
 @part("graph.rewriting.basic").node_rewriter([ConvOp, PoolOp])
 def theano_alias_channels_last(fgraph, node):
     """Turn around an Op one of whose images lies channels last."""
-    made = ChannelsLast(node.op)
+    made, turned = ChannelsLast(node.op), Turned()
     images = [x for i, x in enumerate(node.inputs) if i in made.images]
     has_all_axes = all(x.type.ndim == len(node.op.strides) + 2 for x in images)
-    if not has_all_axes or not any(map(lies_last, images)):
+    if not has_all_axes or not any(map(turned.lies_last, images)):
         return False
-    result = made(*[to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)])
+    result = made(*[turned.to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)])
     return [to_first(result) if made.gives_image else result]
 
 

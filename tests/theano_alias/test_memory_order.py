@@ -71,3 +71,14 @@ def test_pooling_over_fewer_axes_is_left_as_it_is():
     array = np.random.RandomState(0).randn(2, 3, 4, 6, 5)
     want = np.moveaxis(array, -1, 1).reshape(2, 5, 3, 2, 2, 3, 2).max(axis=(4, 6))
     np.testing.assert_array_equal(function(array)[0], want)
+
+
+def test_activations_that_share_their_inputs_are_walked_once():
+    """Forty in a row, each of which takes its input twice: 2 ** 40 ways through them."""
+    image, w = pt.dtensor4("image"), pt.dtensor4("w")
+    x = memory_order.to_first(image)
+    for _ in range(40):
+        x = x * pt.tanh(x)
+    y = conv.conv2d(x, w).owner
+    turned, = memory_order.theano_alias_channels_last.transform(None, y)
+    assert turned.owner.inputs[0].owner.op.__class__ is memory_order.ChannelsLast
