@@ -35,7 +35,8 @@ def work(name, workload):
 def peak(python, name, workload, caches):
     flags = "base_compiledir=" + os.path.join(caches, name)
     places = dict(PYTENSOR_FLAGS=flags, THEANO_FLAGS=flags + ",floatX=float32", CTC_SHIM_CACHE=caches)
-    said = subprocess.check_output([python, os.path.abspath(__file__), "--worker", name, workload], env=dict(os.environ, **dict(ONE_THREAD, **places)),
+    env = dict(os.environ, **dict(ONE_THREAD, **places))
+    said = subprocess.check_output([python, os.path.abspath(__file__), "--worker", name, workload], env=env,
                                    stderr=subprocess.DEVNULL, universal_newlines=True)
     return float(said.split()[-1])
 

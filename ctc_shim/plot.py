@@ -161,8 +161,9 @@ def training_curves(curves, *, x="training step", y="loss, nats", colors=None, a
             dies = int(np.argmin(finite))
             at = values[dies - 1] if dies else 0.0
             axes.plot(steps[max(dies - 1, 0)], at, marker="X", markersize=12, color=line.get_color())
-            axes.annotate("%s at %s %g" % ("NaN" if np.isnan(values[dies]) else values[dies], x.split()[-1], steps[dies]), (steps[max(dies - 1, 0)], at), xytext=(10, 8),
-                          textcoords="offset points", color=line.get_color(), weight="bold")
+            said = "%s at %s %g" % ("NaN" if np.isnan(values[dies]) else values[dies], x.split()[-1], steps[dies])
+            axes.annotate(said, (steps[max(dies - 1, 0)], at), xytext=(10, 8), textcoords="offset points", color=line.get_color(),
+                          weight="bold")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)

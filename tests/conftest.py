@@ -30,7 +30,8 @@ def _left_out():
         if name.startswith(("test_keras_", "test_faults", "test_examples.", "test_matrix")) and not (
                 os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
-        if name in ("test_op.py", "test_batch_cost.py", "test_decode_op.py", "test_align_op.py") and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+        if name in ("test_op.py", "test_batch_cost.py", "test_decode_op.py", "test_align_op.py") and not (
+                os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"

@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+HIDE = """
+import os, sys
+sys.path[:] = [folder for folder in sys.path if not os.path.isdir(os.path.join(folder, 'keras'))]
+"""
 STUB = "__version__ = %r\n"
 BACKEND = "def backend():\n    return %r\n"
 ASK = """
@@ -25,7 +29,7 @@ def _ask(tmp_path, code, keras=None, backend="tensorflow"):
         (tmp_path / "keras" / "backend").mkdir(parents=True)
         (tmp_path / "keras" / "__init__.py").write_text("from . import backend\n" + STUB % keras)
         (tmp_path / "keras" / "backend" / "__init__.py").write_text(BACKEND % backend)
-    hide = "" if keras else "import sys; sys.modules['keras'] = None; del sys.modules['keras']; sys.path[:] = [p for p in sys.path if not __import__('os').path.isdir(__import__('os').path.join(p, 'keras'))]\n"
+    hide = "" if keras else HIDE
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path)] + sys.path))
     done = subprocess.run([sys.executable, "-c", "import wrapt, numpy, ctc_shim\n" + hide + ASK % code], env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""The batch cost under PyTensor's Numba linker: the kernel called by symbol, so that Numba's disk cache keeps the function around it."""
+"""The batch cost under PyTensor's Numba linker: called by symbol, so that Numba's disk cache keeps the function around it."""
 import numpy as np
 import wrapt
 
@@ -34,7 +34,8 @@ def _implementation(op, dtype, are_columns, has_upstream):
     def loss_alone(labels, probabilities, input_length, label_length):
         targets, frames, counts = labels.astype(np.int64), frames_of(input_length), counts_of(label_length)
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
-        call(np.ascontiguousarray(probabilities), targets, frames, cut(targets, counts, probabilities.shape[2] - 1), loss, loss, 0, loss, 0)
+        call(np.ascontiguousarray(probabilities), targets, frames, cut(targets, counts, probabilities.shape[2] - 1),
+             loss, loss, 0, loss, 0)
         return loss
 
     @numba.njit
