@@ -12,6 +12,7 @@ from .pool import PoolOp
 from .server import Apply, Op, TensorType, part
 
 DimShuffle, Elemwise = part("tensor.elemwise").DimShuffle, part("tensor.elemwise").Elemwise
+node_rewriter = part("graph.rewriting.basic").node_rewriter
 
 IMAGES = {Conv: (0,), ConvGradInputs: (1,), ConvGradFilters: (0, 1)}  # which inputs are images; pooling: all
 
@@ -81,7 +82,7 @@ class Turned(object):
         return self.made[x]
 
 
-@part("graph.rewriting.basic").node_rewriter([ConvOp, PoolOp])
+@node_rewriter([ConvOp, PoolOp])
 def theano_alias_channels_last(fgraph, node):
     """Turn around an Op one of whose images lies channels last."""
     made, turned = ChannelsLast(node.op), Turned()
