@@ -4,7 +4,11 @@ Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or o
 """
 import importlib
 import importlib.util
+import json
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -61,7 +65,8 @@ def mode(request):
     return MODES[request.param]
 
 
-@pytest.mark.parametrize("dtype, columns", [("float32", True), ("float64", True), ("float64", False)])
+@pytest.mark.parametrize("columns", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_is_its_definition(mode, dtype, columns):
     symbols = _symbols(dtype, columns)
     weights = T.vector("weights", dtype=dtype)
@@ -166,3 +171,30 @@ def test_rows_that_differ_in_number(mode):
     batch = _batch(symbols)
     with pytest.raises(CTCInputError, match="label_length has 4 rows where y_pred has 5 sequences"):
         _compiled(symbols, _op()(*symbols), mode)(*(batch[:3] + [batch[3][:4]]))
+
+
+KEPT = """
+import numpy as np, pytensor, pytensor.tensor as pt
+from ctc_shim import ctc_loss
+from ctc_shim.keras_patch.batch_cost import BatchCostOp
+from ctc_shim.library import library
+
+y, p, t, n = pt.lmatrix(), pt.dtensor3(), pt.lvector(), pt.lvector()
+losses = [ctc_loss(pt.log(p), y, t, n, blank=-1), BatchCostOp.of(library("pytensor"), 1e-12, "inf", False)(y, p, t, n)[:, 0]]
+function = pytensor.function([y, p, t, n], losses + [pytensor.grad(sum(loss.sum() for loss in losses), p)], mode="NUMBA")
+print([value.tolist() for value in function(np.array([[0, 1]]), np.full((1, 3, 3), 1 / 3.), np.array([3]), np.array([2]))])
+"""
+
+
+@pytest.mark.skipif("numba" not in MODES, reason="of PyTensor's Numba linker")
+def test_what_numba_keeps_on_disk_is_for_processes_with_the_kernel(tmp_path):
+    """The code names the library's entries, which a process without it does not have."""
+    answers = []
+    for kernel in ("", "numpy", ""):
+        env = dict(os.environ, CTC_SHIM_KERNEL=kernel, PYTENSOR_FLAGS="base_compiledir=%s" % tmp_path,
+                   PYTHONPATH=os.pathsep.join(sys.path))
+        answers.append(json.loads(subprocess.check_output([sys.executable, "-W", "error", "-c", KEPT], env=env).decode()))
+    want = -np.log(5 / 27.)  # five of the alignments of two labels in three frames
+    for loss, cost, gradient in answers:
+        np.testing.assert_allclose([loss[0], cost[0]], want, rtol=1e-9)
+        np.testing.assert_allclose(gradient, answers[0][2], rtol=1e-9)

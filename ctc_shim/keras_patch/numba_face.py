@@ -1,33 +1,22 @@
 """The batch cost under PyTensor's Numba linker: called by symbol, so that Numba's disk cache keeps the function around it."""
 import numpy as np
-import wrapt
 
-from ..kernels import native, numba_host, numba_linker
+from ..kernels import numba_linker
 from . import batch_cost
 
 
 def register_when_loaded(op_class):
     """Tell PyTensor's Numba linker about the Op once that linker is loaded (importing it imports Numba)."""
-    wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), numba_linker.DISPATCH)
+    numba_linker.register_call_when_loaded(op_class, _implementation)
 
 
-def _register(dispatch, op_class):
-    register = getattr(dispatch, "register_funcify_default_op_cache_key", None) or dispatch.numba_funcify.register
-
-    @register(op_class)
-    def numba_funcify_batch_cost(op, node=None, **kwargs):
-        if native.load() is None:  # it has warned; perform() then runs in numpy
-            return numba_host.in_object_mode(op, node=node)
-        return _implementation(op, node.inputs[1].dtype, [value.type.ndim == 2 for value in node.inputs[2:4]], len(node.inputs) > 4)
-
-
-def _implementation(op, dtype, are_columns, has_upstream):
+def _implementation(op, node):
     """A jitted function with the inputs and outputs of the node; batch_cost.compute says the same in numpy."""
     import numba
 
-    call = numba_linker.caller(_Parameters(op), dtype, op.epsilon,
+    call = numba_linker.caller(_Parameters(op), node.inputs[1].dtype, op.epsilon,
                                (batch_cost.BatchCostInputError, batch_cost.BatchCostInfeasibleError))
-    frames_of, counts_of = (_column if is_column else _vector for is_column in are_columns)
+    frames_of, counts_of = (_column if value.type.ndim == 2 else _vector for value in node.inputs[2:4])
     frames_of, counts_of, cut = numba.njit(frames_of), numba.njit(counts_of), numba.njit(_without_trailing_blanks)
 
     @numba.njit
@@ -54,7 +43,7 @@ def _implementation(op, dtype, are_columns, has_upstream):
 
     if not op.with_gradient:
         return loss_alone
-    return scaled_gradient if has_upstream else loss_and_gradient
+    return scaled_gradient if len(node.inputs) > 4 else loss_and_gradient
 
 
 class _Parameters(object):

@@ -1,12 +1,10 @@
 """Host code under PyTensor's JAX linker, as a callback; for Ops whose shapes follow from those of their inputs."""
-import wrapt
-
-from .jax_linker import DISPATCH
+from . import dispatch
 
 
 def register_when_loaded(op_class):
     """Tell PyTensor's JAX linker about an Op that has perform() and infer_shape(), once that linker is loaded."""
-    wrapt.register_post_import_hook(lambda dispatch: dispatch.jax_funcify.register(op_class)(_on_host), DISPATCH)
+    dispatch.register_when_loaded("jax", op_class, _on_host)
 
 
 def _on_host(op, node=None, **kwargs):

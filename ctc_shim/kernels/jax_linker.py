@@ -1,12 +1,8 @@
 """JAX (inside functions): a plain function with its derivatives for JAX programs, and the face for PyTensor's JAX linker."""
 import functools
 
-import wrapt
-
 from .. import checks
-from . import host, jax_call, jax_scan
-
-DISPATCH = "pytensor.link.jax.dispatch.basic"
+from . import dispatch, host, jax_call, jax_scan
 
 
 def jax_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
@@ -143,17 +139,15 @@ def _gradient_in_scan(options, logits, integers):
 
 def register_when_loaded(op_class):
     """Tell PyTensor's JAX linker about the op once that linker is loaded (importing it imports JAX, and switches float64 on)."""
-    wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), DISPATCH)
+    dispatch.register_when_loaded("jax", op_class, _funcify)
 
 
-def _register(dispatch, op_class):
-    @dispatch.jax_funcify.register(op_class)
-    def jax_funcify_ctc_loss(op, **kwargs):
-        def ctc_loss(logits, *others):
-            results = jax_call.compute([logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient)
-            return tuple(results) if op.with_gradient else results[0]
+def _funcify(op, **kwargs):
+    def ctc_loss(logits, *others):
+        results = jax_call.compute([logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient)
+        return tuple(results) if op.with_gradient else results[0]
 
-        return ctc_loss
+    return ctc_loss
 
 
 def _options(op, classes):
@@ -164,22 +158,19 @@ def _options(op, classes):
 
 def register_second_order_when_loaded(op_class):
     """The same for the op of the second derivative."""
-    wrapt.register_post_import_hook(lambda dispatch: _register_second_order(dispatch, op_class), DISPATCH)
+    dispatch.register_when_loaded("jax", op_class, _second_order)
 
 
-def _register_second_order(dispatch, op_class):
-    @dispatch.jax_funcify.register(op_class)
-    def jax_funcify_ctc_second_order(op, **kwargs):
-        import jax
-        import jax.numpy as jnp
+def _second_order(op, **kwargs):
+    import jax
+    import jax.numpy as jnp
 
-        def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
-            options, integers = _options(op, logits.shape[2]), (targets, input_lengths, target_lengths)
-            gradient, bend = jax.jvp(lambda logits: _gradient_in_scan(options, logits, integers), (logits,),
-                                     (cotangent.astype(logits.dtype),))
-            if upstream is not None:
-                by_row = upstream[None, :, None] if op.time_major else upstream[:, None, None]
-                bend = jnp.where(bend == 0, 0, bend * by_row).astype(logits.dtype)
-            return bend, _slope(gradient, cotangent, logits.dtype, op.time_major)
+    def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
+        options, integers = _options(op, logits.shape[2]), (targets, input_lengths, target_lengths)
+        gradient, bend = jax.jvp(lambda logits: _gradient_in_scan(options, logits, integers), (logits,), (cotangent.astype(logits.dtype),))
+        if upstream is not None:
+            by_row = upstream[None, :, None] if op.time_major else upstream[:, None, None]
+            bend = jnp.where(bend == 0, 0, bend * by_row).astype(logits.dtype)
+        return bend, _slope(gradient, cotangent, logits.dtype, op.time_major)
 
-        return second_order
+    return second_order

@@ -1,12 +1,10 @@
 """Host code under PyTensor's Numba linker, in object mode and without the warning that PyTensor gives for unknown Ops."""
-import wrapt
-
-from .numba_linker import DISPATCH
+from . import dispatch
 
 
 def register_when_loaded(op_class):
     """Tell PyTensor's Numba linker about an Op that has perform() alone, once that linker is loaded."""
-    wrapt.register_post_import_hook(lambda dispatch: dispatch.numba_funcify.register(op_class)(in_object_mode), DISPATCH)
+    dispatch.register_when_loaded("numba", op_class, in_object_mode)
 
 
 def in_object_mode(op, node=None, **kwargs):

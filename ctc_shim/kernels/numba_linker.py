@@ -4,35 +4,43 @@ Measured against a port of the kernel to Numba: plain loops are not vectorised a
 seconds; the call by symbol costs nothing, compiles in a fraction of a second, and Numba's disk cache keeps it (the code holds
 the symbol's name, not its address).
 """
+import zlib
+
 import numpy as np
-import wrapt
 
 from .. import checks
-from . import native
-
-DISPATCH = "pytensor.link.numba.dispatch.basic"
+from . import dispatch, native, numba_host
 
 
 def register_when_loaded(op_class):
     """Tell PyTensor's Numba linker about the op once that linker is loaded (importing it imports Numba)."""
-    wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), DISPATCH)
+    register_call_when_loaded(op_class, _implementation)
 
 
-def _register(dispatch, op_class):
-    register = getattr(dispatch, "register_funcify_default_op_cache_key", None) or dispatch.numba_funcify.register
+def register_call_when_loaded(op_class, implementation):
+    """`implementation(op, node)` is a jitted function that calls the library; where there is none, perform() runs in numpy."""
+    def funcify(op, node=None, **kwargs):
+        return implementation(op, node) if native.load() else numba_host.in_object_mode(op, node)  # load() has warned
 
-    @register(op_class)
-    def numba_funcify_ctc_loss(op, node=None, **kwargs):
-        if native.load() is None:  # it has warned; the op's perform then runs in numpy
-            return dispatch.generate_fallback_impl(op, node=node, **kwargs)
-        return _implementation(op, node.inputs[0].dtype, has_upstream=len(node.inputs) > 4)
+    def tell(pytensors):
+        if not hasattr(pytensors, "register_funcify_and_cache_key"):  # PyTensor's Numba linker kept nothing on disk
+            pytensors.numba_funcify.register(op_class)(funcify)
+            return
+
+        @pytensors.register_funcify_and_cache_key(op_class)
+        def with_key(op, node=None, **kwargs):
+            """Code kept on disk names the library's entries: it is for a process that has them, with the arguments of today."""
+            kernel = native.load() and zlib.crc32(native.source_text().encode("utf-8"))
+            return funcify(op, node), pytensors.default_hash_key_from_props(op, kernel=kernel) if kernel else None
+
+    dispatch.when_loaded("numba", tell)
 
 
-def _implementation(op, dtype, has_upstream):
+def _implementation(op, node):
     """A jitted function with the inputs and outputs of the node."""
     import numba
 
-    call, row_axis = caller(op, dtype), 1 if op.time_major else 0
+    call, row_axis = caller(op, node.inputs[0].dtype), 1 if op.time_major else 0
 
     @numba.njit
     def loss_alone(scores, targets, input_lengths, target_lengths):
@@ -55,7 +63,7 @@ def _implementation(op, dtype, has_upstream):
 
     if not op.with_gradient:
         return loss_alone
-    return scaled_gradient if has_upstream else loss_and_gradient
+    return scaled_gradient if len(node.inputs) > 4 else loss_and_gradient
 
 
 def caller(op, dtype, epsilon=None, errors=(checks.CTCInputError, checks.InfeasibleTargetError)):

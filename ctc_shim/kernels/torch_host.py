@@ -1,12 +1,10 @@
 """Host code under PyTensor's PyTorch linker: tensors go to the host and the results back, outside of what torch.compile traces."""
-import wrapt
-
-from .torch_linker import DISPATCH
+from . import dispatch
 
 
 def register_when_loaded(op_class):
     """Tell PyTensor's PyTorch linker about an Op that has perform() alone, once that linker is loaded."""
-    wrapt.register_post_import_hook(lambda dispatch: dispatch.pytorch_funcify.register(op_class)(_on_host), DISPATCH)
+    dispatch.register_when_loaded("pytorch", op_class, _on_host)
 
 
 def _on_host(op, node=None, **kwargs):

@@ -7,9 +7,7 @@ ctc.cu (torch_cuda.py). What they return is what torch.compile traces: shapes co
 import wrapt
 
 from .. import checks
-from . import cuda, host
-
-DISPATCH = "pytensor.link.pytorch.dispatch.basic"
+from . import cuda, dispatch, host
 
 
 def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
@@ -183,23 +181,21 @@ def _backward(ctx, d_loss, d_gradient):
 
 def register_when_loaded(op_class):
     """Tell PyTensor's PyTorch linker about the op once that linker is loaded (importing it imports torch)."""
-    wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), DISPATCH)
+    dispatch.register_when_loaded("pytorch", op_class, _funcify)
 
 
-def _register(dispatch, op_class):
-    @dispatch.pytorch_funcify.register(op_class)
-    def pytorch_funcify_ctc_loss(op, **kwargs):
-        import torch
+def _funcify(op, **kwargs):
+    import torch
 
-        options = (op.blank, op.normalize, op.infeasible, op.time_major)
+    options = (op.blank, op.normalize, op.infeasible, op.time_major)
 
-        def ctc_loss(logits, targets, input_lengths, target_lengths):
-            return torch.ops.ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, *options)
+    def ctc_loss(logits, targets, input_lengths, target_lengths):
+        return torch.ops.ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, *options)
 
-        def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream=None):
-            return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream, *options)
+    def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream=None):
+        return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream, *options)
 
-        return ctc_loss_and_gradient if op.with_gradient else ctc_loss
+    return ctc_loss_and_gradient if op.with_gradient else ctc_loss
 
 
 wrapt.register_post_import_hook(_define, "torch")  # at once where it is loaded; before torch.compile, which cannot trace this

@@ -4,9 +4,8 @@ their second derivative.
 It runs in float64, on sequences that have an answer (a finite loss) only, so an impossible state may be a very low number here:
 its share in any sum is exactly 0, and no number of it is shown.
 """
-import wrapt
+from . import dispatch
 
-DISPATCH = "pytensor.link.pytorch.dispatch.basic"
 NEVER = -1e30
 
 
@@ -78,26 +77,24 @@ def _floored(states):
 
 def register_when_loaded(op_class):
     """Tell PyTensor's PyTorch linker about the op of the second derivative once that linker is loaded."""
-    wrapt.register_post_import_hook(lambda dispatch: _register(dispatch, op_class), DISPATCH)
+    dispatch.register_when_loaded("pytorch", op_class, _second_order)
 
 
-def _register(dispatch, op_class):
-    @dispatch.pytorch_funcify.register(op_class)
-    def pytorch_funcify_ctc_second_order(op, **kwargs):
-        import torch
+def _second_order(op, **kwargs):
+    import torch
 
-        options = (op.blank, op.normalize, op.infeasible, op.time_major)
+    options = (op.blank, op.normalize, op.infeasible, op.time_major)
 
-        @torch.compiler.disable  # torch.compile traces no autograd within a function
-        def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
-            integers = targets, input_lengths, target_lengths
-            loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, *options)
-            known = answerable(loss, *integers)
-            bend = hessian_product(logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major)
-            if upstream is not None:
-                rows = torch.where(known, upstream, 0)
-                bend = bend * (rows[None, :, None] if op.time_major else rows[:, None, None])
-            along = torch.where(gradient == 0, 0, cotangent) * gradient  # nothing comes back where the gradient is 0
-            return bend, along.sum(dim=(0, 2) if op.time_major else (1, 2))
+    @torch.compiler.disable  # torch.compile traces no autograd within a function
+    def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
+        integers = targets, input_lengths, target_lengths
+        loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, *options)
+        known = answerable(loss, *integers)
+        bend = hessian_product(logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major)
+        if upstream is not None:
+            rows = torch.where(known, upstream, 0)
+            bend = bend * (rows[None, :, None] if op.time_major else rows[:, None, None])
+        along = torch.where(gradient == 0, 0, cotangent) * gradient  # nothing comes back where the gradient is 0
+        return bend, along.sum(dim=(0, 2) if op.time_major else (1, 2))
 
-        return second_order
+    return second_order
