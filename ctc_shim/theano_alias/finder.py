@@ -99,7 +99,8 @@ class State(object):
         self.saved_config = {"floatX": server.config.floatX, "linker": server.config.linker}
         linker.choose(server)
         blas.choose(server)  # stays when the alias goes: nothing that is compiled later is the worse for it
-        importlib.import_module(__package__ + ".memory_order")  # its rewrite must be there before a function is compiled
+        for name in ("memory_order", "scan_vm"):  # their rewrites must be there before a function is compiled
+            importlib.import_module(__package__ + "." + name)
         if NumbaFinder.HOOKED in sys.modules:
             importlib.import_module(__package__ + ".numba_face")
 

@@ -4,6 +4,7 @@ Stand-ins are tested without the alias, in this process; whatever installs it ru
 """
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -27,3 +28,16 @@ def alone():
         assert process.returncode == 0, process.stderr[-3000:]
         return process.stdout
     return run
+
+
+@pytest.fixture(scope="session")
+def alone_compiling(alone):
+    """As `alone`, with a C++ compiler: other tests of this process do without, and the alias hands THEANO_FLAGS on."""
+    if not shutil.which("g++"):
+        pytest.skip("no g++")
+
+    def without_cxx(flags):
+        return ",".join(flag for flag in flags.split(",") if not flag.startswith("cxx"))
+
+    names = ("THEANO_FLAGS", "PYTENSOR_FLAGS", "AESARA_FLAGS")
+    return lambda code: alone(code, **{name: without_cxx(os.environ.get(name, "")) for name in names})
