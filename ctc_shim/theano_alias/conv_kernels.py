@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-BUFFER = 1 << 21  # elements of one patch matrix: items are taken together up to this size
+BUFFER = 1 << 18  # elements of one patch matrix: items are taken together up to this size, which a processor's cache holds
 
 
 def output_length(length, kernel, stride, pad, dilation):
@@ -18,8 +18,8 @@ def output_length(length, kernel, stride, pad, dilation):
 
 
 def channels_last(x):
-    """Whether the channel axis (1) is the one that is contiguous in memory."""
-    return x.shape[1] > 1 and x.strides[1] == x.itemsize and x.strides[-1] != x.itemsize
+    """Whether the channel axis (1) is the one that is contiguous in memory; of a single channel its stride tells."""
+    return x.strides[1] == x.itemsize and (x.shape[1] == 1 or x.strides[-1] != x.itemsize)
 
 
 def _empty(shape, dtype, last, make=np.empty):
@@ -89,16 +89,18 @@ def forward(x, w, strides, pads, dilation, groups):
 
 
 def _forward_group(x, w, y, out, strides, dilation, last):
-    patches = _patches(x, w.shape[2:], out, strides, dilation, last)
-    weights = _weight_matrix(w, last)
+    by_channels = last and x.shape[1] > 1  # of a single channel, whole rows of x are copied, not values one by one
+    patches = _patches(x, w.shape[2:], out, strides, dilation, by_channels)
+    weights = _weight_matrix(w, by_channels)
     positions, size = int(np.prod(out)), weights.shape[1]
     for part in _chunks(len(x), positions * size):
-        if last:  # (n J, K C) (K C, O)
-            matrix = patches[part].reshape(-1, size)
-            y[part] = np.moveaxis(np.dot(matrix, weights.T).reshape((-1,) + out + (len(w),)), -1, 1)
+        if by_channels:  # (n J, K C) (K C, O)
+            result = np.dot(patches[part].reshape(-1, size), weights.T)
+        elif last:  # (n, J, C K) (C K, O)
+            result = np.matmul(patches[part].reshape(-1, size, positions).swapaxes(1, 2), weights.T)
         else:  # (O, C K) (n, C K, J)
-            matrix = patches[part].reshape(-1, size, positions)
-            y[part] = np.matmul(weights, matrix).reshape((-1, len(w)) + out)
+            result = np.matmul(weights, patches[part].reshape(-1, size, positions))
+        y[part] = np.moveaxis(result.reshape((-1,) + out + (len(w),)), -1, 1) if last else result.reshape((-1, len(w)) + out)
 
 
 def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
@@ -115,17 +117,19 @@ def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
 
 def _grad_filters_group(x, gy, gw, strides, dilation, last):
     kernel, out = gw.shape[2:], gy.shape[2:]
-    patches = _patches(x, kernel, out, strides, dilation, last)
+    by_channels = last and x.shape[1] > 1
+    patches = _patches(x, kernel, out, strides, dilation, by_channels)
     positions, size = int(np.prod(out)), gw[0].size
     total = np.zeros((gw.shape[0], size), gw.dtype)
     for part in _chunks(len(x), positions * size):
-        if last:  # (O, n J) (n J, K C)
+        if by_channels:  # (O, n J) (n J, K C)
             g = np.moveaxis(gy[part], 1, -1).reshape(-1, gy.shape[1])
             total += np.dot(g.T, patches[part].reshape(-1, size))
         else:  # (O, J) (J, C K), summed over items
             for item in range(part.start, part.stop):
-                total += np.dot(gy[item].reshape(len(gw), positions), patches[item].reshape(size, positions).T)
-    if last:
+                g = np.moveaxis(gy[item], 0, -1).reshape(positions, -1).T if last else gy[item].reshape(-1, positions)
+                total += np.dot(g, patches[item].reshape(size, positions).T)
+    if by_channels:
         gw[...] = np.moveaxis(total.reshape((len(gw),) + kernel + gw.shape[1:2]), -1, 1)
     else:
         gw[...] = total.reshape(gw.shape)
@@ -133,6 +137,13 @@ def _grad_filters_group(x, gy, gw, strides, dilation, last):
 
 def grad_inputs(w, gy, lengths, strides, pads, dilation, groups):
     """w, gradient of y -> gradient of x; `lengths` is I."""
+    around = [tuple(d * (k - 1) - p for p in pad) for d, k, pad in zip(dilation, w.shape[2:], pads)]
+    outputs, inputs = w.shape[0] // groups, w.shape[1]
+    if set(strides) == {1} and np.min(around) >= 0 and outputs <= 2 * inputs and gy.size:
+        # The same as a convolution of gy, and faster: patches (O K) are copied, columns (C K) below are added up.
+        turned = np.concatenate([part.swapaxes(0, 1) for part in _grouped(w, 0, groups)])
+        turned = np.flip(turned, tuple(range(2, turned.ndim)))
+        return forward(gy, turned, strides, around, dilation, groups)
     last = channels_last(gy)
     padded = tuple(n + sum(p) for n, p in zip(lengths, pads))
     gx = _empty((gy.shape[0], w.shape[1] * groups) + padded, np.result_type(w, gy), last, np.zeros)

@@ -1,9 +1,9 @@
-"""Channels last under Numba: convolution and pooling as Keras orders the axes by default, so that loops run along memory.
+"""Channels last, as Keras orders the axes by default: convolution and pooling, compiled so that loops run along memory.
 
 Theano's Ops take (N, C, *I); Keras gives them views of (N, *I, C). PyTensor moves those transpositions in front of the
-activations, and Numba's loops, compiled for an order of axes (C's choose one when they run), then jump through memory: a step
-of a convolutional net took two thirds longer than with channels first. A rewrite turns the Ops around, with the activations
-between them, and everything from one convolution to the next lies in one piece.
+activations, and then Numba's loops, compiled for an order of axes, jump through memory, and so do C's that add up the gradient
+of a bias (12 ms for 4 million numbers instead of 1). A rewrite turns the Ops around, with the activations between them, and
+everything from one convolution to the next lies in one piece: a step of a convolutional net takes a quarter less time.
 """
 import numpy as np
 
@@ -82,8 +82,7 @@ class Turned(object):
         return self.made[x]
 
 
-@node_rewriter([ConvOp, PoolOp])
-def theano_alias_channels_last(fgraph, node):
+def turn_around(fgraph, node):
     """Turn around an Op one of whose images lies channels last."""
     made, turned = ChannelsLast(node.op), Turned()
     images = [x for i, x in enumerate(node.inputs) if i in made.images]
@@ -94,5 +93,7 @@ def theano_alias_channels_last(fgraph, node):
     return [to_first(result) if made.gives_image else result]
 
 
-# Among the specialisations of PyTensor's Numba mode, and of no other; once in a process, however often the alias comes and goes.
-part("compile.mode").optdb["specialize"].register(theano_alias_channels_last.__name__, theano_alias_channels_last, "numba")
+# Among the specialisations of PyTensor's Numba mode and of those that compile C, each by a rewriter of its own: a query that
+# leaves out "cxx_only" leaves out the object. Once in a process, however often the alias comes and goes.
+for name, tags in (("theano_alias_channels_last", ["numba"]), ("theano_alias_channels_last_in_c", ["fast_run", "cxx_only"])):
+    part("compile.mode").optdb["specialize"].register(name, node_rewriter([ConvOp, PoolOp])(turn_around), *tags)

@@ -29,10 +29,11 @@ def _places(x_lengths, out, window, strides, pads):
 
 
 def _like(x, shape, fill):
-    """An array of this shape whose axes lie in memory in the order of x's."""
+    """An array of this shape, filled unless that is None, whose axes lie in memory in the order of x's."""
     order = np.argsort([-abs(s) for s in x.strides], kind="stable")
     made = np.empty([shape[a] for a in order], x.dtype).transpose(np.argsort(order))
-    made[...] = fill
+    if fill is not None:
+        made[...] = fill
     return made
 
 
@@ -60,8 +61,13 @@ def pool(x, out, window, strides, pads, mode):
     d = len(window)
     maximum = mode == "max"
     lowest = (-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min) if maximum else 0
-    y = _like(x, x.shape[:-d] + out, lowest)
-    for at_out, at_in in _places(x.shape[-d:], out, window, strides, pads):
+    places = list(_places(x.shape[-d:], out, window, strides, pads))
+    first = places[0][1]
+    if x[first].shape[-d:] == out:  # the first place of every window is there: no need of a pass that fills
+        y, places = _like(x, x.shape[:-d] + out, x[first]), places[1:]
+    else:
+        y = _like(x, x.shape[:-d] + out, lowest)
+    for at_out, at_in in places:
         part = y[at_out]
         (np.maximum if maximum else np.add)(part, x[at_in], out=part)
     divisor = None if maximum else _divisor(x, out, window, strides, pads, mode)
@@ -71,8 +77,9 @@ def pool(x, out, window, strides, pads, mode):
 def grad_max(x, y, gy, window, strides, pads):
     """Every input that equals its window's maximum gets the whole gradient (ties too), as in Theano."""
     d = len(window)
-    gx = _like(x, x.shape, 0)
     overlap = any(s < w for s, w in zip(strides, window))
+    tiled = all(s == w and p == 0 and n == j * w for s, w, p, n, j in zip(strides, window, pads, x.shape[-d:], y.shape[-d:]))
+    gx = _like(x, x.shape, None if tiled else 0)  # tiles leave no input out
     for at_out, at_in in _places(x.shape[-d:], y.shape[-d:], window, strides, pads):
         if overlap:
             gx[at_in] += gy[at_out] * (x[at_in] == y[at_out])

@@ -14,17 +14,26 @@ CASES = [  # image, kernel, strides, pads, dilation, groups, channels in and out
     ((6, 5), (3, 3), (1, 1), ((2, 2), (2, 2)), (1, 1), 3, 1, 2),
     ((5, 4, 6), (2, 3, 2), (1, 1, 2), ((0, 0), (1, 1), (0, 1)), (1, 1, 1), 1, 2, 2),
     ((4, 4), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, 4, 5),
+    ((6, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 1, 4),
+    ((7, 6), (3, 2), (1, 1), ((1, 0), (1, 0)), (2, 1), 2, 3, 2),
+    ((5, 6), (2, 2), (1, 1), ((2, 1), (0, 3)), (1, 1), 1, 2, 2),
 ]
 
 
-def arrays(case, last):
+LAYOUTS = {"channels first": (False, False), "channels last": (True, True), "x alone last": (True, False), "y alone last": (False, True)}
+
+
+def arrays(case, x_last, y_last):
     image, kernel, strides, pads, dilation, groups, c, o = case
     rng = np.random.RandomState(3)
     x, w = rng.standard_normal((2, groups * c) + image), rng.standard_normal((groups * o, c) + kernel)
-    if last:
-        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     out = tuple(kernels.output_length(*a) for a in zip(image, kernel, strides, pads, dilation))
-    return x, w, rng.standard_normal((2, groups * o) + out)
+    gy = rng.standard_normal((2, groups * o) + out)
+    return laid_last(x) if x_last else x, w, laid_last(gy) if y_last else gy
+
+
+def laid_last(x):
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
 
 
 def by_loops(x, w, strides, pads, dilation, groups, out):
@@ -38,23 +47,25 @@ def by_loops(x, w, strides, pads, dilation, groups, out):
     return y
 
 
-@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_kernels_are_the_loops_and_their_adjoints(case, last):
+def test_kernels_are_the_loops_and_their_adjoints(case, layout):
     image, kernel, strides, pads, dilation, groups, _, _ = case
-    x, w, gy = arrays(case, last)
+    x, w, gy = arrays(case, *LAYOUTS[layout])
     settings = strides, pads, dilation, groups
     y = kernels.forward(x, w, *settings)
     np.testing.assert_allclose(y, by_loops(x, w, *settings, out=gy.shape[2:]), atol=1e-12)
     # <gy, conv(x, w)> = <grad_inputs(gy), x> = <grad_filters(gy), w>: the gradients of a bilinear function
     product_of_all = np.sum(y * gy)
-    np.testing.assert_allclose(np.sum(kernels.grad_inputs(w, gy, image, *settings) * x), product_of_all)
+    gx = kernels.grad_inputs(w, gy, image, *settings)
+    assert gx.shape == x.shape
+    np.testing.assert_allclose(np.sum(gx * x), product_of_all)
     np.testing.assert_allclose(np.sum(kernels.grad_filters(x, gy, kernel, *settings) * w), product_of_all)
 
 
 def test_items_taken_in_parts_are_the_same(monkeypatch):
     case = CASES[1]
-    x, w, gy = arrays(case, False)
+    x, w, gy = arrays(case, False, False)
     settings = case[2], case[3], case[4], case[5]
     whole = [kernels.forward(x, w, *settings), kernels.grad_filters(x, gy, case[1], *settings),
              kernels.grad_inputs(w, gy, case[0], *settings)]

@@ -1,5 +1,6 @@
-"""Channels last under Numba: the same numbers as in Theano's order, and nothing is transposed from layer to layer."""
+"""Channels last under Numba and C: the same numbers as in Theano's order, and nothing is transposed from layer to layer."""
 import importlib.util
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ if not importlib.util.find_spec("pytensor"):
 from ctc_shim.theano_alias import conv, conv_ops, memory_order, numba_face, pool  # noqa: E402, F401
 from ctc_shim.theano_alias.server import lib, pt  # noqa: E402
 
-MODES = {"numba": "NUMBA", "plain": lib.compile.mode.Mode("py", "fast_run")}
+MODES = {"numba": "NUMBA", "c": lib.compile.mode.Mode("cvm", "fast_run"), "plain": lib.compile.mode.Mode("py", "fast_run")}
 
 
 def net(dims, channels_last, mode="max"):
@@ -38,10 +39,22 @@ def compiled(inputs, outputs, mode):
     return function, [node.op for node in function.maker.fgraph.toposort()]
 
 
-@pytest.mark.parametrize("dims, mode", [(2, "max"), (2, "average_exc_pad"), (3, "max")])
+NETS = [(2, "max"), (2, "average_exc_pad"), (3, "max")]
+
+
+@pytest.mark.parametrize("dims, mode", NETS)
 def test_the_same_numbers_and_nothing_in_theanos_order(dims, mode):
+    check_turned(dims, mode, "numba")
+
+
+def test_the_same_in_compiled_c(alone_compiling):
+    alone_compiling("import sys; sys.path.insert(0, %r)\nimport test_memory_order as t\nfor net in t.NETS: t.check_turned(*net, 'c')"
+                    % os.path.dirname(__file__))
+
+
+def check_turned(dims, mode, linker):
     inputs, outputs, arrays = net(dims, True, mode)
-    function, ops = compiled(inputs, outputs, "numba")
+    function, ops = compiled(inputs, outputs, linker)
     first = net(dims, False, mode)
     plain, plain_ops = compiled(*first[:2], mode="plain")
     want = plain(*first[2])
@@ -80,5 +93,5 @@ def test_activations_that_share_their_inputs_are_walked_once():
     for _ in range(40):
         x = x * pt.tanh(x)
     y = conv.conv2d(x, w).owner
-    turned, = memory_order.theano_alias_channels_last.transform(None, y)
+    turned, = memory_order.turn_around(None, y)
     assert turned.owner.inputs[0].owner.op.__class__ is memory_order.ChannelsLast

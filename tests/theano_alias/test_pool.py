@@ -56,6 +56,27 @@ def test_gradient_by_differences(mode):
     np.testing.assert_allclose(np.sum(gradient * d), (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("shape, window, stride, pad, ignore_border", [
+    ((6, 6), (2, 3), (2, 3), (0, 0), True),     # tiles
+    ((6, 6), (3, 3), (3, 3), (1, 1), True),     # as many outputs as tiles, but padded: the last inputs are in no window
+    ((4, 4), (2, 2), (3, 3), (0, 0), False),    # as many outputs as tiles, but apart
+    ((5, 5), (2, 2), (2, 2), (0, 0), True), ((5, 5), (2, 2), (2, 2), (0, 0), False), ((5, 6), (3, 3), (1, 2), (1, 1), True)])
+def test_a_maximums_gradient_reaches_every_input(monkeypatch, shape, window, stride, pad, ignore_border):
+    """Memory is not empty when it is taken: NaN stands there."""
+    full = np.full
+    monkeypatch.setattr(kernels.np, "empty", lambda shape, dtype=float: full(shape, np.nan, dtype))
+    x = np.random.RandomState(5).standard_normal((2, 3) + shape)
+    out = tuple(kernels.output_length(*a, ignore_border) for a in zip(shape, window, stride, pad))
+    y = kernels.pool(x, out, window, stride, pad, "max")
+    gy, want = np.random.RandomState(6).standard_normal(y.shape), np.zeros_like(x)
+    for at, where in windows(x, window, stride, pad, ignore_border):
+        index = (slice(None), slice(None))
+        part, top = x[index + where], x[index + where].max((2, 3), keepdims=True)
+        np.testing.assert_array_equal(y[index + at], top[:, :, 0, 0])
+        want[index + where] += (part == top) * gy[index + at][:, :, None, None]
+    np.testing.assert_allclose(kernels.grad_max(x, y, gy, window, stride, pad), want, atol=1e-12)
+
+
 def test_second_gradient_of_a_maximum():
     rng = np.random.RandomState(2)
     x, d = rng.standard_normal((1, 1, 4, 4)), rng.standard_normal((1, 1, 4, 4))
