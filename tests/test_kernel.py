@@ -52,6 +52,24 @@ def test_any_strides(library):
     np.testing.assert_array_equal(got[1], want[1])
 
 
+@pytest.mark.parametrize("epsilon", [None, 1e-7], ids=["scores", "probabilities"])
+@pytest.mark.parametrize("C", [9, 16, 80, 600])
+def test_rows_read_in_place_and_rows_copied(library, C, epsilon):
+    """Over several blocks of the table: contiguous, from the end, every second, and at addresses that no float may have."""
+    logits, targets, frames, counts = _large_batch(N=2, T=900, C=C, S=60)
+    scores = logits if epsilon is None else np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
+    want = _call(library, scores, targets, frames, counts, epsilon=epsilon)
+    assert np.isfinite(want[0]).all() and want[1].any(axis=(1, 2)).all()
+    sparse = np.zeros((2, 900, 2 * C), scores.dtype)
+    shifted = np.frombuffer(bytearray(scores.nbytes + 1), scores.dtype, scores.size, offset=1).reshape(scores.shape)
+    assert not shifted.flags.aligned
+    for view in (np.asfortranarray(scores), np.ascontiguousarray(scores[::-1, ::-1, ::-1])[::-1, ::-1, ::-1], sparse[:, :, ::2], shifted):
+        view[...] = scores
+        got = _call(library, view, targets, frames, counts, epsilon=epsilon)
+        for ours, theirs in zip(got, want):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_the_upstream_gradient_is_folded_in(library):
     batch = _large_batch(N=4, T=30, C=9, S=5)
     weights = np.array([0.5, 0.0, -2.0, 1e3], dtype="float32")

@@ -69,7 +69,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->reference = (double *)ctc_shim_carve(block, &used, (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
-    w->row = ctc_shim_carve(block, &used, (size_t)(b->padded * b->item));
+    w->scores = ctc_shim_carve(block, &used, (size_t)(b->copies * b->padded * b->item));
     return used;
 }
 
@@ -79,9 +79,7 @@ typedef struct { const ctc_shim_batch *batch; ctc_shim_scratch scratch; const in
 static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
     const ctc_shim_batch *b = worker->batch;
-    char *rest = worker->scratch.row + b->C * b->item;
-    if (b->item == 4) ctc_shim_fill_f32((float *)rest, b->padded - b->C, b->ratios ? 0 : -(float)INFINITY);
-    else ctc_shim_fill_f64((double *)rest, b->padded - b->C, b->ratios ? 0 : -INFINITY);
+    ctc_shim_pad(b, &worker->scratch);
     for (;;) {
         int64_t i = ctc_shim_take(worker->next);
         if (i >= b->N) return NULL;
@@ -126,6 +124,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     ctc_shim_worker *workers;
     if (error || b->N <= 0) return error;
     b->padded = b->C < CTC_SHIM_CHUNK ? (b->C + 15) / 16 * 16 : b->C;
+    b->copies = ctc_shim_in_place(b) ? 0 : CTC_SHIM_GROUP;
     b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES; /* S + 1 cells, rounded up */
     b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
     if (b->rows > b->longest) b->rows = b->longest;

@@ -9,6 +9,7 @@ typedef struct {
     int64_t ratios;  /* logits hold probabilities: scores are ln(p + epsilon), see ctc_rows.h */
     double epsilon;
     int64_t longest, labels, width, rows, padded; /* most frames, most labels, cells a row, rows of the table, C rounded up */
+    int64_t copies;  /* rows of scores copied at a time; 0: they are read where they are */
 } ctc_shim_batch;
 
 /* The memory of one thread: made once a call, for the largest sequence of the batch. */
@@ -20,7 +21,7 @@ typedef struct {
     double *beta;               /* 3 lattice rows, the last a carry */
     double *linear;             /* the four arrays of a ctc_shim_linear */
     double *skip, *pairs, *posterior, *reference;
-    char *row, *exps;           /* (padded,) each: a row copied, exponentials */
+    char *scores, *exps;        /* (copies, padded), (padded,): rows copied, exponentials */
     int32_t *label, *earliest;
 } ctc_shim_scratch;
 
@@ -63,25 +64,41 @@ static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
     }
 }
 
-/* Frame t of sequence n as it was given, contiguous and aligned: in place, or copied, as it must be for a change of it. */
-static const void *ctc_shim_given(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int changing) {
-    const char *row = b->logits + n * b->stride_n + t * b->stride_t;
-    int64_t c;
-    if (b->stride_c == b->item && (uintptr_t)row % (uintptr_t)b->item == 0) {
-        if (!changing) return row;
-        memcpy(w->row, row, (size_t)(b->C * b->item));
-        return w->row;
-    }
-    for (c = 0; c < b->C; c++) memcpy(w->row + c * b->item, row + c * b->stride_c, (size_t)b->item);
-    return w->row;
+/* May rows of scores be read in place? They must be contiguous, aligned, whole vectors long, and be taken as they are. */
+static int ctc_shim_in_place(const ctc_shim_batch *b) {
+    uintptr_t places = (uintptr_t)b->logits | (uintptr_t)b->stride_n | (uintptr_t)b->stride_t;
+    return !b->ratios && b->padded == b->C && b->stride_c == b->item && places % (uintptr_t)b->item == 0;
 }
 
-/* Its scores, or p + epsilon. A `padded` row goes on to a multiple of 16 with what adds nothing: -inf, or 0. */
-static const void *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int padded) {
-    const void *row = ctc_shim_given(b, w, n, t, b->ratios || (padded && b->padded != b->C));
-    if (b->ratios && b->item == 4) ctc_shim_shift_f32((float *)w->row, b->C, (float)b->epsilon);
-    else if (b->ratios) ctc_shim_shift_f64((double *)w->row, b->C, b->epsilon);
-    return row;
+/* The scores of frame t, of p + epsilon the ratios; fetched before where they are copied. */
+static char *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t) {
+    if (b->copies) return w->scores + t % b->copies * b->padded * b->item;
+    return (char *)b->logits + n * b->stride_n + t * b->stride_t;
+}
+
+/* Copies the frames first .. end - 1, no more than `copies`, where that must be. All before any is read: a vector that is read
+ * right after it was written in two pieces has to wait for both. */
+static void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t first, int64_t end) {
+    int64_t t, c;
+    if (!b->copies) return;
+    for (t = first; t < end; t++) {
+        const char *from = b->logits + n * b->stride_n + t * b->stride_t;
+        char *to = ctc_shim_scores(b, w, n, t);
+        if (b->stride_c == b->item) memcpy(to, from, (size_t)(b->C * b->item));
+        else for (c = 0; c < b->C; c++) memcpy(to + c * b->item, from + c * b->stride_c, (size_t)b->item);
+        if (b->ratios && b->item == 4) ctc_shim_shift_f32((float *)to, b->C, (float)b->epsilon);
+        else if (b->ratios) ctc_shim_shift_f64((double *)to, b->C, b->epsilon);
+    }
+}
+
+/* What a copied row goes on with, up to a multiple of 16: what adds nothing, -inf or 0. */
+static void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
+    int64_t t, rest = b->padded - b->C;
+    for (t = 0; t < b->copies; t++) {
+        char *from = ctc_shim_scores(b, w, 0, t) + b->C * b->item;
+        if (b->item == 4) ctc_shim_fill_f32((float *)from, rest, b->ratios ? 0 : -(float)INFINITY);
+        else ctc_shim_fill_f64((double *)from, rest, b->ratios ? 0 : -INFINITY);
+    }
 }
 
 /* Emissions of the labels in the band of one frame. */

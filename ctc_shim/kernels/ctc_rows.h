@@ -118,8 +118,13 @@ CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) {
 #define CTC_SHIM_ROWS(REAL, SUFFIX) \
     /* the largest of n scores, NaN left aside */ \
     static REAL ctc_shim_max_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t n) { \
-        REAL one = -(REAL)INFINITY, two = n % 2 && row[n - 1] > one ? row[n - 1] : one; /* two: half the latency */ \
+        REAL one = -(REAL)INFINITY, two = one; /* two: half the latency */ \
         int64_t c, half = n / 2; \
+        if (n % 32) { /* halves would not be whole vectors */ \
+            CTC_SHIM_PRAGMA(omp simd reduction(max : one)) \
+            for (c = 0; c < n; c++) one = row[c] > one ? row[c] : one; \
+            return one; \
+        } \
         CTC_SHIM_PRAGMA(omp simd reduction(max : one, two)) \
         for (c = 0; c < half; c++) { \
             one = row[c] > one ? row[c] : one; \
@@ -269,12 +274,11 @@ CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) {
         CTC_SHIM_PRAGMA(omp simd) \
         for (c = 0; c < C; c++) row[c] += epsilon; \
     } \
-    /* a gradient by scores into that by probabilities, d score / d p = 1 / (p + epsilon) */ \
-    static void ctc_shim_by_probability_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL epsilon, \
-                                                 REAL *CTC_SHIM_RESTRICT gradient) { \
+    /* a gradient by scores into that by probabilities, d score / d p = 1 / q */ \
+    static void ctc_shim_by_probability_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL *CTC_SHIM_RESTRICT gradient) { \
         int64_t c; \
         CTC_SHIM_PRAGMA(omp simd) \
-        for (c = 0; c < C; c++) gradient[c] /= row[c] + epsilon; \
+        for (c = 0; c < C; c++) gradient[c] /= row[c]; \
     } \
     static void ctc_shim_fill_##SUFFIX(REAL *row, int64_t C, REAL value) { \
         int64_t c; \

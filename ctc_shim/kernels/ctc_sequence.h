@@ -30,7 +30,7 @@ static int64_t ctc_shim_cross_linear(const ctc_shim_batch *b, const ctc_shim_scr
         ctc_shim_frame *frame = &w->frames[t];
         double blank_y = ctc_shim_blank_linear(frame);
         to = ctc_shim_slot(b, w, t, base);
-        budget *= ctc_shim_emissions_linear(b, w, ctc_shim_scores(b, w, n, t, 0), frame, blank_y, to.emission_m);
+        budget *= ctc_shim_emissions_linear(b, w, ctc_shim_scores(b, w, n, t), frame, blank_y, to.emission_m);
         if (!(budget > CTC_SHIM_BUDGET)) break;
         ctc_shim_forward_linear(label, blank, &to, &linear, frame, blank_y);
         frame->group = group;
@@ -53,7 +53,7 @@ static void ctc_shim_cross_split(const ctc_shim_batch *b, const ctc_shim_scratch
     for (; t < end; t++) {
         ctc_shim_frame *frame = &w->frames[t];
         to = ctc_shim_slot(b, w, t, base);
-        ctc_shim_emissions(b, w, ctc_shim_scores(b, w, n, t, 0), frame, &to);
+        ctc_shim_emissions(b, w, ctc_shim_scores(b, w, n, t), frame, &to);
         ctc_shim_forward(&from, &to, w->skip, frame);
         ctc_shim_fence(&to, frame);
         frame->group = -1;
@@ -90,7 +90,7 @@ static int64_t ctc_shim_checkpoint(const ctc_shim_batch *b, const ctc_shim_scrat
 /* What the row of scores of frame t says: the scale of its emissions, its blank's; softmax into the gradient. Returns the softmax's
  * denominator, or 0 at a NaN or +inf. `outside` is the part of -ln p that is the same on all paths. */
 static double ctc_shim_read(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double upstream, double *outside) {
-    const void *row = ctc_shim_scores(b, w, n, t, 1);
+    const void *row = ctc_shim_scores(b, w, n, t);
     char *exps = b->gradient && b->mode == 0 ? w->exps : NULL;
     int softmax = b->normalize && b->mode == 0, ratios = (int)b->ratios;
     ctc_shim_frame *frame = &w->frames[t];
@@ -120,6 +120,7 @@ static int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratch *w, in
     ctc_shim_start(b, w);
     for (first = 0; first < T; first = end) {
         end = ctc_shim_group_end(first, T);
+        ctc_shim_fetch(b, w, n, first, end);
         for (t = first; t < end; t++) {
             double denominator = ctc_shim_read(b, w, n, t, upstream, outside);
             if (denominator == 0) return 0;
@@ -139,16 +140,16 @@ static int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratch *w, in
 static void ctc_shim_deposit(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t S, double blanks) {
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
     int64_t start = (int64_t)w->frames[t].start * CTC_SHIM_LANES, stop = (int64_t)w->frames[t].stop * CTC_SHIM_LANES - 1;
-    const void *row = b->ratios ? ctc_shim_given(b, w, n, t, 0) : NULL;
+    const void *row = b->ratios ? ctc_shim_scores(b, w, n, t) : NULL; /* p + epsilon */
     if (stop > S) stop = S;
     if (b->item == 4) {
         ctc_shim_scatter_f32((float *)out, w->label, start, stop, w->posterior);
         ((float *)out)[b->blank] += (float)blanks;
-        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float)b->epsilon, (float *)out);
+        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float *)out);
     } else {
         ctc_shim_scatter_f64((double *)out, w->label, start, stop, w->posterior);
         ((double *)out)[b->blank] += blanks;
-        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, b->epsilon, (double *)out);
+        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, (double *)out);
     }
 }
 
@@ -202,17 +203,17 @@ static void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scratch *w, 
         int64_t stop = base == last ? T : base + b->rows;
         if (base < last || split) {
             memcpy(w->carry, w->checkpoints + (size_t)(base / b->rows) * ctc_shim_alpha_size(b), ctc_shim_alpha_size(b) * sizeof(double));
-            for (t = base; t < stop; t = ctc_shim_group_end(t, stop)) ctc_shim_cross(b, w, n, t, ctc_shim_group_end(t, stop), base, split);
+            for (t = base; t < stop; t = ctc_shim_group_end(t, stop)) {
+                ctc_shim_fetch(b, w, n, t, ctc_shim_group_end(t, stop));
+                ctc_shim_cross(b, w, n, t, ctc_shim_group_end(t, stop), base, split);
+            }
         }
         for (t = stop - 1; t >= base; t = start - 1) {
-            start = w->frames[t].group;
-            if (start >= 0) {
-                ctc_shim_return_linear(b, w, n, start, t, base, S, total_m, total_e, factor);
-                continue;
-            }
-            start = t / CTC_SHIM_GROUP * CTC_SHIM_GROUP;
-            while (w->frames[start].group >= 0) start++; /* the part of the group that was linear */
-            ctc_shim_return_split(b, w, n, start, t, base, S, total_m, total_e, factor);
+            int linear = w->frames[t].group >= 0;
+            start = linear ? w->frames[t].group : t / CTC_SHIM_GROUP * CTC_SHIM_GROUP;
+            while (!linear && w->frames[start].group >= 0) start++; /* the part of the group that was linear */
+            if (b->ratios) ctc_shim_fetch(b, w, n, start, t + 1);
+            (linear ? ctc_shim_return_linear : ctc_shim_return_split)(b, w, n, start, t, base, S, total_m, total_e, factor);
         }
     }
 }

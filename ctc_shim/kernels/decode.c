@@ -51,7 +51,7 @@ static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block, c
     d->next_beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->seen = (int64_t *)ctc_shim_carve(block, &used, width ? C * sizeof(int64_t) : 0);
     d->scratch.exps = ctc_shim_carve(block, &used, CTC_SHIM_CHUNK * (size_t)g->batch.item);
-    d->scratch.row = ctc_shim_carve(block, &used, C * (size_t)g->batch.item);
+    d->scratch.scores = ctc_shim_carve(block, &used, (size_t)g->batch.copies * C * (size_t)g->batch.item);
     return used;
 }
 
@@ -105,6 +105,7 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
         g.batch.stride_n = stride_n; g.batch.stride_t = stride_t; g.batch.stride_c = stride_c; \
         g.batch.N = N; g.batch.T = T; g.batch.C = g.batch.padded = C; g.batch.blank = blank; g.batch.normalize = normalize; \
         g.batch.input_lengths = (const char *)input_lengths; g.batch.input_lengths_stride = input_lengths_stride; \
+        g.batch.copies = !ctc_shim_in_place(&g.batch); \
         g.width = width; g.paths = paths; g.merge = merge; \
         g.labels = labels; g.lengths = lengths; g.scores = scores; \
         return ctc_shim_decode(&g, threads, report); \

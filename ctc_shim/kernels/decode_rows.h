@@ -8,11 +8,14 @@ static double ctc_shim_log_p(const ctc_shim_decoder *d, int64_t c) {
 /* Makes frame t the one at hand; 0 where a score is NaN or +inf. */
 static int ctc_shim_read(ctc_shim_decoder *d, int64_t n, int64_t t) {
     const ctc_shim_batch *b = &d->decoding->batch;
-    const void *row = ctc_shim_scores(b, &d->scratch, n, t, 0);
+    const void *row = ctc_shim_scores(b, &d->scratch, n, t);
     char *spare = d->scratch.exps;
-    ctc_shim_sum sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL, (float *)spare, NULL)
-                                    : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL, (double *)spare, NULL);
-    int normal = b->normalize && sum.maximum != -INFINITY;
+    ctc_shim_sum sum;
+    int normal;
+    ctc_shim_fetch(b, &d->scratch, n, t, t + 1);
+    sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL, (float *)spare, NULL)
+                       : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL, (double *)spare, NULL);
+    normal = b->normalize && sum.maximum != -INFINITY;
     d->row = row;
     d->maximum = sum.maximum;
     d->shift = normal ? sum.maximum : 0;
