@@ -50,6 +50,22 @@ def test_the_upstream_gradient_is_folded_in():
     assert_gradient(batch[0].grad, _want(batch)[1] * weights.numpy()[:, None, None], "float64")
 
 
+def test_large_gradients():
+    """Of more than 8 MB, which are written to huge pages: as the sum of their parts, kept for a second call, and in a batch."""
+    logits = torch.randn(3, 500, 2000, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    integers = torch.randint(1, 2000, (3, 20)), torch.tensor([500, 400, 30]), torch.tensor([20, 7, 20])
+    weights = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
+    loss = torch_ctc_loss(logits, *integers)
+    large = [torch.autograd.grad(loss, logits, w, retain_graph=True)[0] for w in weights]
+    batched, = torch.autograd.grad(loss, logits, weights, is_grads_batched=True)
+    for n in range(3):
+        row = logits.detach()[n:n + 1].requires_grad_()
+        small, = torch.autograd.grad(torch_ctc_loss(row, *[i[n:n + 1] for i in integers]).sum(), row)
+        for w, whole, again in zip(weights, large, batched):
+            torch.testing.assert_close(whole[n], w[n] * small[0], rtol=1e-6, atol=1e-9)
+            torch.testing.assert_close(again, whole, rtol=0, atol=0)
+
+
 def test_an_infinite_loss_sends_nothing_back():
     batch = _batch()
     batch[0].requires_grad_()

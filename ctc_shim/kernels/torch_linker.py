@@ -159,7 +159,7 @@ def _backward(ctx, d_loss, d_gradient):
     """The cotangent of the logits: gradient times d_loss, and, in a second derivative, Hessian times d_gradient."""
     import torch
 
-    from . import torch_loop
+    from . import torch_loop, torch_pages
 
     if ctx.has_upstream:
         raise NotImplementedError("ctc_shim::ctc_loss_and_gradient has no derivative where it is given an upstream gradient")
@@ -169,7 +169,7 @@ def _backward(ctx, d_loss, d_gradient):
     result = None
     if d_loss is not None:  # an infinite loss sends nothing back, not even when its own cotangent is infinite
         row = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
-        result = (gradient * (row[None, :, None] if time_major else row[:, None, None])).to(gradient.dtype)
+        result = torch_pages.product(gradient, row[None, :, None] if time_major else row[:, None, None])
     if d_gradient is not None:
         if torch.is_grad_enabled():
             raise NotImplementedError("torch_ctc_loss has two derivatives, a third was asked for (create_graph=True twice)")
