@@ -133,7 +133,7 @@ def test_the_second_derivative_stays_on_the_device():
     """On the meta device, which refuses to meet tensors of the host."""
     logits, direction = torch.zeros(2, 5, 3, device="meta"), torch.zeros(2, 5, 3, device="meta")
     targets, lengths = torch.ones(2, 2, dtype=torch.int64, device="meta"), torch.ones(2, dtype=torch.int64, device="meta")
-    answerable = torch_loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths)
+    answerable = torch_loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths, "zero")
     found = torch_loop.hessian_product(logits, direction, answerable, targets, lengths, lengths, 0, True, False)
     assert found.device.type == "meta" and found.shape == logits.shape
 

@@ -164,8 +164,8 @@ def _backward(ctx, d_loss, d_gradient):
     if ctx.has_upstream:
         raise NotImplementedError("ctc_shim::ctc_loss_and_gradient has no derivative where it is given an upstream gradient")
     logits, targets, input_lengths, target_lengths, loss, gradient = ctx.saved_tensors
-    blank, normalize, _, time_major = ctx.options
-    answerable = torch_loop.answerable(loss, targets, input_lengths, target_lengths)
+    blank, normalize, infeasible, time_major = ctx.options
+    answerable = torch_loop.answerable(loss, targets, input_lengths, target_lengths, infeasible)
     result = None
     if d_loss is not None:  # an infinite loss sends nothing back, not even when its own cotangent is infinite
         row = torch.where(answerable, d_loss, torch.zeros_like(d_loss))

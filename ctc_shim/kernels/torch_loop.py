@@ -9,10 +9,12 @@ from . import dispatch
 NEVER = -1e30
 
 
-def answerable(loss, targets, input_lengths, target_lengths):
+def answerable(loss, targets, input_lengths, target_lengths, infeasible):
     """(N,) bool: not infinite, and not an infeasible target whose loss the policy "zero" made 0. (NaN must be passed on.)"""
     import torch
 
+    if infeasible != "zero":
+        return ~torch.isposinf(loss)
     valid = torch.arange(targets.shape[1], device=targets.device)[None, 1:] < target_lengths[:, None]
     repeats = ((targets[:, 1:] == targets[:, :-1]) & valid).sum(dim=1)
     return (input_lengths >= target_lengths + repeats) & ~torch.isposinf(loss)
@@ -89,7 +91,7 @@ def _second_order(op, **kwargs):
     def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
         integers = targets, input_lengths, target_lengths
         loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, *options)
-        known = answerable(loss, *integers)
+        known = answerable(loss, *integers, op.infeasible)
         bend = hessian_product(logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major)
         if upstream is not None:
             rows = torch.where(known, upstream, 0)
