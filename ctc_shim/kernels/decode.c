@@ -92,8 +92,8 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
 
 /* Returns 0, or what is wrong, as ctc_shim_f32 does: 1 input length, 5 blank, 6 out of memory.
  * logits (N, T, C), input_lengths (N,): any strides, in bytes. width 0: the best path (paths must be 1); else a beam of that width.
- * merge: equal neighbours become one (along the path for the best path, in the result for the beam). labels (N, paths, T): what lies
- * beyond lengths (N, paths) is not written; scores (N, paths): ln p. Where there are fewer than `paths` prefixes: length 0, -inf. */
+ * merge: equal neighbours become one (along the path for the best path, in the result for the beam). labels (N, paths, T), -1 before
+ * the call, are so beyond lengths (N, paths) after it; scores (N, paths): ln p. Where there are fewer than `paths` prefixes: length 0, -inf. */
 #define CTC_SHIM_DECODE_DEFINE(REAL, SUFFIX) \
     CTC_SHIM_ENTRY int64_t ctc_shim_decode_##SUFFIX( \
         const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \

@@ -24,17 +24,27 @@ static int ctc_shim_read(ctc_shim_decoder *d, int64_t n, int64_t t) {
 }
 
 #define CTC_SHIM_DECODE_ROWS(REAL, SUFFIX) \
-    /* the first class whose score is `value` */ \
-    static int64_t ctc_shim_find_##SUFFIX(const REAL *row, int64_t C, REAL value) { \
-        int64_t c, start = 0; \
-        for (; start + 64 <= C; start += 64) { \
+    /* The first class whose score is `value`, the row's maximum. */ \
+    static int64_t ctc_shim_find_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL value) { \
+        int64_t start = 0; \
+        int32_t c, at, n; \
+        for (; start + 64 < C; start += 64) { \
             int32_t found = 0; \
             CTC_SHIM_PRAGMA(omp simd reduction(+ : found)) \
-            for (c = start; c < start + 64; c++) found += row[c] == value; \
+            for (c = 0; c < 64; c++) found += row[start + c] == value; \
             if (found) break; \
         } \
-        for (c = start; c < C - 1 && row[c] != value; c++) continue; \
-        return c; \
+        at = n = C - start < 64 ? (int32_t)(C - start) : 64; \
+        if (n < 16) { /* fewer than a vector */ \
+            for (c = 0; c < n - 1 && row[start + c] != value; c++) continue; \
+            return start + c; \
+        } \
+        CTC_SHIM_PRAGMA(omp simd reduction(min : at)) \
+        for (c = 0; c < n; c++) { \
+            int32_t here = row[start + c] == value ? c : n; \
+            at = here < at ? here : at; \
+        } \
+        return start + (at < n ? at : n - 1); \
     } \
     /* Classes without the blank into best[], best first; at most `room`, and none below `floor`. */ \
     static int64_t ctc_shim_select_##SUFFIX(const REAL *row, int64_t C, int64_t blank, double floor, ctc_shim_item *best, \
@@ -75,9 +85,11 @@ static void ctc_shim_greedy(ctc_shim_decoder *d, int64_t n) {
         if (d->maximum == -INFINITY) continue; /* nothing is possible any more; NaN is worth saying still */
         best = b->item == 4 ? ctc_shim_find_f32((const float *)d->row, b->C, (float)d->maximum)
                             : ctc_shim_find_f64((const double *)d->row, b->C, d->maximum);
-        if (best != b->blank && !(g->merge && best == previous)) out[length++] = best;
+        out[length] = best; /* kept if it counts: network outputs are no pattern that a branch could learn */
+        length += (best != b->blank) & !(g->merge && best == previous);
         previous = best;
     }
+    if (length < T) out[length] = -1; /* what was not kept */
     while (length > 0 && !(score > -INFINITY)) out[--length] = -1;
     g->lengths[n] = length;
     g->scores[n] = score;
