@@ -124,7 +124,8 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     ctc_shim_worker *workers;
     if (error || b->N <= 0) return error;
     b->padded = b->C < CTC_SHIM_CHUNK ? (b->C + 15) / 16 * 16 : b->C;
-    b->copies = ctc_shim_in_place(b) ? 0 : CTC_SHIM_GROUP;
+    b->plain = ctc_shim_plain(b);
+    b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP; /* vectors have no remainder, epsilon is added */
     b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES; /* S + 1 cells, rounded up */
     b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
     if (b->rows > b->longest) b->rows = b->longest;

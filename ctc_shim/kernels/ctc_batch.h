@@ -9,7 +9,7 @@ typedef struct {
     int64_t ratios;  /* logits hold probabilities: scores are ln(p + epsilon), see ctc_rows.h */
     double epsilon;
     int64_t longest, labels, width, rows, padded; /* most frames, most labels, cells a row, rows of the table, C rounded up */
-    int64_t copies;  /* rows of scores copied at a time; 0: they are read where they are */
+    int64_t plain, copies; /* do rows lie contiguous and aligned; how many are copied at a time, 0: they are read where they are */
 } ctc_shim_batch;
 
 /* The memory of one thread: made once a call, for the largest sequence of the batch. */
@@ -64,16 +64,17 @@ static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
     }
 }
 
-/* May rows of scores be read in place? They must be contiguous, aligned, whole vectors long, and be taken as they are. */
-static int ctc_shim_in_place(const ctc_shim_batch *b) {
+/* Are the rows of scores contiguous, and each number at an address that it may have? */
+static int ctc_shim_plain(const ctc_shim_batch *b) {
     uintptr_t places = (uintptr_t)b->logits | (uintptr_t)b->stride_n | (uintptr_t)b->stride_t;
-    return !b->ratios && b->padded == b->C && b->stride_c == b->item && places % (uintptr_t)b->item == 0;
+    return b->stride_c == b->item && places % (uintptr_t)b->item == 0;
 }
 
-/* The scores of frame t, of p + epsilon the ratios; fetched before where they are copied. */
-static char *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t) {
-    if (b->copies) return w->scores + t % b->copies * b->padded * b->item;
-    return (char *)b->logits + n * b->stride_n + t * b->stride_t;
+static const char *ctc_shim_given(const ctc_shim_batch *b, int64_t n, int64_t t) { return b->logits + n * b->stride_n + t * b->stride_t; }
+
+/* Where the scores of frame t are read, or p + epsilon: the row as it was given, or its copy (ctc_shim_fetch). */
+static const char *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t) {
+    return b->copies ? w->scores + t % b->copies * b->padded * b->item : ctc_shim_given(b, n, t);
 }
 
 /* Copies the frames first .. end - 1, no more than `copies`, where that must be. All before any is read: a vector that is read
@@ -82,8 +83,8 @@ static void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, i
     int64_t t, c;
     if (!b->copies) return;
     for (t = first; t < end; t++) {
-        const char *from = b->logits + n * b->stride_n + t * b->stride_t;
-        char *to = ctc_shim_scores(b, w, n, t);
+        const char *from = ctc_shim_given(b, n, t);
+        char *to = (char *)ctc_shim_scores(b, w, n, t);
         if (b->stride_c == b->item) memcpy(to, from, (size_t)(b->C * b->item));
         else for (c = 0; c < b->C; c++) memcpy(to + c * b->item, from + c * b->stride_c, (size_t)b->item);
         if (b->ratios && b->item == 4) ctc_shim_shift_f32((float *)to, b->C, (float)b->epsilon);
@@ -95,7 +96,7 @@ static void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, i
 static void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
     int64_t t, rest = b->padded - b->C;
     for (t = 0; t < b->copies; t++) {
-        char *from = ctc_shim_scores(b, w, 0, t) + b->C * b->item;
+        char *from = (char *)ctc_shim_scores(b, w, 0, t) + b->C * b->item;
         if (b->item == 4) ctc_shim_fill_f32((float *)from, rest, b->ratios ? 0 : -(float)INFINITY);
         else ctc_shim_fill_f64((double *)from, rest, b->ratios ? 0 : -INFINITY);
     }

@@ -274,11 +274,12 @@ CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) {
         CTC_SHIM_PRAGMA(omp simd) \
         for (c = 0; c < C; c++) row[c] += epsilon; \
     } \
-    /* a gradient by scores into that by probabilities, d score / d p = 1 / q */ \
-    static void ctc_shim_by_probability_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL *CTC_SHIM_RESTRICT gradient) { \
+    /* a gradient by scores into that by probabilities, d score / d p = 1 / (p + epsilon) */ \
+    static void ctc_shim_by_probability_##SUFFIX(const REAL *CTC_SHIM_RESTRICT row, int64_t C, REAL epsilon, \
+                                                 REAL *CTC_SHIM_RESTRICT gradient) { \
         int64_t c; \
         CTC_SHIM_PRAGMA(omp simd) \
-        for (c = 0; c < C; c++) gradient[c] /= row[c]; \
+        for (c = 0; c < C; c++) gradient[c] /= row[c] + epsilon; \
     } \
     static void ctc_shim_fill_##SUFFIX(REAL *row, int64_t C, REAL value) { \
         int64_t c; \

@@ -140,16 +140,17 @@ static int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratch *w, in
 static void ctc_shim_deposit(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t S, double blanks) {
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
     int64_t start = (int64_t)w->frames[t].start * CTC_SHIM_LANES, stop = (int64_t)w->frames[t].stop * CTC_SHIM_LANES - 1;
-    const void *row = b->ratios ? ctc_shim_scores(b, w, n, t) : NULL; /* p + epsilon */
+    const void *row = !b->ratios ? NULL : b->plain ? ctc_shim_given(b, n, t) : ctc_shim_scores(b, w, n, t);
+    double epsilon = b->plain ? b->epsilon : 0; /* which copies contain */
     if (stop > S) stop = S;
     if (b->item == 4) {
         ctc_shim_scatter_f32((float *)out, w->label, start, stop, w->posterior);
         ((float *)out)[b->blank] += (float)blanks;
-        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float *)out);
+        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float)epsilon, (float *)out);
     } else {
         ctc_shim_scatter_f64((double *)out, w->label, start, stop, w->posterior);
         ((double *)out)[b->blank] += blanks;
-        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, (double *)out);
+        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, epsilon, (double *)out);
     }
 }
 
@@ -212,7 +213,7 @@ static void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scratch *w, 
             int linear = w->frames[t].group >= 0;
             start = linear ? w->frames[t].group : t / CTC_SHIM_GROUP * CTC_SHIM_GROUP;
             while (!linear && w->frames[start].group >= 0) start++; /* the part of the group that was linear */
-            if (b->ratios) ctc_shim_fetch(b, w, n, start, t + 1);
+            if (b->ratios && !b->plain) ctc_shim_fetch(b, w, n, start, t + 1);
             (linear ? ctc_shim_return_linear : ctc_shim_return_split)(b, w, n, start, t, base, S, total_m, total_e, factor);
         }
     }

@@ -105,7 +105,7 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
         g.batch.stride_n = stride_n; g.batch.stride_t = stride_t; g.batch.stride_c = stride_c; \
         g.batch.N = N; g.batch.T = T; g.batch.C = g.batch.padded = C; g.batch.blank = blank; g.batch.normalize = normalize; \
         g.batch.input_lengths = (const char *)input_lengths; g.batch.input_lengths_stride = input_lengths_stride; \
-        g.batch.copies = !ctc_shim_in_place(&g.batch); \
+        g.batch.copies = !ctc_shim_plain(&g.batch); \
         g.width = width; g.paths = paths; g.merge = merge; \
         g.labels = labels; g.lengths = lengths; g.scores = scores; \
         return ctc_shim_decode(&g, threads, report); \

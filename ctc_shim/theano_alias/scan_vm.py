@@ -1,8 +1,8 @@
 """Steps of a scan in C: PyTensor's C virtual machine runs them, as Theano's did.
 
 PyTensor 3.3 links the inner function of a Scan to a loop over thunks in Python even where its C linker is in use, and a
-recurrent layer's train step takes a quarter to two fifths longer (measured with 3.3.8). A Scan with a mode of its own is linked as that
-says; a rewrite gives it one when nothing else will be rewritten.
+training step of a recurrent layer takes a quarter to two fifths longer (measured with 3.3.8). A Scan with a mode of its own is
+linked as that says; a rewrite gives it one when nothing else will be rewritten.
 """
 import copy
 
@@ -25,7 +25,7 @@ def theano_alias_scan_in_c(fgraph):
 
 
 def register():
-    """After the last of PyTensor's rewrites (position 100), where C is compiled ("cxx_only"); other versions need it not."""
+    """After the last of PyTensor's rewrites (position 100), where C is compiled ("cxx_only"); older versions need it not."""
     if hasattr(Scan, "link_mode"):
         mode.optdb.register(theano_alias_scan_in_c.__name__, theano_alias_scan_in_c, "fast_run", "cxx_only", position=101)
 
