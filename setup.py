@@ -1,7 +1,7 @@
 """The metadata is in setup.cfg. Here is what cannot stand there: the CPU kernel built ahead, for several kinds of processor, and the
 launcher of the GPU kernel.
 
-They are plain shared libraries without any Python in them (ctc_shim/kernels/native.py opens the best one), so one wheel serves
+They are plain shared libraries without any Python in them (ctc_shim/native/kernel_library.py opens the best one), so one wheel serves
 every Python 3. All are optional: where there is no compiler, or an old one, the package builds its kernel on first use, or
 computes in numpy.
 """
@@ -21,7 +21,7 @@ except ImportError:
         bdist_wheel = None
 
 FLAGS = ["-O3", "-fopenmp-simd", "-fno-math-errno"]
-VARIANTS = {"base": []}  # names as in native.VARIANTS
+VARIANTS = {"base": []}  # names as in kernel_library.VARIANTS
 if platform.machine().lower() in ("x86_64", "amd64"):
     VARIANTS["v2"] = ["-msse4.2", "-mpopcnt"]
     VARIANTS["v3"] = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"]
@@ -43,10 +43,10 @@ class BuildKernel(build_ext):
 def kernels():
     if os.name == "nt":  # GCC's flags; there the package builds on first use
         return []
-    sources = ["ctc_shim/kernels/ctc.c", "ctc_shim/kernels/decode.c"]
-    variants = [Extension("ctc_shim.kernels._ctc_" + name, sources, extra_compile_args=FLAGS + flags, optional=True)
+    sources = ["ctc_shim/csrc/cpu/loss.c", "ctc_shim/csrc/cpu/decode.c"]
+    variants = [Extension("ctc_shim.native._ctc_" + name, sources, extra_compile_args=FLAGS + flags, optional=True)
                 for name, flags in sorted(VARIANTS.items())]
-    launcher = Extension("ctc_shim.kernels._ctc_cuda", ["ctc_shim/kernels/ctc_cuda.c"], extra_compile_args=FLAGS, optional=True)
+    launcher = Extension("ctc_shim.native._ctc_cuda", ["ctc_shim/csrc/cuda/launcher.c"], extra_compile_args=FLAGS, optional=True)
     return variants + [launcher]
 
 

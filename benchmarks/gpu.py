@@ -28,7 +28,8 @@ import regimes  # noqa: E402
 import workloads  # noqa: E402
 from comparing import assert_gradient, assert_loss  # noqa: E402
 from ctc_shim import reference, torch_ctc_loss  # noqa: E402
-from ctc_shim.kernels import cuda, torch_cuda, torch_linker  # noqa: E402
+from ctc_shim.native import gpu_kernel
+from ctc_shim.torch import on_gpu, operators  # noqa: E402
 
 GPU = [workloads.Workload(500, 64, 32, 80), workloads.Workload(400, 64, 5000, 60), workloads.Workload(1500, 32, 128, 200),
        workloads.Workload(3000, 16, 64, 400), workloads.Workload(256, 2048, 64, 32)]
@@ -46,7 +47,7 @@ def ours(device, batch, dtype=torch.float32):
     """The kernel's operator alone, the upstream gradient 1."""
     logits, *integers = tensors(device, batch)
     logits = logits.to(dtype)
-    return lambda: torch_cuda.compute([logits] + integers, None, OPTIONS, with_gradient=True)
+    return lambda: on_gpu.compute([logits] + integers, None, OPTIONS, with_gradient=True)
 
 
 def ours_bfloat16(device, batch):
@@ -208,8 +209,8 @@ def main():
         from fake_cuda import FakeCuda
 
         FakeCuda().__enter__()
-        torch_linker._computed = torch_cuda.compute
-    if cuda.load() is None:
+        operators._computed = on_gpu.compute
+    if gpu_kernel.load() is None:
         raise SystemExit("the kernel cannot be loaded, see the warning above")
     name = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
     print("%s, torch %s, %s" % (name, torch.__version__, time.strftime("%Y-%m-%d")))

@@ -6,38 +6,38 @@ they are first used.
 """
 import importlib
 
-from . import keras_patch as _keras_patch
+from ctc_shim import keras_patch as _keras_patch
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CTCInputError": "checks",
-    "CTCLoss": "op",
-    "InfeasibleTargetError": "checks",
+    "CTCInputError": "contract",
+    "CTCLoss": "symbolic.loss_op",
+    "InfeasibleTargetError": "contract",
     "check_batch": "diagnose",
     "ctc_align": "align",
     "ctc_beam_search_decode": "decode",
     "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
     "ctc_posteriors": "align",
-    "jax_ctc_align": "jax_faces",
-    "jax_ctc_beam_search_decode": "jax_faces",
-    "jax_ctc_greedy_decode": "jax_faces",
-    "jax_ctc_loss": "kernels.jax_linker",
-    "jax_ctc_posteriors": "jax_faces",
+    "jax_ctc_align": "jax.on_host",
+    "jax_ctc_beam_search_decode": "jax.on_host",
+    "jax_ctc_greedy_decode": "jax.on_host",
+    "jax_ctc_loss": "jax.derivatives",
+    "jax_ctc_posteriors": "jax.on_host",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
     "patch_theano_ctc": "theano_ctc",
     "patched_keras": "keras_patch",
-    "history": None,
+    "legacy_formulas": None,
     "reference": None,
     "theano_alias": None,
     "theano_ctc_is_patched": "theano_ctc",
-    "torch_ctc_align": "torch_faces",
-    "torch_ctc_beam_search_decode": "torch_faces",
-    "torch_ctc_greedy_decode": "torch_faces",
-    "torch_ctc_loss": "kernels.torch_linker",
-    "torch_ctc_posteriors": "torch_faces",
+    "torch_ctc_align": "torch.on_host",
+    "torch_ctc_beam_search_decode": "torch.on_host",
+    "torch_ctc_greedy_decode": "torch.on_host",
+    "torch_ctc_loss": "torch.operators",
+    "torch_ctc_posteriors": "torch.on_host",
     "unpatch_keras": "keras_patch",
     "unpatch_theano_ctc": "theano_ctc",
 }

@@ -1,7 +1,7 @@
 """python -m ctc_shim"""
 import sys
 
-from .cli import main
+from ctc_shim.commands.parser import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,9 +6,10 @@ import collections
 
 import numpy as np
 
-from . import checks, reference, viterbi
-from .kernels import host
-from .library import package_of
+from ctc_shim import contract, reference
+from ctc_shim.reference import viterbi
+from ctc_shim.native import host
+from ctc_shim.symbolic.library import package_of
 
 Span = collections.namedtuple("Span", "label start end score confidence")
 Span.__doc__ = """One label of an alignment: it is emitted in frames start .. end - 1; scores as in `Alignment`."""
@@ -90,9 +91,9 @@ def ctc_align(logits, targets, input_lengths, target_lengths, blank=0, *, normal
     ([[0, 1, 0, 2]], [(1, 1, 2), (2, 3, 4)])
     """
     arguments = (logits, targets, input_lengths, target_lengths)
-    options = (checks.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+    options = (contract.check_blank(blank), bool(normalize), infeasible, bool(time_major))
     if _is_symbolic(arguments):
-        from . import align_op
+        from ctc_shim.symbolic import align_op
 
         return Alignment(*align_op.apply("alignment", arguments, options))
     return align(*(_arrays(*(arguments + options[-1:])) + options))
@@ -126,9 +127,9 @@ def ctc_posteriors(logits, targets, input_lengths, target_lengths, blank=0, *, n
     Graves 2006: the sum over lab(z, k) in equation (15), divided by p(z | x).
     """
     arguments = (logits, targets, input_lengths, target_lengths)
-    options = (checks.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+    options = (contract.check_blank(blank), bool(normalize), infeasible, bool(time_major))
     if _is_symbolic(arguments):
-        from . import align_op
+        from ctc_shim.symbolic import align_op
 
         return align_op.apply("posteriors", arguments, options)[0]
     return posteriors(*(_arrays(*(arguments + options[-1:])) + options))

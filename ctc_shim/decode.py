@@ -3,9 +3,9 @@ import numbers
 
 import numpy as np
 
-from . import checks
-from .kernels import decoding
-from .library import package_of
+from ctc_shim import contract
+from ctc_shim.native import decoding
+from ctc_shim.symbolic.library import package_of
 
 
 def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_repeated=True, time_major=False):
@@ -52,7 +52,7 @@ def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_r
     >>> labels.tolist(), float(log_probs[0].round(4))
     ([[1, 2]], -1.3138)
     """
-    parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), 0, 1, bool(merge_repeated),
+    parameters = decoding.Parameters(contract.check_blank(blank), bool(normalize), bool(time_major), 0, 1, bool(merge_repeated),
                                      False)
     labels, log_probs = _decode(logits, input_lengths, parameters)
     return labels[:, 0], log_probs[:, 0]
@@ -106,7 +106,7 @@ def ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100, to
     ([[[1], [-1]]], [[0.64, 0.36]])
     """
     beam_width, top_paths = check_widths(beam_width, top_paths)
-    parameters = decoding.Parameters(checks.check_blank(blank), bool(normalize), bool(time_major), beam_width, top_paths,
+    parameters = decoding.Parameters(contract.check_blank(blank), bool(normalize), bool(time_major), beam_width, top_paths,
                                      bool(merge_repeated), bool(exact))
     return _decode(logits, input_lengths, parameters)
 
@@ -127,21 +127,21 @@ def _whole(name, value):
 
 def _decode(logits, input_lengths, parameters):
     if package_of(logits) or package_of(input_lengths):
-        from . import decode_op
+        from ctc_shim.symbolic import decode_op
 
         return decode_op.decode(logits, input_lengths, parameters)
     return decoding.decode(_scores(logits), _lengths(input_lengths), parameters)
 
 
 def _scores(logits):
-    logits = checks.check_axes("logits", np.asarray(logits), 3)
+    logits = contract.check_axes("logits", np.asarray(logits), 3)
     if logits.dtype.kind != "f":
         raise TypeError("logits must be float16, float32 or float64, got %s" % logits.dtype)
     return np.asarray(logits, dtype=np.float64 if logits.dtype.itemsize >= 8 else np.float32)
 
 
 def _lengths(input_lengths):
-    lengths = checks.check_axes("input_lengths", np.asarray(input_lengths), 1)
+    lengths = contract.check_axes("input_lengths", np.asarray(input_lengths), 1)
     if lengths.size and lengths.dtype.kind not in "iu":
         raise TypeError("input_lengths must be integers, got %s" % lengths.dtype)
     return lengths.astype(np.int64)

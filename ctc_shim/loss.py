@@ -1,7 +1,7 @@
 """ctc_loss(), what users call."""
-from . import checks
-from .library import library_of
-from .op import CTCLossOp
+from ctc_shim import contract
+from ctc_shim.symbolic.library import library_of
+from ctc_shim.symbolic.loss_op import CTCLossOp
 
 
 def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
@@ -57,10 +57,10 @@ def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normali
     >>> loss = ctc_shim.ctc_loss(logits, targets, pt.ivector(), pt.ivector(), blank=-1)  # doctest: +SKIP
     >>> gradient = pytensor.grad(loss.mean(), logits)  # doctest: +SKIP
     """
-    checks.check_policy(infeasible)
+    contract.check_policy(infeasible)
     library = library_of(logits, targets, input_lengths, target_lengths)
     logits = library.as_tensor_variable(logits)
     if logits.dtype == "float16":
         logits = library.tensor.cast(logits, "float32")
-    op = CTCLossOp.of(library, checks.check_blank(blank), bool(normalize), infeasible, bool(time_major), False)
+    op = CTCLossOp.of(library, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major), False)
     return op(logits, targets, input_lengths, target_lengths)

@@ -1,9 +1,9 @@
 """theano.tensor.nnet.ctc.ctc, which needs Baidu's warp-ctc, served by our op: the verbs. Only when asked."""
 import importlib
 
-from . import checks
-from .keras_patch.bindings import Bindings
-from .loss import ctc_loss
+from ctc_shim import contract
+from ctc_shim.patching.ledger import Bindings
+from ctc_shim.loss import ctc_loss
 
 MODULE = "theano.tensor.nnet.ctc"
 
@@ -27,7 +27,7 @@ def patch_theano_ctc(infeasible="inf"):
     ImportError
         There is no Theano, or one before 1.0, which has no such function.
     """
-    checks.check_policy(infeasible)
+    contract.check_policy(infeasible)
     try:
         module = importlib.import_module(MODULE)
     except ImportError as error:

@@ -1,6 +1,6 @@
 """A speech-shaped sequence (T = 800, S up to 240, 256 labels): where stock Keras' gradient is NaN or wrong, and ours is not.
 
-Needs neither Keras nor Theano: stock is ctc_shim.history_gradient, which the tests hold equal to the real one. Both ways compute
+Needs neither Keras nor Theano: stock is ctc_shim.legacy_formulas, which the tests hold equal to the real one. Both ways compute
 in float64, as stock Keras does whatever floatX is.
 """
 import sys
@@ -9,7 +9,7 @@ import numpy as np
 
 import standalone
 from ctc_shim import ctc_posteriors, reference
-from ctc_shim.history_gradient import stock_keras_gradient
+from ctc_shim.legacy_formulas.gradient_formulas import stock_keras_gradient
 
 FRAMES, LABELS, FEATURES = 800, 256, 32  # the blank is class 256
 TARGET_LENGTHS = (5, 10, 20, 30, 40, 60, 80, 120, 160, 200, 240)

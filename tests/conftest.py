@@ -10,6 +10,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools"))
 
 os.environ.setdefault("KERAS_BACKEND", "theano")
 # The C linker is not the point of most tests, and its compiler costs minutes: Python mode unless an environment says more.
@@ -62,6 +63,6 @@ def pytest_report_header(config):
 @pytest.fixture(scope="session")
 def compared():
     """The columns and notes of `python -m ctc_shim compare`: its brute force takes seconds."""
-    from ctc_shim import compare
+    from ctc_shim.commands import compare
 
     return compare.columns()

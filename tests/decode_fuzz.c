@@ -1,7 +1,7 @@
-/* Fuzzes ctc_shim/kernels/decode.c: random batches, good and bad, and what must hold whatever the numbers are. Built and run by
+/* Fuzzes ctc_shim/csrc/cpu/decode.c: random batches, good and bad, and what must hold whatever the numbers are. Built and run by
  * kernel_fuzz.sh, as kernel_fuzz.c is; every array has exactly its size, so that AddressSanitizer sees any step beyond it. */
 #define CTC_SHIM_THREAD_WORK 1.0
-#include "../ctc_shim/kernels/decode.c"
+#include "../ctc_shim/csrc/cpu/decode.c"
 #include "fuzz.h"
 
 static long errors, hypotheses, missing, not_numbers;

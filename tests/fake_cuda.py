@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from ctc_shim.kernels import cuda, native
+from ctc_shim.native import gpu_kernel, kernel_library
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
@@ -29,23 +29,23 @@ def driver():
 
 
 class FakeCuda(object):
-    """While it is entered, cuda.load() gives the launcher on the fake driver."""
+    """While it is entered, gpu_kernel.load() gives the launcher on the fake driver."""
 
     def __init__(self):
         self.fake = ctypes.CDLL(driver())
         self.fake.fake_stream.restype = ctypes.c_void_p
 
     def __enter__(self):
-        self.before = cuda.DRIVER, list(cuda._loaded)
-        cuda.DRIVER, cuda._loaded[:] = driver(), []
-        self.library = cuda.load()
+        self.before = gpu_kernel.DRIVER, list(gpu_kernel._loaded)
+        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = driver(), []
+        self.library = gpu_kernel.load()
         assert self.library is not None
         return self
 
     def __exit__(self, *problem):
         self.fake.fake_fail(b"", 0)
         self.fake.fake_order(0)
-        cuda.DRIVER, cuda._loaded[:] = self.before
+        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = self.before
 
     def compute(self, c, kind, cells=0, upstream=None, with_gradient=True, wide=(True, True, True), stream=0, spare=0):
         """(loss, gradient) of a case. Everything around what is written is checked, and its first content is rubbish."""
@@ -56,14 +56,14 @@ class FakeCuda(object):
         (N, S), C = c.targets.shape, logits.shape[2]
         T = logits.shape[0 if options["time_major"] else 1]
         result = np.dtype("float64" if kind == "float64" else "float32")
-        memory = cuda.working_memory(N, T, C, S, cells or None) - spare
+        memory = gpu_kernel.working_memory(N, T, C, S, cells or None) - spare
         loss, gradient, work = (Guarded(size) for size in (N * result.itemsize, logits.nbytes if with_gradient else 0, memory))
         upstream = None if upstream is None else np.asarray(upstream, dtype=result)
         inputs = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), [logits] + integers))
         arrays = {name: array.ctypes.data for name, array in inputs.items()}
         arrays.update(loss=loss.address, gradient=gradient.address if with_gradient else None,
                       upstream=None if upstream is None else upstream.ctypes.data)
-        cuda.launch(self.library, kind, arrays, (N, T, C, S),
+        gpu_kernel.launch(self.library, kind, arrays, (N, T, C, S),
                     (options["blank"] % max(C, 1), options["normalize"], options["infeasible"], options["time_major"]), wide,
                     (work.address, memory), stream, cells)
         for written in (loss, gradient, work):

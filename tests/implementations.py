@@ -16,7 +16,7 @@ import os
 
 import numpy as np
 
-from ctc_shim.kernels import host, native
+from ctc_shim.native import host, kernel_library
 
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
 DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
@@ -55,28 +55,28 @@ def _on_arrays(name, logits, case, options):
 @contextlib.contextmanager
 def kernel(wanted):
     """With the compiled kernel, or (wanted False) as where there is none."""
-    before = list(native._loaded)
+    before = list(kernel_library._loaded)
     if wanted:
-        native._loaded[:] = [library for library in before if library is not None]
-        assert native.load() is not None, "no compiled kernel here"
+        kernel_library._loaded[:] = [library for library in before if library is not None]
+        assert kernel_library.load() is not None, "no compiled kernel here"
     else:
-        native._loaded[:] = [None]
+        kernel_library._loaded[:] = [None]
     try:
         yield
     finally:
-        native._loaded[:] = before
+        kernel_library._loaded[:] = before
 
 
 def _in_jax(name, logits, case, options):
     import jax
 
-    from ctc_shim.kernels import jax_ffi, jax_linker
+    from ctc_shim.jax import derivatives, ffi
 
-    assert jax_ffi.available(), "the kernel cannot be joined to JAX here"
+    assert ffi.available(), "the kernel cannot be joined to JAX here"
     integers = case.targets, case.input_lengths, case.target_lengths
 
     def summed(logits):
-        loss = jax_linker.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
+        loss = derivatives.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
         return loss.sum(), loss
 
     with jax.enable_x64(logits.dtype == np.float64):
@@ -88,17 +88,17 @@ def _in_jax(name, logits, case, options):
 def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
     import jax.numpy as jnp
 
-    from ctc_shim.kernels import jax_scan
+    from ctc_shim.jax import lax_scan
 
     logits = logits.swapaxes(0, 1) if time_major else logits
-    loss = jax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
+    loss = lax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
     return loss.astype(logits.dtype)
 
 
 def _in_torch(name, logits, case, options):
     import torch
 
-    from ctc_shim.kernels.torch_linker import torch_ctc_loss
+    from ctc_shim.torch.operators import torch_ctc_loss
 
     if name == "torch_compiled":
         torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
@@ -126,7 +126,7 @@ def _compile(name, dtype, options):
     T = library.tensor
     logits, targets = T.tensor3("logits", dtype=dtype), T.imatrix("targets")
     input_lengths, target_lengths = T.ivector("input_lengths"), T.lvector("target_lengths")
-    loss_function = importlib.import_module("ctc_shim." + ("graph" if name == "graph" else "loss")).ctc_loss
+    loss_function = importlib.import_module("ctc_shim." + ("symbolic.definition" if name == "graph" else "loss")).ctc_loss
     loss = loss_function(logits, targets, input_lengths, target_lengths, **options)
     gradient = library.gradient.grad(T.sum(loss), logits)
     return library.function([logits, targets, input_lengths, target_lengths], [loss, gradient], mode=mode(library, name))

@@ -1,4 +1,4 @@
-/* Fuzzes ctc_shim/kernels/ctc.c: random batches, good and bad, and what must hold whatever the numbers are.
+/* Fuzzes ctc_shim/csrc/cpu/loss.c: random batches, good and bad, and what must hold whatever the numbers are.
  *
  *     gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover tests/kernel_fuzz.c -o kernel_fuzz -lm -lpthread
  *     ./kernel_fuzz 2000 [seed]
@@ -7,7 +7,7 @@
  * beyond it. Prints what it counted; a broken invariant aborts with its line. */
 #define CTC_SHIM_TABLE_BYTES 2e4 /* small: checkpoints and threads come into play in small cases */
 #define CTC_SHIM_THREAD_WORK 1.0
-#include "../ctc_shim/kernels/ctc.c"
+#include "../ctc_shim/csrc/cpu/loss.c"
 #include "fuzz.h"
 
 static long errors, infinite, not_numbers, possible;

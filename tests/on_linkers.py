@@ -20,7 +20,7 @@ def check_keras_cost(arrays, mode):
     import pytensor
 
     from ctc_shim.keras_patch import batch_cost
-    from ctc_shim.library import library_of
+    from ctc_shim.symbolic.library import library_of
 
     logits, targets, frames, counts = arrays
     arrays = targets - 1, np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True), frames, counts

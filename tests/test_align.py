@@ -9,7 +9,8 @@ import pytest
 import cases
 import ctc_shim
 from comparing import TOLERANCES
-from ctc_shim import CTCInputError, align, checks, proofs, reference
+from ctc_shim import CTCInputError, align, contract, reference
+from ctc_shim.commands import proofs
 from implementations import kernel
 
 
@@ -39,7 +40,7 @@ def check(c, found, dtype="float64"):
     """Every promise of `Alignment`, row by row."""
     log_p, blank = by_row(c)
     loss = reference.ctc_loss(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
-    needed = c.target_lengths + checks.adjacent_repeats(c.targets, c.target_lengths)
+    needed = c.target_lengths + contract.adjacent_repeats(c.targets, c.target_lengths)
     N, T = log_p.shape[:2]
     assert found.path.shape == (N, T) and found.score.shape == (N,) and found.start.shape == c.targets.shape
     relative, absolute, _ = TOLERANCES[dtype]

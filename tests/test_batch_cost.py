@@ -17,7 +17,7 @@ import implementations
 from comparing import assert_gradient, assert_loss
 from ctc_shim import CTCInputError, InfeasibleTargetError
 from ctc_shim.keras_patch.batch_cost import BatchCostOp, composed
-from ctc_shim.library import library as library_named
+from ctc_shim.symbolic.library import library as library_named
 
 LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
 root = importlib.import_module(LIBRARY)

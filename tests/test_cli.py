@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from ctc_shim import cli, compare, history
+from ctc_shim.commands import compare, parser
+from ctc_shim.legacy_formulas import loss_formulas
 
 SCRIPT = """
 import os, sys
@@ -67,7 +68,7 @@ def test_doctor_for_programs():
 
 @pytest.mark.parametrize("output, proofs_that_fail", [("loss", 2), ("gradient", 2)])
 def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys, output, proofs_that_fail):
-    from ctc_shim import doctor, proofs
+    from ctc_shim.commands import doctor, proofs
 
     right = proofs.host.compute
 
@@ -79,12 +80,13 @@ def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys, output, proofs_that_fa
     monkeypatch.setattr(proofs.host, "compute", wrong)
     monkeypatch.setattr(doctor, "_family", lambda: ())
     monkeypatch.setattr(doctor, "_keras", lambda: {"text": "not asked"})
-    assert cli.main(["doctor"]) == 1
+    assert parser.main(["doctor"]) == 1
     assert capsys.readouterr().out.count("WRONG") == proofs_that_fail
 
 
 def test_doctor_finds_a_wrong_alignment(monkeypatch):
-    from ctc_shim import proofs, viterbi
+    from ctc_shim.commands import proofs
+    from ctc_shim.reference import viterbi
 
     monkeypatch.setattr(viterbi, "_trace", lambda moves, state: np.zeros(moves.shape[1::-1], dtype=int))
     with pytest.raises(ArithmeticError):
@@ -100,7 +102,7 @@ def test_compare_shows_the_fault(compared):
     np.testing.assert_allclose(columns["patched Keras"], columns["TensorFlow"], rtol=2e-6)
     assert (columns["TensorFlow"] <= columns["log space"] + 1e-5).all()
     assert (columns["log space"] - columns["stock Keras"] > np.log(compare.FRAMES) - 2e-3).all()
-    np.testing.assert_allclose(columns["stock Keras"], history.stock_keras_loss(*compare.items())[0], rtol=1e-5)
+    np.testing.assert_allclose(columns["stock Keras"], loss_formulas.stock_keras_loss(*compare.items())[0], rtol=1e-5)
 
 
 def test_compare_another_seed():

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ctc_shim
-from ctc_shim import CTCInputError, reference, reference_decoders
-from ctc_shim.kernels import native
+from ctc_shim import CTCInputError, reference
+from ctc_shim.reference import decoders
+from ctc_shim.native import kernel_library
 from data import load
 from data.hard_cases import decode_input, keras_decode_cases
 from data.make_inputs import decode_cases
@@ -146,14 +147,14 @@ def test_the_compiled_search_is_the_one_in_numpy(data):
     paths = data.draw(st.integers(1, width)) if width else 1
     arguments = (scores, rng.randint(0, T + 1, N), data.draw(st.integers(-C, C - 1)), data.draw(st.booleans()), width, paths,
                  data.draw(st.booleans()))
-    got = native.call_decoder(_library(), *arguments)
-    for one, two in zip(got, reference_decoders.decode(*arguments)):
+    got = kernel_library.call_decoder(_library(), *arguments)
+    for one, two in zip(got, decoders.decode(*arguments)):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
 
 
 def _library():
     with kernel(True):
-        return native.load()
+        return kernel_library.load()
 
 
 def test_ties_are_decided_alike():
@@ -161,7 +162,7 @@ def test_ties_are_decided_alike():
     scores = np.zeros((2, 6, 4))
     for width in (1, 2, 3, 7):
         arguments = (scores, np.array([6, 3]), 0, True, width, width, False)
-        for one, two in zip(native.call_decoder(_library(), *arguments), reference_decoders.decode(*arguments)):
+        for one, two in zip(kernel_library.call_decoder(_library(), *arguments), decoders.decode(*arguments)):
             np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
@@ -169,7 +170,7 @@ def test_a_prefix_pushed_out_before_its_parent_looks_does_not_grow(monkeypatch, 
     """TensorFlow's rule changes numbers in narrow beams: without it this batch differs (so the tests above can fail)."""
     scores, lengths = np.random.RandomState(3).randn(40, 20, 6), np.full(40, 20)
     with_rule = ctc_shim.ctc_beam_search_decode(scores, lengths, beam_width=4)[1]
-    grow = reference_decoders._grow
+    grow = decoders._grow
 
     def without_rule(prefix, row, blank, beam):
         old = {child: list(child.old) for child in prefix.children.values()}
@@ -177,7 +178,7 @@ def test_a_prefix_pushed_out_before_its_parent_looks_does_not_grow(monkeypatch, 
         for child, values in old.items():
             child.old = values
 
-    monkeypatch.setattr(reference_decoders, "_grow", without_rule)
+    monkeypatch.setattr(decoders, "_grow", without_rule)
     with kernel(False):
         other = ctc_shim.ctc_beam_search_decode(scores, lengths, beam_width=4)[1]
     differs = ~np.isclose(with_rule[:, 0], other[:, 0], rtol=1e-9)
@@ -276,7 +277,7 @@ def test_wrong_logits(logits, error, text):
 
 def test_the_same_bits_on_any_number_of_threads():
     scores, lengths = np.random.RandomState(7).randn(9, 60, 30), np.arange(52, 61)
-    one = native.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=1)
+    one = kernel_library.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=1)
     for threads in (2, 7):
-        more = native.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=threads)
+        more = kernel_library.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=threads)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, more))

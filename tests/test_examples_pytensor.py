@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ctc_shim
-from ctc_shim import history_gradient
+from ctc_shim.legacy_formulas import gradient_formulas
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples")
 sys.path.insert(0, EXAMPLES)
@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_what_there_is(tmp_path):
 def test_stock_pushes_another_class_from_label_128_up():
     """Label 200 of 256 is read as -56, which is class 201 of the 257."""
     y_pred = np.full((1, 4, 257), 1 / 257.0)
-    slope = history_gradient.stock_keras_gradient(y_pred, [[200]], [4], [1])[0]
+    slope = gradient_formulas.stock_keras_gradient(y_pred, [[200]], [4], [1])[0]
     assert (slope[:, :256].argmin(axis=1) == 201).all() and (slope[:, 200] == 0).all()
 
 

@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from ctc_shim import history, history_gradient, reference
+from ctc_shim import reference
+from ctc_shim.legacy_formulas import gradient_formulas, loss_formulas
 from keras_support import EPSILON, Cost, K, stock_keras
 
 
@@ -28,12 +29,12 @@ def _softmax(z):
 
 
 def test_stock_is_the_exhibit(stock):
-    """history.py is what stock computes."""
+    """loss_formulas.py is what stock computes."""
     rng = np.random.RandomState(0)
     batch = _softmax(rng.randn(3, 9, 5)), rng.randint(0, 4, (3, 3)), np.array([9, 7, 8]), np.array([3, 1, 2])
     loss, gradient = stock(*batch)
-    np.testing.assert_allclose(loss, history.stock_keras_loss(*batch), rtol=1e-6)
-    np.testing.assert_allclose(gradient, history_gradient.stock_keras_gradient(*batch), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loss, loss_formulas.stock_keras_loss(*batch), rtol=1e-6)
+    np.testing.assert_allclose(gradient, gradient_formulas.stock_keras_gradient(*batch), rtol=1e-5, atol=1e-6)
 
 
 def _sure_of_blanks(labels, p):
@@ -46,7 +47,7 @@ def _sure_of_blanks(labels, p):
 @pytest.mark.parametrize("labels, p", [(20, 1e-6), (30, 1e-6), (40, 1e-3), (60, 1e-3), (100, 1e-6), (20, 0.08)])
 def test_the_exhibit_is_nan_where_stock_is(stock, labels, p):
     batch = _sure_of_blanks(labels, p)
-    exhibit, gradient = history_gradient.stock_keras_gradient(*batch), stock(*batch)[1]
+    exhibit, gradient = gradient_formulas.stock_keras_gradient(*batch), stock(*batch)[1]
     assert np.isnan(exhibit).any() == np.isnan(gradient).any()
     if not np.isnan(exhibit).any():
         np.testing.assert_allclose(gradient, exhibit, rtol=1e-4, atol=1e-4 * np.abs(exhibit).max())

@@ -15,7 +15,8 @@ import cases
 import regimes
 from comparing import assert_contract, assert_exact_zero, assert_loss
 from ctc_shim import reference
-from ctc_shim.kernels import build_ptx, cuda, native
+from ctc_shim.native import gpu_kernel, kernel_library
+import build_ptx
 from fake_cuda import FakeCuda, rounded
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -62,7 +63,7 @@ def test_nine_regimes(gpu, name, kind):
     _check(gpu, regimes.case(name), kind)
 
 
-@pytest.mark.parametrize("cells", cuda.CELLS)
+@pytest.mark.parametrize("cells", gpu_kernel.CELLS)
 def test_any_number_of_cells_in_a_lane(gpu, cells):
     _check(gpu, regimes.case("x15", S=25), "float64", cells=cells)
 
@@ -173,58 +174,58 @@ def test_under_sanitizers(tmp_path):
 
 @pytest.fixture
 def unopened(gpu, monkeypatch):
-    monkeypatch.setattr(cuda, "_loaded", [])
+    monkeypatch.setattr(gpu_kernel, "_loaded", [])
     return monkeypatch
 
 
 def test_doctor_says_whether_there_is_a_gpu_kernel(gpu, monkeypatch):
-    from ctc_shim import doctor
+    from ctc_shim.commands import doctor
 
     assert doctor._gpu() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
-    monkeypatch.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
+    monkeypatch.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
     assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
 
 
 def test_no_driver_is_one_warning(unopened):
-    unopened.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(native.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"):
-        assert cuda.load() is None
-    assert cuda.load() is None  # silently
+    unopened.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
+    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"):
+        assert gpu_kernel.load() is None
+    assert gpu_kernel.load() is None  # silently
 
 
 def test_a_driver_that_is_too_old(unopened):
-    unopened.setattr(cuda, "DRIVER", "libm.so.6")
-    with pytest.warns(native.MissingKernelWarning, match="no cuInit: a driver of CUDA 12.0 or newer is needed"):
-        assert cuda.load() is None
+    unopened.setattr(gpu_kernel, "DRIVER", "libm.so.6")
+    with pytest.warns(kernel_library.MissingKernelWarning, match="no cuInit: a driver of CUDA 12.0 or newer is needed"):
+        assert gpu_kernel.load() is None
 
 
 def test_a_text_that_the_driver_refuses(unopened, tmp_path):
     (tmp_path / "wrong.ptx").write_text("not PTX")
-    unopened.setattr(cuda, "PTX", str(tmp_path / "wrong.ptx"))
-    with pytest.warns(native.MissingKernelWarning, match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed"):
-        assert cuda.load() is None
+    unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "wrong.ptx"))
+    with pytest.warns(kernel_library.MissingKernelWarning, match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed"):
+        assert gpu_kernel.load() is None
 
 
 def test_a_text_without_a_kernel(unopened, tmp_path):
-    with open(cuda.PTX) as stream:
+    with open(gpu_kernel.PTX) as stream:
         (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_chain_4", "another"))
-    unopened.setattr(cuda, "PTX", str(tmp_path / "less.ptx"))
-    with pytest.warns(native.MissingKernelWarning, match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND"):
-        assert cuda.load() is None
+    unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "less.ptx"))
+    with pytest.warns(kernel_library.MissingKernelWarning, match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND"):
+        assert gpu_kernel.load() is None
 
 
 def test_no_compiler_is_one_warning(unopened):
-    unopened.setattr(native, "built", lambda *arguments: None)
-    unopened.setattr(native, "variant_path", lambda name: None)
-    with pytest.warns(native.MissingKernelWarning, match="no C compiler to build its launcher"):
-        assert cuda.load() is None
+    unopened.setattr(kernel_library, "built", lambda *arguments: None)
+    unopened.setattr(kernel_library, "variant_path", lambda name: None)
+    with pytest.warns(kernel_library.MissingKernelWarning, match="no C compiler to build its launcher"):
+        assert gpu_kernel.load() is None
 
 
 def test_the_text_that_is_shipped_is_of_this_source():
-    with open(cuda.PTX) as stream:
+    with open(gpu_kernel.PTX) as stream:
         text = stream.read()
-    assert text.startswith(build_ptx.header(native.source_text(build_ptx.SOURCE))), "run python -m ctc_shim.kernels.build_ptx"
-    wanted = ["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in cuda.CELLS]
+    assert text.startswith(build_ptx.header(kernel_library.source_text(build_ptx.SOURCE))), "run python tools/build_ptx.py"
+    wanted = ["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in gpu_kernel.CELLS]
     assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
     assert ".version 8.0" in text and ".target sm_75" in text
     assert ".local" not in text  # the rows of the lattice are registers
@@ -240,9 +241,9 @@ def test_it_compiles_to_ptx(architecture):
             raise
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
-    assert text.count(".entry ctc_shim_") == 5 + len(cuda.CELLS) and ".target sm_" + architecture[-2:] in text
+    assert text.count(".entry ctc_shim_") == 5 + len(gpu_kernel.CELLS) and ".target sm_" + architecture[-2:] in text
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
-        with open(cuda.PTX) as stream:
+        with open(gpu_kernel.PTX) as stream:
             assert stream.read() == text
 
 
@@ -250,6 +251,6 @@ def test_it_compiles_to_ptx(architecture):
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
 def test_the_assembler_takes_the_text(architecture):
     """What a driver does with it when it loads it."""
-    done = subprocess.run(["ptxas", "-v", "-arch", architecture, cuda.PTX, "-o", os.devnull], stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(["ptxas", "-v", "-arch", architecture, gpu_kernel.PTX, "-o", os.devnull], stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0, done.stderr
     assert max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256  # the rows of the lattice are registers

@@ -10,7 +10,7 @@ import pytest
 
 import on_linkers
 from comparing import assert_exact_zero, assert_gradient, assert_loss
-from ctc_shim import checks, jax_ctc_loss, reference
+from ctc_shim import contract, jax_ctc_loss, reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -111,8 +111,8 @@ def test_a_wrong_row_is_nan_alone():
     (dict(logits=np.zeros((3, 7))), ValueError, "logits must have 3 axes"),
     (dict(logits=np.zeros((3, 7, 4), dtype="int32")), TypeError, "logits must be floating-point"),
     (dict(targets=np.zeros((3, 3))), TypeError, "targets must be integers"),
-    (dict(input_lengths=np.zeros(2, dtype="int32")), checks.CTCInputError, "input_lengths has 2 rows"),
-    (dict(blank=4), checks.CTCInputError, "blank must lie in"),
+    (dict(input_lengths=np.zeros(2, dtype="int32")), contract.CTCInputError, "input_lengths has 2 rows"),
+    (dict(blank=4), contract.CTCInputError, "blank must lie in"),
     (dict(infeasible="nan"), ValueError, "infeasible must be one of"),
 ])
 def test_errors_while_tracing(change, error, text):
@@ -122,24 +122,25 @@ def test_errors_while_tracing(change, error, text):
 
 
 def test_without_a_kernel_the_scan_computes(monkeypatch):
-    from ctc_shim.kernels import jax_call, jax_linker
+    from ctc_shim.jax import custom_call, derivatives
 
-    monkeypatch.setattr(jax_call, "kernels", dict)
+    monkeypatch.setattr(custom_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
-    fresh = jax_linker._loss.__wrapped__(0, True, "inf", False)
-    arrays = jax_linker._arrays(logits, *integers, time_major=False)
+    fresh = derivatives._loss.__wrapped__(0, True, "inf", False)
+    arrays = derivatives._arrays(logits, *integers, time_major=False)
     assert_loss(fresh(*arrays), want[0], "float64")
     assert_gradient(jax.grad(lambda z: fresh(z, *arrays[1:]).sum())(arrays[0]), want[1], "float64")
 
 
 def test_without_a_compiler_there_is_one_warning(monkeypatch):
-    from ctc_shim.kernels import jax_ffi, native
+    from ctc_shim.jax import ffi
+    from ctc_shim.native import kernel_library
 
-    assert native.load() is not None
-    monkeypatch.setattr(native, "built", lambda *arguments: None)
-    with pytest.warns(native.MissingKernelWarning, match="runs as a lax.scan"):
-        assert not jax_ffi.available.__wrapped__()
+    assert kernel_library.load() is not None
+    monkeypatch.setattr(kernel_library, "built", lambda *arguments: None)
+    with pytest.warns(kernel_library.MissingKernelWarning, match="runs as a lax.scan"):
+        assert not ffi.available.__wrapped__()
 
 
 def _script(name, *arguments, **environment):

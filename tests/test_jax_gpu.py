@@ -13,23 +13,24 @@ import cases
 import regimes
 from comparing import assert_contract, assert_gradient, assert_loss
 from ctc_shim import jax_ctc_loss, reference
-from ctc_shim.kernels import cuda, jax_call, jax_ffi, jax_linker, native
+from ctc_shim.jax import custom_call, derivatives, ffi
+from ctc_shim.native import gpu_kernel, kernel_library
 from fake_cuda import FakeCuda
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STREAM = 0x5EA
-KERNELS = jax_call.kernels
+KERNELS = custom_call.kernels
 
 
 @pytest.fixture(scope="module")
 def gpu():
     """CUDA's handler on the host: any platform takes its way."""
     with FakeCuda() as fake, pytest.MonkeyPatch.context() as patch, jax.enable_x64(True):
-        assert jax_ffi.register_on_cuda(fake.library, "cpu", ("-DCTC_SHIM_STREAM=%d" % STREAM,))
-        patch.setattr(jax_call, "kernels", lambda: {"cpu": jax_ffi.call_on_cuda})
-        jax_linker._loss.cache_clear()
+        assert ffi.register_on_cuda(fake.library, "cpu", ("-DCTC_SHIM_STREAM=%d" % STREAM,))
+        patch.setattr(custom_call, "kernels", lambda: {"cpu": ffi.call_on_cuda})
+        derivatives._loss.cache_clear()
         yield fake
-    jax_linker._loss.cache_clear()
+    derivatives._loss.cache_clear()
 
 
 def _run(c, dtype):
@@ -103,7 +104,7 @@ def test_the_upstream_gradient_is_folded_in(gpu, time_major):
     want = reference.ctc_loss_and_gradient(logits, *integers)
     weights = np.array([0.5, 0.0, -2.0])
     logits = logits.swapaxes(0, 1) if time_major else logits
-    loss, gradient = jax.jit(lambda *arrays: jax_call.compute(list(arrays), 0, True, "inf", time_major, True))(logits, *integers, weights)
+    loss, gradient = jax.jit(lambda *arrays: custom_call.compute(list(arrays), 0, True, "inf", time_major, True))(logits, *integers, weights)
     assert_loss(loss, want[0], "float64")
     assert_gradient(gradient.swapaxes(0, 1) if time_major else gradient, want[1] * weights[:, None, None], "float64")
 
@@ -126,7 +127,7 @@ def test_a_failed_launch_names_the_error(gpu):
 
 
 def test_too_little_working_memory_is_refused(gpu, monkeypatch):
-    monkeypatch.setattr(cuda, "working_memory", lambda *shape: 64)
+    monkeypatch.setattr(gpu_kernel, "working_memory", lambda *shape: 64)
     with pytest.raises(Exception, match="INTERNAL.*working memory of [0-9]+ bytes is needed, got 64"):
         jax.block_until_ready(_run(cases.case("", *_batch(T=8)), "float32"))
 
@@ -134,10 +135,10 @@ def test_too_little_working_memory_is_refused(gpu, monkeypatch):
 @pytest.fixture
 def bare(monkeypatch):
     """The package as it is on a machine without a GPU."""
-    monkeypatch.setattr(jax_call, "kernels", KERNELS)
-    jax_linker._loss.cache_clear()
+    monkeypatch.setattr(custom_call, "kernels", KERNELS)
+    derivatives._loss.cache_clear()
     yield
-    jax_linker._loss.cache_clear()
+    derivatives._loss.cache_clear()
 
 
 def _calls(*platforms, dtype="float32"):
@@ -176,15 +177,15 @@ def test_where_there_are_gpus_the_handler_is_registered_for_cuda(with_gpus):
     registered = []
     with_gpus.setattr(jax.ffi, "register_ffi_target", lambda name, capsule, platform: registered.append((name, platform)))
     with FakeCuda():
-        assert jax_ffi.available_on_cuda.__wrapped__()
+        assert ffi.available_on_cuda.__wrapped__()
     assert registered == [("ctc_shim_xla_cuda", "CUDA")]
 
 
 def test_where_the_launcher_cannot_be_loaded_the_scan_computes(with_gpus):
-    with_gpus.setattr(cuda, "_loaded", [])
-    with_gpus.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(native.MissingKernelWarning, match="no CUDA driver"):
-        assert not jax_ffi.available_on_cuda.__wrapped__()
+    with_gpus.setattr(gpu_kernel, "_loaded", [])
+    with_gpus.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
+    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver"):
+        assert not ffi.available_on_cuda.__wrapped__()
 
 
 def test_eight_devices_need_no_communication():

@@ -9,20 +9,20 @@ import pytest
 
 import cases
 from comparing import assert_gradient, assert_loss
-from ctc_shim import checks, reference
-from ctc_shim.kernels import native
+from ctc_shim import contract, reference
+from ctc_shim.native import kernel_library
 
 
 @pytest.fixture(scope="module")
 def library():
-    found = native.load()
+    found = kernel_library.load()
     assert found is not None, "no compiled kernel here"
     return found
 
 
 def _call(library, logits, targets, frames, counts, **options):
     loss, gradient = np.empty(len(targets), logits.dtype), np.full(logits.shape, 77, logits.dtype)
-    report = native.call(library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options)
+    report = kernel_library.call(library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options)
     assert report[0] == 0
     return loss, gradient
 
@@ -84,25 +84,25 @@ def test_posteriors(library, c):
         c = c._replace(logits=c.logits.swapaxes(0, 1))
     options = dict(implementation_options(c))
     loss, posterior = np.empty(len(c.targets)), np.full(c.logits.shape, 77.0)
-    report = native.call(library, c.logits, c.targets, c.input_lengths, c.target_lengths, loss=loss, gradient=posterior,
+    report = kernel_library.call(library, c.logits, c.targets, c.input_lengths, c.target_lengths, loss=loss, gradient=posterior,
                          posteriors=True, **options)
     assert report[0] == 0
     want = reference.ctc_posteriors(c.logits, c.targets, c.input_lengths, c.target_lengths, options["blank"],
-                                    options["normalize"], checks.POLICIES[options["policy"]])
+                                    options["normalize"], contract.POLICIES[options["policy"]])
     usable = np.isfinite(loss)
     assert_gradient(posterior[usable], want[usable], "float64")
 
 
 def implementation_options(c):
     return dict(blank=c.options.get("blank", 0), normalize=c.options.get("normalize", True),
-                policy=checks.check_policy(c.options.get("infeasible", "inf")))
+                policy=contract.check_policy(c.options.get("infeasible", "inf")))
 
 
 def test_one_infinity_on_a_needed_class():
     """A prototype gave 1.8e8 here: -inf needs a sentinel of its own, not a very small number."""
     logits = np.zeros((1, 400, 3))
     logits[0, 200, :2] = -np.inf
-    loss, gradient = _call(native.load(), logits, np.array([[1]]), np.array([400]), np.array([1]))
+    loss, gradient = _call(kernel_library.load(), logits, np.array([[1]]), np.array([400]), np.array([1]))
     assert_loss(loss, [np.inf], "float64")
     assert (gradient == 0).all()
 
@@ -116,7 +116,7 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
     logits[0, 20, 1] = mask  # also once on a class that is needed, where another path avoids it
     batch = np.array([[1, 2, 1]] * 2), np.array([50, 50]), np.array([3, 3])
     want = reference.ctc_loss_and_gradient(logits.astype("float64"), *batch)
-    got = _call(native.load(), logits, *batch)
+    got = _call(kernel_library.load(), logits, *batch)
     assert_loss(got[0], want[0], "float32")
     assert_gradient(got[1], want[1], "float32")
 
@@ -199,11 +199,11 @@ def _python(code, **environment):
     return done.stdout.decode() + done.stderr.decode()
 
 
-LOOK = "from ctc_shim.kernels import native; print(native.load())"
+LOOK = "from ctc_shim.native import kernel_library; print(kernel_library.load())"
 
 
 def test_no_compiler_warns_once(tmp_path):
-    said = _python("from ctc_shim.kernels import native; native.variant_path = lambda variant: None; print(native.load(), native.load())",
+    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load(), kernel_library.load())",
                    PATH=str(tmp_path), CC="", CTC_SHIM_CACHE=str(tmp_path))
     assert "None None" in said and said.count("no C compiler") == 1 and "Install gcc or clang" in said
 
@@ -213,14 +213,14 @@ def test_numpy_can_be_chosen_in_silence(tmp_path):
 
 
 def test_a_compiler_that_fails_is_named(tmp_path):
-    said = _python("from ctc_shim.kernels import native; native.variant_path = lambda variant: None; print(native.load())", CC="false",
+    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())", CC="false",
                    CTC_SHIM_CACHE=str(tmp_path))
-    assert "None" in said and "the C compiler false failed on ctc.c" in said
+    assert "None" in said and "the C compiler false failed on loss.c" in said
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    said = _python("from ctc_shim.kernels import native; native.variant_path = lambda variant: None; print(native.load())",
+    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
                    CTC_SHIM_CACHE=str(tmp_path / "file"))
     assert "None" in said
 
@@ -232,12 +232,12 @@ import numpy as np
 import cases
 from comparing import assert_gradient, assert_loss
 from ctc_shim import reference
-from ctc_shim.kernels import native
-native.variant_path = lambda variant: None
+from ctc_shim.native import kernel_library
+kernel_library.variant_path = lambda variant: None
 for c in cases.contract_cases():
     if not c.options:
         loss, gradient = np.empty(len(c.targets)), np.empty(c.logits.shape)
-        native.call(native.load(), c.logits, c.targets, c.input_lengths, c.target_lengths, 0, True, 0, loss, gradient)
+        kernel_library.call(kernel_library.load(), c.logits, c.targets, c.input_lengths, c.target_lengths, 0, True, 0, loss, gradient)
         want = reference.ctc_loss_and_gradient(c.logits, c.targets, c.input_lengths, c.target_lengths)
         assert_loss(loss, want[0], "float64")
         assert_gradient(gradient, want[1], "float64")
@@ -255,24 +255,24 @@ def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
     """{name: path} of what setup.py builds: beside the sources in an installed wheel, else built here."""
-    names = [name for name, _ in native.VARIANTS] + [native.BASE]
-    if not native.variant_path(native.BASE):
+    names = [name for name, _ in kernel_library.VARIANTS] + [kernel_library.BASE]
+    if not kernel_library.variant_path(kernel_library.BASE):
         folder = str(tmp_path_factory.mktemp("built"))
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", folder, "--build-temp", folder], cwd=root, check=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return {name: os.path.join(folder, "ctc_shim", "kernels", "_ctc_%s.so" % name) for name in names}
-    return {name: native.variant_path(name) for name in names}
+        return {name: os.path.join(folder, "ctc_shim", "native", "_ctc_%s.so" % name) for name in names}
+    return {name: kernel_library.variant_path(name) for name in names}
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the variants are those of x86-64")
 def test_every_variant_that_this_processor_runs_is_right(variants):
-    features, runnable = native.cpu_features(), [native.BASE]
-    runnable += [name for name, needed in native.VARIANTS if features.issuperset(needed)]
+    features, runnable = kernel_library.cpu_features(), [kernel_library.BASE]
+    runnable += [name for name, needed in kernel_library.VARIANTS if features.issuperset(needed)]
     assert set(variants) == {"base", "v2", "v3", "v4"} and all(map(os.path.exists, variants.values()))
     logits, targets, frames, counts = _large_batch(N=4, T=90, C=9, S=20)
     want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
     for name in runnable:
-        got = _call(native.open_library(variants[name]), logits, targets, frames, counts)
+        got = _call(kernel_library.open_library(variants[name]), logits, targets, frames, counts)
         assert_loss(got[0], want[0], "float32")
         assert_gradient(got[1], want[1], "float32")

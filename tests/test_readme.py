@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ctc_shim import compare
+from ctc_shim.commands import compare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATHS = ["README.md", os.path.join("examples", "README.md"), os.path.join("benchmarks", "README.md")]

@@ -9,7 +9,7 @@ import torch
 
 import on_linkers
 from comparing import assert_exact_zero, assert_gradient, assert_loss
-from ctc_shim import checks, reference, torch_ctc_loss
+from ctc_shim import contract, reference, torch_ctc_loss
 
 
 def _batch(N=3, T=7, C=4, S=3):
@@ -123,8 +123,8 @@ def test_a_third_derivative_is_refused():
     (0, torch.zeros(3, 7), ValueError, "logits must have 3 axes"),
     (0, torch.zeros(3, 7, 4, dtype=torch.int64), TypeError, "logits must be floating-point"),
     (1, torch.zeros(3, 3), TypeError, "targets must be integers"),
-    (2, torch.zeros(2, dtype=torch.int64), checks.CTCInputError, "input_lengths has 2 rows"),
-    (1, torch.full((3, 3), 9), checks.CTCInputError, r"targets\[0, 0\] = 9"),
+    (2, torch.zeros(2, dtype=torch.int64), contract.CTCInputError, "input_lengths has 2 rows"),
+    (1, torch.full((3, 3), 9), contract.CTCInputError, r"targets\[0, 0\] = 9"),
 ])
 def test_errors(place, value, error, text):
     batch = _batch()

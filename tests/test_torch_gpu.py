@@ -12,7 +12,8 @@ import cases
 import regimes
 from comparing import assert_contract, assert_exact_zero, assert_gradient, assert_loss
 from ctc_shim import CTCInputError, InfeasibleTargetError, reference, torch_ctc_loss
-from ctc_shim.kernels import cuda, native, torch_cuda, torch_linker, torch_loop
+from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.torch import loop, on_gpu, operators
 from fake_cuda import FakeCuda
 
 
@@ -26,8 +27,8 @@ def fake():
 def gpu(fake, monkeypatch):
     """The kernel of CUDA tensors for tensors of the host."""
     launches = fake.fake.fake_launches()
-    monkeypatch.setattr(torch_linker, "_computed", torch_cuda.compute)
-    monkeypatch.setattr(torch_linker, "_on_gpu", lambda tensor: True)
+    monkeypatch.setattr(operators, "_computed", on_gpu.compute)
+    monkeypatch.setattr(operators, "_on_gpu", lambda tensor: True)
     yield fake
     assert fake.fake.fake_launches() >= launches
 
@@ -133,8 +134,8 @@ def test_the_second_derivative_stays_on_the_device():
     """On the meta device, which refuses to meet tensors of the host."""
     logits, direction = torch.zeros(2, 5, 3, device="meta"), torch.zeros(2, 5, 3, device="meta")
     targets, lengths = torch.ones(2, 2, dtype=torch.int64, device="meta"), torch.ones(2, dtype=torch.int64, device="meta")
-    answerable = torch_loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths, "zero")
-    found = torch_loop.hessian_product(logits, direction, answerable, targets, lengths, lengths, 0, True, False)
+    answerable = loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths, "zero")
+    found = loop.hessian_product(logits, direction, answerable, targets, lengths, lengths, 0, True, False)
     assert found.device.type == "meta" and found.shape == logits.shape
 
 
@@ -154,7 +155,7 @@ def test_a_failed_launch_names_the_error(gpu):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_without_a_launcher_the_kernel_for_cpus_computes(dtype, monkeypatch):
-    monkeypatch.setattr(cuda, "_loaded", [None])
+    monkeypatch.setattr(gpu_kernel, "_loaded", [None])
     for c in cases.random_cases():
         assert_contract(*_run(c, getattr(torch, dtype)), _want(c, getattr(torch, dtype)), c, dtype)
     loss, gradient = _run(regimes.case("random"), torch.bfloat16)
@@ -179,9 +180,9 @@ def test_the_operators_serve_cuda_tensors():
 
 
 def test_no_driver_is_said_once(monkeypatch):
-    monkeypatch.setattr(cuda, "_loaded", [])
-    monkeypatch.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(native.MissingKernelWarning, match="no CUDA driver"):
+    monkeypatch.setattr(gpu_kernel, "_loaded", [])
+    monkeypatch.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
+    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver"):
         _run(regimes.case("random", T=20, S=8), torch.float32)
     _run(regimes.case("random", T=20, S=8), torch.float32)
 

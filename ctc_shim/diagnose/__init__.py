@@ -4,9 +4,9 @@ Nothing here raises for a bad batch: everything found stands in the report, with
 """
 import numpy as np
 
-from .. import checks, reference
-from .arguments import cut_trailing_blanks, read
-from .report import BatchReport
+from ctc_shim import contract, reference
+from ctc_shim.diagnose.arguments import cut_trailing_blanks, read
+from ctc_shim.diagnose.report import BatchReport
 
 BLANK_SHARE = 0.99  # of the frames, from which on a network is said to say nothing but blanks
 
@@ -43,7 +43,7 @@ def check_batch(logits, targets, input_lengths, target_lengths, blank=0, *, time
     >>> report.well, report.findings[0].message
     (False, '3 labels, 1 of them a repeat, need 4 frames, there are 3: 1 missing')
     """
-    blank = -1 if keras else checks.check_blank(blank)
+    blank = -1 if keras else contract.check_blank(blank)
     scores = None if logits is None else np.asarray(logits)
     if scores is not None and scores.ndim == 3:
         scores = scores.swapaxes(0, 1) if time_major else scores
@@ -69,7 +69,7 @@ def check_batch(logits, targets, input_lengths, target_lengths, blank=0, *, time
 def _rows(report, columns, blank):
     """The checks of each row by itself; (N,) True where the loss would accept the row."""
     T, C, S = (report.sizes[name] for name in "TCS")
-    repeats = checks.adjacent_repeats(columns.targets, columns.target_lengths)
+    repeats = contract.adjacent_repeats(columns.targets, columns.target_lengths)
     good = columns.whole.copy()
     for n, (t_n, s_n, again) in enumerate(zip(*(array.tolist() for array in (columns.input_lengths, columns.target_lengths,
                                                                             repeats)))):

@@ -12,8 +12,8 @@ import warnings
 
 import numpy as np
 
-from .. import checks
-from . import check_batch
+from ctc_shim import contract
+from ctc_shim.diagnose import check_batch
 
 NAMES = ("the_labels", "input_length", "label_length")
 
@@ -205,5 +205,5 @@ def _act(report, when, on_error):
         return
     text = "%s: %s" % (when, report)
     if on_error == "raise" and not report.well:
-        raise checks.CTCInputError(text)
+        raise contract.CTCInputError(text)
     warnings.warn(text, CTCBatchWarning, stacklevel=3)

@@ -12,9 +12,9 @@ import warnings
 
 import wrapt
 
-from .. import checks
-from .bindings import Bindings
-from .mends import BACKEND, Mends
+from ctc_shim import contract
+from ctc_shim.patching.ledger import Bindings
+from ctc_shim.keras_patch.keras_sources import BACKEND, Mends
 
 _bindings = Bindings()
 _mends = Mends()
@@ -109,7 +109,7 @@ def _arm():
 
 def _when_loaded(backend):
     if _state["armed"] and hasattr(backend, "T"):
-        from . import replacements
+        from ctc_shim.keras_patch import replacements
 
         _mends.backend_loaded(backend)
         _bindings.do(backend, replacements.make(backend, lambda: _state["infeasible"]))
@@ -117,15 +117,15 @@ def _when_loaded(backend):
 
 def _policy_of_the_environment():
     policy = os.environ.get("CTC_SHIM_INFEASIBLE")
-    if policy and policy not in checks.POLICIES:
+    if policy and policy not in contract.POLICIES:
         raise ValueError("the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
-                         % (", ".join(checks.POLICIES), policy))
+                         % (", ".join(contract.POLICIES), policy))
     return policy
 
 
 def _set_policy(infeasible):
     if infeasible:
-        checks.check_policy(infeasible)
+        contract.check_policy(infeasible)
         _state["infeasible"] = infeasible
 
 

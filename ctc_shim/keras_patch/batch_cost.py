@@ -7,11 +7,11 @@ import re
 
 import numpy as np
 
-from .. import checks
-from ..family_op import LossOp
-from ..kernels import host
-from ..loss import ctc_loss
-from .arguments import lengths
+from ctc_shim import contract
+from ctc_shim.symbolic.family_op import LossOp
+from ctc_shim.native import host
+from ctc_shim.loss import ctc_loss
+from ctc_shim.keras_patch.arguments import lengths
 
 
 def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
@@ -36,8 +36,8 @@ def compute(labels, probabilities, input_length, label_length, epsilon, infeasib
     """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
     try:
         _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream)
-    except checks.CTCInputError as error:
-        raise (BatchCostInfeasibleError if isinstance(error, checks.InfeasibleTargetError) else BatchCostInputError)(str(error))
+    except contract.CTCInputError as error:
+        raise (BatchCostInfeasibleError if isinstance(error, contract.InfeasibleTargetError) else BatchCostInputError)(str(error))
 
 
 def _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream):
@@ -63,7 +63,7 @@ KERAS_WORDS = {"target_lengths": "label_length", "input_lengths": "input_length"
                "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')"}
 
 
-class BatchCostInputError(checks.CTCInputError):
+class BatchCostInputError(contract.CTCInputError):
     """A CTCInputError that calls the arguments as Keras does."""
 
     def __init__(self, *report):
@@ -71,7 +71,7 @@ class BatchCostInputError(checks.CTCInputError):
         self.args = (re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),)
 
 
-class BatchCostInfeasibleError(BatchCostInputError, checks.InfeasibleTargetError):
+class BatchCostInfeasibleError(BatchCostInputError, contract.InfeasibleTargetError):
     """A target that needs more frames than there are."""
 
 
@@ -84,14 +84,14 @@ class BatchCostOp(LossOp):
     @staticmethod
     def register(made):
         """The rewrite, and the faces of PyTensor's linkers."""
-        from .. import rewrites
+        from ctc_shim.symbolic import rewrites
 
         rewrites.register(made)
         if made.library.package == "pytensor":
-            from ..kernels import jax_host, torch_host
-            from . import numba_face
+            from ctc_shim.symbolic.linkers import jax_callback, torch_callback
+            from ctc_shim.keras_patch import batch_cost_numba
 
-            for linker in (jax_host, numba_face, torch_host):
+            for linker in (jax_callback, batch_cost_numba, torch_callback):
                 linker.register_when_loaded(made)
 
     def _by_row(self, values):

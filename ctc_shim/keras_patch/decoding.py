@@ -3,10 +3,10 @@ import importlib
 
 import numpy as np
 
-from .. import checks
-from ..decode import ctc_beam_search_decode, ctc_greedy_decode
-from ..library import package_of
-from .arguments import epsilon, keras_version, lengths
+from ctc_shim import contract
+from ctc_shim.decode import ctc_beam_search_decode, ctc_greedy_decode
+from ctc_shim.symbolic.library import package_of
+from ctc_shim.keras_patch.arguments import epsilon, keras_version, lengths
 
 HAS_TOP_PATHS, HAS_MERGE_REPEATED = (1, 1, 0), (2, 2, 5)  # the Keras from which on ctc_decode takes these
 
@@ -34,7 +34,7 @@ def make(backend):
             functions of ctc_shim, K.ctc_batch_cost among them, take dense labels and need none of this.
         """
         T, sparse = backend.T, _sparse(backend)
-        labels = checks.check_axes("ctc_label_dense_to_sparse: labels", T.as_tensor_variable(labels), 2)
+        labels = contract.check_axes("ctc_label_dense_to_sparse: labels", T.as_tensor_variable(labels), 2)
         counts = lengths("ctc_label_dense_to_sparse: label_lengths", T.as_tensor_variable(label_lengths))
         counts = T.clip(counts, 0, labels.shape[1])
         row, column = T.lt(T.arange(labels.shape[1]).dimshuffle("x", 0), counts.dimshuffle(0, "x")).nonzero()
@@ -119,7 +119,7 @@ def _decoded(scores, frames, greedy, beam_width, top_paths, merge_repeated):
 
 def _on_arrays(backend, y_pred, input_length, *options):
     """At once; the results are shared variables, for scripts that take them with K.get_value as for those that call K.eval."""
-    y_pred = checks.check_axes("ctc_decode: y_pred", np.asarray(y_pred), 3)
+    y_pred = contract.check_axes("ctc_decode: y_pred", np.asarray(y_pred), 3)
     y_pred = y_pred.astype("float64" if y_pred.dtype == np.float64 else "float32")
     frames = lengths("ctc_decode: input_length", np.asarray(input_length))
     with np.errstate(divide="ignore", invalid="ignore"):  # of padding, whatever it holds
@@ -132,7 +132,7 @@ def _on_arrays(backend, y_pred, input_length, *options):
 
 def _in_a_graph(backend, y_pred, input_length, *options):
     T = backend.T
-    y_pred = checks.check_axes("ctc_decode: y_pred", T.as_tensor_variable(y_pred), 3)
+    y_pred = contract.check_axes("ctc_decode: y_pred", T.as_tensor_variable(y_pred), 3)
     if y_pred.dtype not in ("float32", "float64"):
         y_pred = T.cast(y_pred, "float32")
     frames = lengths("ctc_decode: input_length", T.as_tensor_variable(input_length))

@@ -3,11 +3,11 @@
 Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of them: ctc_path_probs,
 ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of stock's recursion.
 """
-from .. import checks
-from ..library import library_of
-from . import decoding
-from .arguments import check_lengths, epsilon
-from .batch_cost import BatchCostOp
+from ctc_shim import contract
+from ctc_shim.symbolic.library import library_of
+from ctc_shim.keras_patch import decoding
+from ctc_shim.keras_patch.arguments import check_lengths, epsilon
+from ctc_shim.keras_patch.batch_cost import BatchCostOp
 
 
 def make(backend, policy):
@@ -42,10 +42,10 @@ def make(backend, policy):
             CTC(softmax(ln(y_pred + epsilon))), as Keras computes it on TensorFlow.
         """
         T = backend.T
-        y_pred = checks.check_axes("ctc_batch_cost: y_pred", T.as_tensor_variable(y_pred), 3)
+        y_pred = contract.check_axes("ctc_batch_cost: y_pred", T.as_tensor_variable(y_pred), 3)
         if y_pred.dtype not in ("float32", "float64"):
             y_pred = T.cast(y_pred, "float32")
-        y_true = checks.check_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
+        y_true = contract.check_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
         input_length = check_lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
         label_length = check_lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
         op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
@@ -62,8 +62,8 @@ def make(backend, policy):
             Labels, all of them valid.
         """
         T = backend.T
-        predict = checks.check_axes("ctc_cost: predict", T.as_tensor_variable(predict), 2)
-        labels = checks.check_axes("ctc_cost: Y", T.as_tensor_variable(Y), 1)
+        predict = contract.check_axes("ctc_cost: predict", T.as_tensor_variable(predict), 2)
+        labels = contract.check_axes("ctc_cost: Y", T.as_tensor_variable(Y), 1)
         frames, count = (T.stack([value.shape[0]]) for value in (predict, labels))
         return ctc_batch_cost(labels.dimshuffle("x", 0), predict.dimshuffle("x", 0, 1), frames, count)[0, 0]
 

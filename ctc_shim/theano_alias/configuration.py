@@ -1,5 +1,5 @@
 """theano.config: the library's own configuration, with Theano's dotted sections and the few options only it had."""
-from .server import config as library_config
+from ctc_shim.theano_alias.server import config as library_config
 
 # Options of Theano that its successors dropped, with the value that says what is true here.
 DROPPED = {"device": "cpu", "init_gpu_device": "", "force_device": False, "experimental__local_alloc_elemwise": True}

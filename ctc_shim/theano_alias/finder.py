@@ -3,8 +3,8 @@ import importlib
 import importlib.machinery
 import sys
 
-from .mending import MendingFinder
-from .names import MODULES
+from ctc_shim.patching.source_transformers import MendingFinder
+from ctc_shim.theano_alias.names import MODULES
 
 
 class AliasFinder(object):
@@ -18,7 +18,7 @@ class AliasFinder(object):
         return importlib.machinery.ModuleSpec(fullname, self, origin="ctc_shim.theano_alias", is_package=True)
 
     def create_module(self, spec):
-        from .modules import AliasModule
+        from ctc_shim.theano_alias.modules import AliasModule
         return AliasModule(spec.name, "Served by ctc_shim.theano_alias.")
 
     def exec_module(self, module):
@@ -43,7 +43,7 @@ class NumbaFinder(object):
 class _NumbaLoader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module):
         super(_NumbaLoader, self).exec_module(module)
-        importlib.import_module(__package__ + ".numba_face")
+        importlib.import_module("ctc_shim.theano_alias.tuning.numba_kernels")
 
 
 def _not_served(fullname):
@@ -95,18 +95,19 @@ class State(object):
         return root == "theano" or (root == "keras" and name not in self.loaded_before)
 
     def start_library(self):
-        from . import blas, linker, server
+        from ctc_shim.theano_alias import server
+        from ctc_shim.theano_alias.tuning import blas, default_linker
         self.saved_config = {"floatX": server.config.floatX, "linker": server.config.linker}
-        linker.choose(server)
+        default_linker.choose(server)
         blas.choose(server)  # stays when the alias goes: nothing that is compiled later is the worse for it
         for name in ("memory_order", "scan_vm"):  # their rewrites must be there before a function is compiled
-            importlib.import_module(__package__ + "." + name)
+            importlib.import_module("ctc_shim.theano_alias.tuning." + name)
         if NumbaFinder.HOOKED in sys.modules:
-            importlib.import_module(__package__ + ".numba_face")
+            importlib.import_module("ctc_shim.theano_alias.tuning.numba_kernels")
 
     def _restore_config(self):
         if self.saved_config:
-            from . import server
+            from ctc_shim.theano_alias import server
             for name, value in self.saved_config.items():
                 setattr(server.config, name, value)
         self.saved_config = {}

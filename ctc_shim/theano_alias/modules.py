@@ -2,7 +2,7 @@
 import importlib
 import types
 
-from .names import ELSEWHERE, MODULES, NAMES, submodules
+from ctc_shim.theano_alias.names import ELSEWHERE, MODULES, NAMES, submodules
 
 MISSING = object()
 
@@ -40,7 +40,7 @@ def resolve(entry):
     """'nnet:relu' -> a stand-in of this package; 'tensor.abs' -> the library's own."""
     if ":" in entry:
         file, name = entry.split(":")
-        return getattr(importlib.import_module("." + file, __package__), name)
+        return getattr(importlib.import_module("ctc_shim.theano_alias." + file), name)
     for path in (entry,) + ELSEWHERE.get(entry, ()):
         value = library_value(path)
         if value is not MISSING:
@@ -49,7 +49,7 @@ def resolve(entry):
 
 
 def library_value(path):
-    from . import server
+    from ctc_shim.theano_alias import server
     value = server.lib
     for step in path.split("."):
         value = getattr(value, step, MISSING)
@@ -59,7 +59,7 @@ def library_value(path):
 
 
 def _from_module(module, name):
-    from . import server
+    from ctc_shim.theano_alias import server
     try:
         return getattr(server.part(module), name, MISSING) if module else MISSING
     except ImportError:
@@ -68,7 +68,7 @@ def _from_module(module, name):
 
 def library_module(module):
     """The library's module that a theano module falls through to, or None."""
-    from . import server
+    from ctc_shim.theano_alias import server
     path = MODULES[module]
     if path is None:
         return None
@@ -79,7 +79,7 @@ def library_module(module):
 
 
 def explain(name):
-    from . import server
+    from ctc_shim.theano_alias import server
     return ("%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the names legacy Keras "
             "uses. If you need this one, ask at the ctc-shim issue tracker, or uninstall the alias and use Theano itself"
             % (name, server.lib.__name__, server.lib.__version__))

@@ -44,19 +44,19 @@ MODULES = {
     "theano.scan_module.scan_utils": "scan.utils",
 }
 
-NNET = {name: "nnet:" + name for name in (
+NNET = {name: "ops.nnet:" + name for name in (
     "sigmoid", "ultra_fast_sigmoid", "hard_sigmoid", "softplus", "softsign", "relu", "elu", "selu", "softmax",
     "logsoftmax", "binary_crossentropy", "sigmoid_binary_crossentropy", "categorical_crossentropy")}
-CONV = {name: "conv:" + name for name in (
+CONV = {name: "ops.conv:" + name for name in (
     "conv2d", "conv3d", "conv2d_transpose", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights",
     "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights")}
-LOOPS = {name: "looping:" + name for name in ("scan", "map", "reduce", "foldl", "foldr")}
+LOOPS = {name: "ops.looping:" + name for name in ("scan", "map", "reduce", "foldl", "foldr")}
 
 NAMES = {
     "theano": dict(LOOPS, **{
         "__version__": "version:THEANO_VERSION",
         "config": "configuration:config",
-        "function": "compiling:function",
+        "function": "ops.compiling:function",
         "Op": "graph.op.Op",
         "Apply": "graph.basic.Apply",
         "Variable": "graph.basic.Variable",
@@ -69,33 +69,33 @@ NAMES = {
         "inv": "tensor.reciprocal",
         "fill": "tensor.second",
         "sgn": "tensor.sign",
-        "stack": "tensor_functions:stack",
-        "flatten": "tensor_functions:flatten",
-        "tile": "tensor_functions:tile",
-        "clip": "tensor_functions:clip",
-        "batched_dot": "tensor_functions:batched_dot",
-        "batched_tensordot": "tensor_functions:batched_tensordot",
-        "unbroadcast": "shapes:unbroadcast",
-        "addbroadcast": "shapes:addbroadcast",
-        "patternbroadcast": "shapes:patternbroadcast",
+        "stack": "ops.tensor_functions:stack",
+        "flatten": "ops.tensor_functions:flatten",
+        "tile": "ops.tensor_functions:tile",
+        "clip": "ops.tensor_functions:clip",
+        "batched_dot": "ops.tensor_functions:batched_dot",
+        "batched_tensordot": "ops.tensor_functions:batched_tensordot",
+        "unbroadcast": "ops.shapes:unbroadcast",
+        "addbroadcast": "ops.shapes:addbroadcast",
+        "patternbroadcast": "ops.shapes:patternbroadcast",
         "grad": "gradient.grad",
     },
-    "theano.tensor.extra_ops": {"to_one_hot": "tensor_functions:to_one_hot"},
+    "theano.tensor.extra_ops": {"to_one_hot": "ops.tensor_functions:to_one_hot"},
     "theano.tensor.nnet": dict(NNET, **CONV),
     "theano.tensor.nnet.nnet": NNET,
-    "theano.tensor.nnet.conv": {"conv2d": "conv:conv2d"},
-    "theano.tensor.nnet.conv3d2d": {"conv3d": "conv:conv3d2d"},
-    "theano.tensor.nnet.bn": {name: "batchnorm:" + name for name in (
+    "theano.tensor.nnet.conv": {"conv2d": "ops.conv:conv2d"},
+    "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
+    "theano.tensor.nnet.bn": {name: "ops.batchnorm:" + name for name in (
         "batch_normalization", "batch_normalization_train", "batch_normalization_test")},
-    "theano.tensor.nnet.abstract_conv": dict(CONV, **{name: "conv:" + name for name in (
+    "theano.tensor.nnet.abstract_conv": dict(CONV, **{name: "ops.conv:" + name for name in (
         "AbstractConv2d_gradInputs", "AbstractConv3d_gradInputs", "AbstractConv2d_gradWeights",
         "AbstractConv3d_gradWeights", "bilinear_upsampling")}),
-    "theano.tensor.signal.pool": {name: "pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")},
-    "theano.tensor.signal.downsample": {"max_pool_2d": "pool:pool_2d"},
-    "theano.tensor.shared_randomstreams": {"RandomStreams": "rng:MRG_RandomStreams"},
-    "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "rng:MRG_RandomStreams"},
-    "theano.sandbox.softsign": {"softsign": "nnet:softsign"},
-    "theano.ifelse": {"ifelse": "compiling:ifelse", "IfElse": "conditional.op.IfElse"},
+    "theano.tensor.signal.pool": {name: "ops.pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")},
+    "theano.tensor.signal.downsample": {"max_pool_2d": "ops.pool:pool_2d"},
+    "theano.tensor.shared_randomstreams": {"RandomStreams": "ops.rng:MRG_RandomStreams"},
+    "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "ops.rng:MRG_RandomStreams"},
+    "theano.sandbox.softsign": {"softsign": "ops.nnet:softsign"},
+    "theano.ifelse": {"ifelse": "ops.compiling:ifelse", "IfElse": "conditional.op.IfElse"},
     "theano.sparse": {"SparseType": "sparse.SparseTensorType"},
     "theano.sparse.basic": {"SparseType": "sparse.SparseTensorType"},
     "theano.scan_module.scan_utils": LOOPS,

@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import backend as K  # noqa: E402
 
-from ctc_shim import compare  # noqa: E402
+from ctc_shim.commands import compare  # noqa: E402
 
 y_pred, labels, frames, counts = compare.items()
 cost = K.ctc_batch_cost(K.constant(labels, dtype="int32"), K.constant(y_pred), K.constant(frames, dtype="int32"),

@@ -4,7 +4,7 @@ From the root of the repository: PYTHONPATH=.:tests python -m data.make_doctor
 """
 import json
 
-from ctc_shim import proofs
+from ctc_shim.commands import proofs
 
 from . import load
 

@@ -3,14 +3,14 @@ import cases
 import regimes
 from comparing import assert_contract
 from ctc_shim import reference
-from ctc_shim.kernels import cuda, native
+from ctc_shim.native import gpu_kernel, kernel_library
 from fake_cuda import FakeCuda
 
-native.variant_path = lambda name: None  # build it here, with the sanitizers
+kernel_library.variant_path = lambda name: None  # build it here, with the sanitizers
 done = 0
 with FakeCuda() as gpu:
     for c in cases.all_cases() + cases.error_cases() + [regimes.case("x15", S=S, T=150, C=4) for S in (31, 32, 33, 64, 70)]:
-        for kind in cuda.KINDS:
+        for kind in gpu_kernel.KINDS:
             for cells in (0, 1):
                 loss, gradient = gpu.compute(c, kind, cells=cells, wide=(done % 2 == 0,) * 3)
                 if c.error is None and kind == "float64":

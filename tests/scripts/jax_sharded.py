@@ -10,11 +10,11 @@ from comparing import assert_gradient, assert_loss
 from ctc_shim import jax_ctc_loss, reference
 
 if sys.argv[1:] == ["cuda"]:
-    from ctc_shim.kernels import jax_call, jax_ffi
+    from ctc_shim.jax import custom_call, ffi
     from fake_cuda import FakeCuda
 
-    assert jax_ffi.register_on_cuda(FakeCuda().__enter__().library, "cpu", ("-DCTC_SHIM_STREAM=1",))
-    jax_call.kernels = lambda: {"cpu": jax_ffi.call_on_cuda}
+    assert ffi.register_on_cuda(FakeCuda().__enter__().library, "cpu", ("-DCTC_SHIM_STREAM=1",))
+    custom_call.kernels = lambda: {"cpu": ffi.call_on_cuda}
 
 COLLECTIVE = re.compile(r"all-gather|all-reduce|all-to-all|collective|reduce-scatter")
 

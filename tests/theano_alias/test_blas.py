@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ctc_shim.theano_alias import blas
+from ctc_shim.theano_alias.tuning import blas
 
 BY_WHEEL = bool(blas.flags())
 

@@ -4,7 +4,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias import conv, conv_kernels as kernels
+from ctc_shim.theano_alias.ops import conv, conv_kernels as kernels
 from ctc_shim.theano_alias.server import lib, pt
 
 CASES = [  # image, kernel, strides, pads, dilation, groups, channels in and out of a group

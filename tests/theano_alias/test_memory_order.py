@@ -8,7 +8,8 @@ import pytest
 if not importlib.util.find_spec("pytensor"):
     pytest.skip("another library serves the alias: it has no such mode", allow_module_level=True)
 
-from ctc_shim.theano_alias import conv, conv_ops, memory_order, numba_face, pool  # noqa: E402, F401
+from ctc_shim.theano_alias.ops import conv, conv_ops, pool
+from ctc_shim.theano_alias.tuning import memory_order, numba_kernels  # noqa: E402, F401
 from ctc_shim.theano_alias.server import lib, pt  # noqa: E402
 
 MODES = {"numba": "NUMBA", "c": lib.compile.mode.Mode("cvm", "fast_run"), "plain": lib.compile.mode.Mode("py", "fast_run")}

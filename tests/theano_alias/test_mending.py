@@ -1,13 +1,13 @@
 """Keras' sources, mended: one case for each thing that new Pythons, numpy 2 or h5py 3 took away."""
 import pytest
 
-from ctc_shim.theano_alias import mend_helpers
-from ctc_shim.theano_alias.mending import TRIGGERS, mend
+from ctc_shim.patching import source_helpers
+from ctc_shim.patching.source_transformers import TRIGGERS, mend
 
 
 def run(source, **names):
     assert TRIGGERS.search(source), "a module with this line would not be mended"
-    space = dict(names, ctc_shim_mend=mend_helpers)
+    space = dict(names, ctc_shim_mend=source_helpers)
     exec(mend(source, "<keras>"), space)
     return space
 

@@ -4,8 +4,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias import pool as pooling
-from ctc_shim.theano_alias import pool_kernels as kernels
+from ctc_shim.theano_alias.ops import pool as pooling
+from ctc_shim.theano_alias.ops import pool_kernels as kernels
 from ctc_shim.theano_alias.server import lib, pt
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias import mrg31k3p, rng
+from ctc_shim.theano_alias.ops import mrg31k3p, rng
 from ctc_shim.theano_alias.server import lib, pt
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias import batchnorm, compiling, looping, nnet, shapes, tensor_functions as functions
+from ctc_shim.theano_alias.ops import batchnorm, compiling, looping, nnet, shapes, tensor_functions as functions
 from ctc_shim.theano_alias.server import config, lib, pt
 
 RNG = np.random.RandomState(0)

@@ -112,7 +112,7 @@ inline Double exponent_of(const Double &x) {
 template <class T> void prefetch(const T *, const Int &, const Mask &) {}
 inline void settle() {}
 
-#include "../../ctc_shim/kernels/ctc.cu"
+#include "../../ctc_shim/csrc/cuda/loss.cu"
 
 // One launch of a kernel, by its name in ctc.cu; false for a name that is not there.
 template <int K> bool chains(const ctc_batch &b) {

@@ -1,1 +1,0 @@
-"""The fused kernels (ctc.c for CPUs) and one thin face for each way to call them."""

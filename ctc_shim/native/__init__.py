@@ -1,0 +1,1 @@
+"""The compiled kernels: built, found, loaded and called."""

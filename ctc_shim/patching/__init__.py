@@ -1,0 +1,1 @@
+"""What every patch of this package is made with."""

@@ -1,0 +1,1 @@
+"""How our Ops are lowered by each linker: C, Numba, JAX and PyTorch."""

@@ -1,0 +1,136 @@
+"""CTCLoss, one fused Op for the whole family: the loss, and when asked its gradient from the same pass.
+
+The class is built once for each library (the base class and a few names differ, see library.py). A node computes the loss
+alone, or with `with_gradient` the loss and the gradient; the latter takes the upstream gradient (N,) as a fifth input and
+folds it in while writing, so that no second pass over (N, T, C) is needed. Differentiating a loss adds the second node, and
+a rewrite then lets it serve both: one pass in the compiled function.
+"""
+import numpy as np
+
+from ctc_shim import contract
+from ctc_shim.symbolic.family_op import LossOp
+from ctc_shim.native import host
+from ctc_shim.symbolic.linkers import c_linker
+from ctc_shim.symbolic.library import library_of
+from ctc_shim.symbolic.second_order import CTCSecondOrderOp
+
+
+class CTCLoss(object):
+    """CTC as an Op that returns the loss and its gradient.
+
+    Parameters
+    ----------
+    blank : int
+    normalize : bool
+    infeasible : {"inf", "zero", "raise", "tensorflow"}
+    time_major : bool
+        All as in `ctc_shim.ctc_loss`.
+
+    Examples
+    --------
+    >>> loss, gradient = CTCLoss(blank=-1)(logits, targets, input_lengths, target_lengths)  # doctest: +SKIP
+    """
+
+    def __init__(self, blank=0, normalize=True, infeasible="inf", time_major=False):
+        contract.check_policy(infeasible)
+        self.parameters = (contract.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+
+    def __call__(self, logits, targets, input_lengths, target_lengths):
+        """Symbolic (N,) loss and its gradient, shaped as `logits`; arguments as in `ctc_shim.ctc_loss`."""
+        return CTCLossOp.of(library_of(logits), *self.parameters, True)(
+            logits, targets, input_lengths, target_lengths, return_list=True)
+
+    def __repr__(self):
+        return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
+
+
+class CTCLossOp(LossOp):
+    """The Op of every library."""
+
+    PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
+    BASE = "COp"
+
+    @staticmethod
+    def register(made):
+        """The rewrite, and the faces of the linkers that are not C."""
+        from ctc_shim.symbolic import rewrites
+
+        rewrites.register(made)
+        if made.library.package == "pytensor":
+            from ctc_shim.symbolic.linkers import jax_linker, numba_linker, torch_linker
+
+            for linker in (jax_linker, numba_linker, torch_linker):
+                linker.register_when_loaded(made)
+
+    def _by_row(self, values):
+        """(N,) values along the sequences of the gradient."""
+        return values.dimshuffle(*(("x", 0, "x") if self.time_major else (0, "x", "x")))
+
+    # ---- the node
+
+    def make_node(self, logits, targets, input_lengths, target_lengths, upstream=None):
+        T = self.library.tensor
+        inputs = node_inputs(self.library, logits, targets, input_lengths, target_lengths)
+        logits = inputs[0]
+        outputs = [T.vector(dtype=logits.dtype)]
+        if self.with_gradient:
+            outputs.append(logits.type())
+            if upstream is not None:
+                inputs.append(T.cast(self.library.as_tensor_variable(upstream), logits.dtype))
+        return self.library.Apply(self, inputs, outputs)
+
+    def infer_shape(self, *arguments):
+        shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        return [(shapes[0][1 if self.time_major else 0],)] + [shapes[0]] * self.with_gradient
+
+    # ---- the numbers
+
+    def perform(self, node, inputs, outputs, *unused):
+        dtype = node.inputs[0].dtype
+        scores = inputs[0]
+        loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
+        gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
+        host.compute(scores, inputs[1], inputs[2], inputs[3], self.blank, self.normalize, self.infeasible, self.time_major,
+                     loss, gradient, upstream=inputs[4] if len(inputs) > 4 else None)
+
+    def c_code(self, node, name, inputs, outputs, sub):
+        return c_linker.code(self, inputs, outputs, node.inputs[0].dtype, sub["fail"])
+
+    def c_support_code(self, **unused):
+        return c_linker.support_code()
+
+    def c_code_cache_version(self):
+        return c_linker.cache_version()
+
+    # ---- derivatives
+
+    def _second_order(self, inputs, cotangent):
+        """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor 3, elsewhere the symbolic graph."""
+        op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
+        inputs = inputs[:4] + [cotangent] + inputs[4:]
+        return op(*inputs, return_list=True) if CTCSecondOrderOp.serves(self.library) else op.as_graph(*inputs)
+
+
+def node_inputs(lib, logits, targets, input_lengths, target_lengths):
+    """The four arguments as symbolic variables: scores as they are, the integers as int64."""
+    logits = _symbol(lib, "logits", logits, 3, ("float32", "float64"))
+    return [logits] + [lib.tensor.cast(_symbol(lib, name, value, ndim, INTEGERS), "int64") for name, value, ndim in
+                       (("targets", targets, 2), ("input_lengths", input_lengths, 1), ("target_lengths", target_lengths, 1))]
+
+
+def _symbol(lib, name, value, ndim, dtypes):
+    value = contract.check_axes(name, lib.as_tensor_variable(value), ndim)
+    if value.dtype not in dtypes:
+        raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
+    return value
+
+
+INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
+
+
+def _storage(cell, shape, dtype):
+    """The output array of a previous call where it still fits: a fresh one costs more than the gradient itself."""
+    old = cell[0]
+    if not (isinstance(old, np.ndarray) and old.shape == tuple(shape) and old.dtype == dtype and old.flags.carray):
+        cell[0] = np.empty(shape, dtype=dtype)
+    return cell[0]

@@ -1,0 +1,1 @@
+"""The functions of Theano that PyTensor lacks or defines differently."""

@@ -1,0 +1,74 @@
+"""theano.tensor.nnet.bn: batch normalisation as plain expressions."""
+from ctc_shim.theano_alias.server import pt
+
+
+def _axes(axes, ndim):
+    """The normalised axes and the others: ((0, 2, 3), [1]) for 'spatial' and four dimensions."""
+    if axes == "per-activation":
+        axes = (0,)
+    elif axes == "spatial":
+        axes = (0,) + tuple(range(2, ndim))
+    axes = tuple(sorted(int(a) for a in axes))
+    if not axes or axes[0] < 0 or axes[-1] >= ndim:
+        raise ValueError("axes should be 'per-activation', 'spatial' or axes of a %d-dimensional tensor, got %s"
+                         % (ndim, (axes,)))
+    return axes, [a for a in range(ndim) if a not in axes]
+
+
+def _spread(parameter, ndim, others):
+    """(C,) -> (1, C, 1, 1): a parameter without the normalised axes, made to broadcast against the input."""
+    parameter = pt.as_tensor_variable(parameter)
+    if parameter.ndim == ndim:
+        return parameter
+    if parameter.ndim != len(others):
+        raise ValueError("a batch normalisation parameter must have %d or %d dimensions, got %d"
+                         % (len(others), ndim, parameter.ndim))
+    pattern = ["x"] * ndim
+    for i, axis in enumerate(others):
+        pattern[axis] = i
+    return parameter.dimshuffle(pattern)
+
+
+def _epsilon(epsilon, x):
+    if epsilon < 1e-5 * (1 - 1e-6):
+        raise ValueError("epsilon must be at least 1e-5, got %s" % epsilon)
+    return pt.constant(epsilon, dtype=x.dtype)
+
+
+def batch_normalization_train(inputs, gamma, beta, axes="per-activation", epsilon=1e-4, running_average_factor=0.1,
+                              running_mean=None, running_var=None):
+    """-> out, mean, 1 / std of this batch; then the new running mean and variance if the old ones are given.
+
+    All but `out` are shaped as gamma is: without the normalised axes, or with length 1 there.
+    """
+    x = pt.as_tensor_variable(inputs)
+    axes, others = _axes(axes, x.ndim)
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be given or both be None")
+    mean = x.mean(axes, keepdims=True)
+    centred = x - mean
+    var = (centred ** 2).mean(axes, keepdims=True)
+    invstd = 1 / pt.sqrt(var + _epsilon(epsilon, x))
+    out = centred * (_spread(gamma, x.ndim, others) * invstd) + _spread(beta, x.ndim, others)
+    results = [mean, invstd]
+    if running_mean is not None:
+        size = pt.cast(pt.prod(x.shape) / pt.prod(mean.shape), x.dtype)
+        keep = 1 - running_average_factor
+        results.append(_spread(running_mean, x.ndim, others) * keep + mean * running_average_factor)
+        results.append(_spread(running_var, x.ndim, others) * keep
+                       + size / (size - 1) * var * running_average_factor)
+    if pt.as_tensor_variable(gamma).ndim != x.ndim:
+        results = [r.dimshuffle(others) for r in results]
+    return tuple([out] + results)
+
+
+def batch_normalization_test(inputs, gamma, beta, mean, var, axes="per-activation", epsilon=1e-4):
+    x = pt.as_tensor_variable(inputs)
+    axes, others = _axes(axes, x.ndim)
+    gamma, beta, mean, var = [_spread(p, x.ndim, others) for p in (gamma, beta, mean, var)]
+    return (x - mean) * (gamma / pt.sqrt(var + _epsilon(epsilon, x))) + beta
+
+
+def batch_normalization(inputs, gamma, beta, mean, std, mode="low_mem"):
+    """Older form: std is given and contains epsilon; `mode` only chose the memory Theano used."""
+    return (inputs - mean) * (gamma / std) + beta

@@ -1,0 +1,67 @@
+"""theano.tensor.nnet: activations and crossentropies, written as Theano wrote them (ties and gradients included)."""
+from ctc_shim.theano_alias.server import part, pt
+
+sigmoid = pt.sigmoid
+softplus = pt.softplus
+
+
+def softmax(x, axis=-1):
+    return part("tensor.special").softmax(pt.as_tensor_variable(x), axis=axis)
+
+
+def logsoftmax(x, axis=-1):
+    return part("tensor.special").log_softmax(pt.as_tensor_variable(x), axis=axis)
+
+
+def relu(x, alpha=0):
+    """max(x, alpha * x). The gradient at 0 is (1 + alpha) / 2, as in Theano: hence this formula and no switch."""
+    if isinstance(alpha, (int, float)) and alpha == 0:
+        return 0.5 * (x + abs(x))
+    alpha = pt.as_tensor_variable(alpha)
+    if alpha.dtype != x.dtype and "float" in x.dtype:
+        alpha = alpha.astype(x.dtype)
+    return 0.5 * (1 + alpha) * x + 0.5 * (1 - alpha) * abs(x)
+
+
+def elu(x, alpha=1):
+    return pt.switch(x > 0, x, alpha * pt.expm1(x))
+
+
+def selu(x):
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+def softsign(x):
+    return x / (1.0 + abs(x))
+
+
+def hard_sigmoid(x):
+    return pt.clip(x * _like(x, 0.2) + _like(x, 0.5), 0.0, 1.0)
+
+
+def ultra_fast_sigmoid(x):
+    """Theano approximated here; this is the sigmoid itself."""
+    return sigmoid(x)
+
+
+def _like(x, value):
+    """A constant of x's own float type, so that float32 stays float32."""
+    return pt.constant(value, dtype=x.dtype) if "float" in x.dtype else value
+
+
+def binary_crossentropy(output, target):
+    return -(target * pt.log(output) + (1.0 - target) * pt.log(1.0 - output))
+
+
+def sigmoid_binary_crossentropy(output, target):
+    return softplus(-abs(output)) + output * ((output > 0) - target)
+
+
+def categorical_crossentropy(coding_dist, true_dist):
+    """(N, C) probabilities, (N, C) probabilities or (N,) class numbers -> (N,)."""
+    if true_dist.ndim == coding_dist.ndim:
+        return -pt.sum(true_dist * pt.log(coding_dist), axis=coding_dist.ndim - 1)
+    if true_dist.ndim == coding_dist.ndim - 1 == 1:
+        return -pt.log(coding_dist[pt.arange(true_dist.shape[0]), true_dist])
+    raise TypeError("categorical_crossentropy: true_dist must have as many dimensions as coding_dist (%d) or, for a "
+                    "matrix, be a vector of class numbers; got %d" % (coding_dist.ndim, true_dist.ndim))

@@ -1,0 +1,143 @@
+"""theano.tensor.signal.pool over numpy (pool_kernels.py): an Op, its gradient, and the gradient of that."""
+from ctc_shim.theano_alias.ops import pool_kernels as kernels
+from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
+
+MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
+
+
+def pool_2d(input, ws=None, ignore_border=None, stride=None, pad=(0, 0), mode="max", ds=None, st=None, padding=None):
+    """Pool the last two axes. ignore_border=False also counts windows that are not whole."""
+    return _pool(2, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+
+
+def pool_3d(input, ws=None, ignore_border=None, stride=None, pad=(0, 0, 0), mode="max", ds=None, st=None, padding=None):
+    """Pool the last three axes."""
+    return _pool(3, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+
+
+def _pool(dims, x, window, ignore_border, stride, pad, mode):
+    x = pt.as_tensor_variable(x)
+    if window is None:
+        raise ValueError("pool: the window's size (ws) must be given")
+    window = tuple(int(w) for w in window)
+    stride = window if stride is None else tuple(int(s) for s in stride)
+    pad = tuple(int(p) for p in pad)
+    _check(dims, x, window, stride, pad, ignore_border, mode)
+    if mode == "average_inc_pad" and not ignore_border:
+        mode = "average_exc_pad"  # there is no padding then: partial windows average what is there
+    return Pool(window, stride, pad, bool(ignore_border), mode)(x)
+
+
+def _check(dims, x, window, stride, pad, ignore_border, mode):
+    if x.ndim < dims:
+        raise TypeError("pooling in %d dimensions wants a tensor of at least as many, got %d" % (dims, x.ndim))
+    if not len(window) == len(stride) == len(pad) == dims:
+        raise ValueError("ws, stride and pad must have %d numbers each, got %s, %s, %s" % (dims, window, stride, pad))
+    if mode not in MODES:
+        raise ValueError("pool: mode must be one of %s, got %r" % (", ".join(MODES), mode))
+    if any(pad) and not ignore_border:
+        raise NotImplementedError("padding works only with ignore_border=True")
+    if any(p >= w for p, w in zip(pad, window)):
+        raise NotImplementedError("padding must be smaller than the window, got pad %s, ws %s" % (pad, window))
+
+
+def max_pool_2d_same_size(input, patch_size):
+    """Each patch's maximum stays in its place, all else is 0."""
+    y = pool_2d(input, patch_size, ignore_border=True)
+    return part("gradient").grad(None, input, known_grads={y: y})
+
+
+class PoolOp(GradOp):
+    __props__ = ("window", "strides", "pads", "ignore_border", "mode")
+
+    def __init__(self, window, strides, pads, ignore_border, mode):
+        self.window, self.strides, self.pads = window, strides, pads
+        self.ignore_border, self.mode = ignore_border, mode
+
+    @property
+    def places(self):
+        return self.window, self.strides, self.pads
+
+    def sibling(self, cls):
+        return cls(*self._props())
+
+
+class Pool(PoolOp):
+    """x -> y"""
+
+    def make_node(self, x):
+        known = x.type.shape[:x.ndim - len(self.window)]
+        shape = tuple(1 if n == 1 else None for n in known) + (None,) * len(self.window)
+        return Apply(self, [x], [TensorType(x.dtype, shape=shape)()])
+
+    def out(self, lengths):
+        return tuple(kernels.output_length(n, w, s, p, self.ignore_border)
+                     for n, w, s, p in zip(lengths, *self.places))
+
+    def perform(self, node, inputs, outputs):
+        x = inputs[0]
+        outputs[0][0] = kernels.pool(x, self.out(x.shape[-len(self.window):]), *self.places, mode=self.mode)
+
+    def infer_shape(self, *args):
+        node, (shape,) = args[-2:]
+        d = len(self.window)
+        if not self.ignore_border:  # the formula branches: let it be computed
+            return [[shape[i] for i in range(len(shape) - d)]
+                    + [node.outputs[0].shape[i] for i in range(len(shape) - d, len(shape))]]
+        lengths = [(n + 2 * p - w) // s + 1 for n, w, s, p in zip(shape[-d:], *self.places)]
+        return [list(shape[:-d]) + lengths]
+
+    def vjp(self, inputs, outputs, gradients):
+        if self.mode == "max":
+            return [self.sibling(MaxPoolGrad)(inputs[0], outputs[0], gradients[0])]
+        return [self.sibling(AveragePoolGrad)(inputs[0], gradients[0])]
+
+
+class MaxPoolGrad(PoolOp):
+    """x, y, gradient of y -> gradient of x"""
+
+    def make_node(self, x, y, gy):
+        return Apply(self, [x, y, gy], [x.type()])
+
+    def perform(self, node, inputs, outputs):
+        outputs[0][0] = kernels.grad_max(*inputs + list(self.places))
+
+    def infer_shape(self, *args):
+        return [args[-1][0]]
+
+    def vjp(self, inputs, outputs, gradients):
+        x, y, _ = inputs
+        return [x.zeros_like(), y.zeros_like(), self.sibling(MaxPoolPick)(x, y, gradients[0])]
+
+
+class MaxPoolPick(PoolOp):
+    """x, y, an array like x -> its values at the maxima, summed: the gradient of MaxPoolGrad."""
+
+    def make_node(self, x, y, g):
+        return Apply(self, [x, y, g], [y.type()])
+
+    def perform(self, node, inputs, outputs):
+        outputs[0][0] = kernels.pick_max(*inputs + list(self.places))
+
+    def infer_shape(self, *args):
+        return [args[-1][1]]
+
+    def vjp(self, inputs, outputs, gradients):
+        x, y, _ = inputs
+        return [x.zeros_like(), y.zeros_like(), self.sibling(MaxPoolGrad)(x, y, gradients[0])]
+
+
+class AveragePoolGrad(PoolOp):
+    """x (for its shape), gradient of y -> gradient of x"""
+
+    def make_node(self, x, gy):
+        return Apply(self, [x, gy], [x.type()])
+
+    def perform(self, node, inputs, outputs):
+        outputs[0][0] = kernels.grad_average(*inputs + list(self.places), mode=self.mode)
+
+    def infer_shape(self, *args):
+        return [args[-1][0]]
+
+    def vjp(self, inputs, outputs, gradients):
+        return [inputs[0].zeros_like(), self.sibling(Pool)(gradients[0])]

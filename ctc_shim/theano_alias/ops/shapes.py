@@ -1,0 +1,69 @@
+"""Static shapes as Theano had them: an axis is known to have length 1, or nothing is known about it.
+
+PyTensor keeps every static length and is strict about it where Theano was not (initial states of a scan, the two
+branches of an ifelse, unbroadcast). `forget` takes a variable back to what Theano would have known.
+"""
+from ctc_shim.theano_alias.server import Apply, TensorType, ViewOp, part, pt
+
+
+def theano_shape(shape):
+    """(5, 1, None) -> (None, 1, None)"""
+    return tuple(1 if n == 1 else None for n in shape)
+
+
+class Forget(ViewOp):
+    """A view with fewer static lengths: axes that are not in `keep` lose theirs."""
+
+    __props__ = ("keep",)
+
+    def __init__(self, keep):
+        self.keep = tuple(keep)
+
+    def make_node(self, x):
+        shape = tuple(n if i in self.keep else None for i, n in enumerate(x.type.shape))
+        return Apply(self, [x], [TensorType(x.type.dtype, shape=shape)()])
+
+    def infer_shape(self, *args):
+        return args[-1]
+
+    def pullback(self, inputs, outputs, gradients):
+        # An axis that broadcasts in x must broadcast in x's gradient; other lengths need not be static.
+        return [pt.specify_shape(gradients[0], theano_shape(inputs[0].type.shape))]
+
+    def L_op(self, inputs, outputs, gradients):
+        return self.pullback(inputs, outputs, gradients)
+
+
+def forget_axes(x, axes):
+    """x, with nothing known about these axes."""
+    x = pt.as_tensor_variable(x)
+    if all(x.type.shape[a] is None for a in axes):
+        return x
+    return Forget(a for a in range(x.type.ndim) if a not in axes)(x)
+
+
+def forget(x):
+    """x as Theano would have typed it: lengths other than 1 are not static."""
+    x = pt.as_tensor_variable(x)
+    return forget_axes(x, [a for a, n in enumerate(x.type.shape) if n not in (None, 1)])
+
+
+def unbroadcast(x, *axes):
+    """Theano's T.unbroadcast: these axes are no longer known to have length 1."""
+    x = pt.as_tensor_variable(x)
+    return forget_axes(x, [a for a in axes if x.type.shape[a] == 1])
+
+
+def addbroadcast(x, *axes):
+    """Theano's T.addbroadcast: these axes have length 1 (checked when it runs)."""
+    x = pt.as_tensor_variable(x)
+    if all(x.type.shape[a] == 1 for a in axes):
+        return x
+    return pt.specify_shape(x, tuple(1 if a in axes else n for a, n in enumerate(x.type.shape)))
+
+
+def patternbroadcast(x, broadcastable):
+    """Theano's T.patternbroadcast: exactly these axes have length 1."""
+    x = pt.as_tensor_variable(x)
+    x = unbroadcast(x, *[a for a, b in enumerate(broadcastable) if not b])
+    return addbroadcast(x, *[a for a, b in enumerate(broadcastable) if b])

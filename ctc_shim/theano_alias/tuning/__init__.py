@@ -1,0 +1,1 @@
+"""How the alias makes PyTensor compile fast code for legacy Keras."""

@@ -1,0 +1,77 @@
+"""Our Ops under PyTensor's Numba linker. Imports numba: loaded only when PyTensor's own dispatch is (see finder.py).
+
+The random generator is compiled, so that a recurrent net with dropout stays in Numba's cache. Convolution and pooling
+run their numpy code in object mode: their time is BLAS and copying in any linker, and nothing is compiled for them; the
+price is that Numba does not cache a function that contains one.
+"""
+import numba
+import numpy as np
+from pytensor.link.numba.dispatch import basic
+
+from ctc_shim.theano_alias.ops import mrg31k3p
+from ctc_shim.theano_alias.ops.conv_ops import ConvOp
+from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
+from ctc_shim.theano_alias.ops.pool import PoolOp
+from ctc_shim.theano_alias.ops.rng import MRGUniform
+from ctc_shim.theano_alias.ops.shapes import Forget
+
+njit = getattr(basic, "numba_njit", numba.njit)
+cached = getattr(basic, "register_funcify_default_op_cache_key", basic.numba_funcify.register)
+
+
+@cached(Forget)
+def funcify_forget(op, **kwargs):
+    @njit
+    def forget(x):
+        return x
+    return forget
+
+
+@basic.numba_funcify.register(ConvOp)
+@basic.numba_funcify.register(PoolOp)
+@basic.numba_funcify.register(ChannelsLast)
+def funcify_in_object_mode(op, node=None, **kwargs):
+    """perform() as it is; PyTensor would do the same, with a warning."""
+    out = node.outputs[0].type
+    signature = numba.types.Array(numba.from_dtype(np.dtype(out.dtype)), out.ndim, "C" if isinstance(op, ChannelsLast) else "A")
+
+    def compute(inputs):
+        storage = [[None]]
+        op.perform(node, [np.asarray(x) for x in inputs], storage)
+        return storage[0][0]
+
+    @njit
+    def perform(*inputs):
+        with numba.objmode(result=signature):
+            result = compute(inputs)
+        return result
+    return perform
+
+
+@cached(MRGUniform)
+def funcify_mrg(op, **kwargs):
+    ndim, dtype = op.ndim, np.dtype(op.dtype)
+    norm = dtype.type(mrg31k3p.NORM[op.dtype])
+    m1, m2 = np.int64(mrg31k3p.M1), np.int64(mrg31k3p.M2)
+    to_shape = numba.np.unsafe.ndarray.to_fixed_tuple
+
+    @njit
+    def draw(states, size):
+        states = states.copy()
+        shape = to_shape(size, ndim)
+        out = np.empty(shape, dtype)
+        flat = out.reshape(-1)
+        streams = len(states)
+        for i in range(flat.size):
+            s = states[i % streams]
+            x12, x13, x21, x23 = np.int64(s[1]), np.int64(s[2]), np.int64(s[3]), np.int64(s[5])
+            first = ((x12 << 22) + (x13 << 7) + x13) % m1
+            second = ((x21 << 15) + (x23 << 15) + x23) % m2
+            s[2], s[1], s[0] = s[1], s[0], np.int32(first)
+            s[5], s[4], s[3] = s[4], s[3], np.int32(second)
+            difference = first - second
+            if difference <= 0:
+                difference += m1
+            flat[i] = dtype.type(difference) * norm
+        return states, out
+    return draw
