@@ -5,6 +5,7 @@
 as benchmarks/peers.py, whose workers and clock it uses; decoder_implementations.py has the decoders. A workload may also be
 T,N,C: TensorFlow keeps every class of every prefix, and is out of memory on long utterances with a large vocabulary.
 """
+
 import argparse
 import tempfile
 
@@ -18,8 +19,15 @@ def rows(workers, workloads, rounds, what, title):
     print("|---" * (len(heads) + 2) + "|")
     for workload in workloads:
         found, _ = peers.measure(workers, workload, what, rounds)
-        print("| %s | %s | %.1f |" % (workload, " | ".join("%.3g" % found[head] for head in heads), found[heads[-1]] / found[heads[0]]),
-              flush=True)
+        print(
+            "| %s | %s | %.1f |"
+            % (
+                workload,
+                " | ".join("%.3g" % found[head] for head in heads),
+                found[heads[-1]] / found[heads[0]],
+            ),
+            flush=True,
+        )
 
 
 def parse(text):
@@ -28,20 +36,27 @@ def parse(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("where", nargs="+", metavar="NAME=PYTHON")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--greedy", nargs="*", default=["char", "bpe"], metavar="WORKLOAD")
     parser.add_argument("--beam", nargs="*", default=["char", "20,4,5000"], metavar="WORKLOAD")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as caches:
-        workers = [peers.Worker(*where.split("=", 1), caches=caches, module="decoder_implementations") for where in options.where]
+        workers = [
+            peers.Worker(*where.split("=", 1), caches=caches, module="decoder_implementations")
+            for where in options.where
+        ]
         compare(workers, options)
 
 
 def compare(workers, options):
     print(peers.machine())
-    for what, (workloads, title) in enumerate([(options.greedy, "best path"), (options.beam, "beam search, width 100")]):
+    for what, (workloads, title) in enumerate(
+        [(options.greedy, "best path"), (options.beam, "beam search, width 100")]
+    ):
         if workloads:
             rows(workers, [parse(text) for text in workloads], options.rounds, what, title)
 

@@ -8,6 +8,7 @@ Ours is what the package runs: ctc.ptx through the driver. Peers: torch's own CT
 targets under 256), optax where JAX sees the device. All take float32 logits and give loss and gradient; log-softmax is inside.
 Every implementation goes round three batches, so that none lies in a cache.
 """
+
 import argparse
 import itertools
 import os
@@ -22,17 +23,22 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests"), os.path.dirn
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # torch needs memory too
 
 import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
 import regimes  # noqa: E402
+import torch  # noqa: E402
 import workloads  # noqa: E402
 from comparing import assert_gradient, assert_loss  # noqa: E402
+
 from ctc_shim import reference, torch_ctc_loss  # noqa: E402
 from ctc_shim.native import gpu_kernel
-from ctc_shim.torch import on_gpu, operators  # noqa: E402
+from ctc_shim.torch import gpu_call, operators  # noqa: E402
 
-GPU = [workloads.Workload(500, 64, 32, 80), workloads.Workload(400, 64, 5000, 60), workloads.Workload(1500, 32, 128, 200),
-       workloads.Workload(3000, 16, 64, 400), workloads.Workload(256, 2048, 64, 32)]
+GPU = [
+    workloads.Workload(500, 64, 32, 80),
+    workloads.Workload(400, 64, 5000, 60),
+    workloads.Workload(1500, 32, 128, 200),
+    workloads.Workload(3000, 16, 64, 400),
+    workloads.Workload(256, 2048, 64, 32),
+]
 TOY = [workloads.Workload(40, 4, 12, 8)]
 OPTIONS = (0, True, "inf", False)
 STEP = 17.5  # ns: the least that a frame of the chain takes, the middle of an estimate
@@ -40,14 +46,16 @@ STEP = 17.5  # ns: the least that a frame of the chain takes, the middle of an e
 
 def tensors(device, batch, integers=torch.int32):
     logits, *others = batch
-    return [torch.from_numpy(logits).to(device)] + [torch.from_numpy(array).to(device=device, dtype=integers) for array in others]
+    return [torch.from_numpy(logits).to(device)] + [
+        torch.from_numpy(array).to(device=device, dtype=integers) for array in others
+    ]
 
 
 def ours(device, batch, dtype=torch.float32):
     """The kernel's operator alone, the upstream gradient 1."""
     logits, *integers = tensors(device, batch)
     logits = logits.to(dtype)
-    return lambda: on_gpu.compute([logits] + integers, None, OPTIONS, with_gradient=True)
+    return lambda: gpu_call.compute([logits] + integers, None, OPTIONS, with_gradient=True)
 
 
 def ours_bfloat16(device, batch):
@@ -96,7 +104,9 @@ def cudnn(device, batch):
     logits, labels, frames, counts = batch
     if device != "cuda" or labels.shape[1] >= 256:
         raise ImportError("not for this workload")
-    return torch_native(device, (logits, labels, np.full_like(frames, logits.shape[1]), counts), cudnn=True)
+    return torch_native(
+        device, (logits, labels, np.full_like(frames, logits.shape[1]), counts), cudnn=True
+    )
 
 
 def by_optax(device, batch):
@@ -105,7 +115,12 @@ def by_optax(device, batch):
 
     def loss(logits, labels, frames, counts):
         frame, label = jnp.arange(logits.shape[1])[None, :], jnp.arange(labels.shape[1])[None, :]
-        return optax.ctc_loss(logits, (frame >= frames[:, None]).astype("float32"), labels, (label >= counts[:, None]).astype("float32"))
+        return optax.ctc_loss(
+            logits,
+            (frame >= frames[:, None]).astype("float32"),
+            labels,
+            (label >= counts[:, None]).astype("float32"),
+        )
 
     return in_jax(device, batch, loss)
 
@@ -125,8 +140,15 @@ def in_jax(device, batch, loss_function):
     return lambda: jax.block_until_ready(both(*arrays))
 
 
-IMPLEMENTATIONS = [("ours", ours), ("ours, bfloat16", ours_bfloat16), ("ours, torch autograd", ours_in_torch), ("ours, JAX", ours_in_jax),
-                   ("torch", torch_native), ("cuDNN", cudnn), ("optax", by_optax)]
+IMPLEMENTATIONS = [
+    ("ours", ours),
+    ("ours, bfloat16", ours_bfloat16),
+    ("ours, torch autograd", ours_in_torch),
+    ("ours, JAX", ours_in_jax),
+    ("torch", torch_native),
+    ("cuDNN", cudnn),
+    ("optax", by_optax),
+]
 
 
 def milliseconds(functions, device, rounds, in_jax=False):
@@ -145,7 +167,7 @@ def milliseconds(functions, device, rounds, in_jax=False):
             begin = time.perf_counter()
             function()
             found.append((time.perf_counter() - begin) * 1e3)
-    return statistics.median(found[3 * len(functions):])
+    return statistics.median(found[3 * len(functions) :])
 
 
 def replayed(function):
@@ -175,7 +197,9 @@ def correctness(device):
         runs = [[value.cpu().numpy() for value in both()] for _ in range(5)]
         assert_loss(runs[0][0], want[0], "float32")
         assert_gradient(runs[0][1], want[1], "float32")
-        assert all(again.tobytes() == first.tobytes() for run in runs for again, first in zip(run, runs[0])), name
+        assert all(
+            again.tobytes() == first.tobytes() for run in runs for again, first in zip(run, runs[0])
+        ), name
         print("- %s: right, five runs the same bits" % name, flush=True)
 
 
@@ -183,7 +207,11 @@ def row(device, workload, rounds, speed):
     first = workloads.batch(tuple(workload))
     batches = [first] + [[np.roll(array, turn, axis=0) for array in first] for turn in (1, 2)]
     moved = 8 * np.prod(first[0].shape) / 1e9
-    cells = ["%d, %d, %d, %d" % workload, "%.0f" % (moved * 1e3), "%.3f" % max(moved / speed * 1e3, workload.T * STEP / 1e6)]
+    cells = [
+        "%d, %d, %d, %d" % workload,
+        "%.0f" % (moved * 1e3),
+        "%.3f" % max(moved / speed * 1e3, workload.T * STEP / 1e6),
+    ]
     for name, make in IMPLEMENTATIONS:
         try:
             functions = [make(device, batch) for batch in batches]
@@ -197,19 +225,24 @@ def row(device, workload, rounds, speed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--check", action="store_true", help="the nine regimes alone")
     options = parser.parse_args()
     on_gpu = options.device == "cuda"
     if on_gpu and not torch.cuda.is_available():
-        raise SystemExit("no GPU: torch %s sees no CUDA device here (--device cpu runs a toy workload)" % torch.__version__)
+        raise SystemExit(
+            "no GPU: torch %s sees no CUDA device here (--device cpu runs a toy workload)"
+            % torch.__version__
+        )
     if not on_gpu:
         from fake_cuda import FakeCuda
 
         FakeCuda().__enter__()
-        operators._computed = on_gpu.compute
+        operators._computed = gpu_call.compute
     if gpu_kernel.load() is None:
         raise SystemExit("the kernel cannot be loaded, see the warning above")
     name = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
@@ -219,7 +252,10 @@ def main():
         return
     speed = bandwidth(options.device, 1 << (28 if on_gpu else 22))
     print("\ncopy: %.0f GB/s" % speed)
-    print("\nMilliseconds (ns a frame). The floor is the larger of moving the bytes and of %g ns a frame.\n" % STEP)
+    print(
+        "\nMilliseconds (ns a frame). The floor is the larger of moving the bytes and of %g ns a frame.\n"
+        % STEP
+    )
     heads = ["T, N, C, S", "MB read + written", "floor"] + [name for name, _ in IMPLEMENTATIONS]
     print("| %s |\n%s|" % (" | ".join(heads), "|---" * len(heads)))
     for workload in GPU if on_gpu else TOY:

@@ -23,7 +23,9 @@ def _pytensor(batch, mode):
     symbols = [pt.tensor3(dtype="float32"), pt.imatrix(), pt.ivector(), pt.ivector()]
     loss = ctc_shim.ctc_loss(*symbols)
     alone = pytensor.function(symbols, loss, mode=mode, trust_input=True)
-    both = pytensor.function(symbols, [loss, pytensor.grad(loss.sum(), symbols[0])], mode=mode, trust_input=True)
+    both = pytensor.function(
+        symbols, [loss, pytensor.grad(loss.sum(), symbols[0])], mode=mode, trust_input=True
+    )
     return lambda: alone(*batch), lambda: both(*batch)
 
 
@@ -31,7 +33,9 @@ def torch(batch):
     import torch as t
 
     def loss(logits, *integers):
-        return t.nn.functional.ctc_loss(t.log_softmax(logits, 2).transpose(0, 1), *integers, reduction="none")
+        return t.nn.functional.ctc_loss(
+            t.log_softmax(logits, 2).transpose(0, 1), *integers, reduction="none"
+        )
 
     return _in_torch(loss, batch)
 
@@ -74,7 +78,10 @@ def optax(batch):
     logits, labels, frames, counts = batch
     paddings = (jnp.arange(logits.shape[1])[None] >= frames[:, None]).astype("float32")
     label_paddings = (jnp.arange(labels.shape[1])[None] >= counts[:, None]).astype("float32")
-    return _jitted(lambda z: o.ctc_loss(z, paddings, labels, label_paddings, blank_id=0), jax.device_put(logits))
+    return _jitted(
+        lambda z: o.ctc_loss(z, paddings, labels, label_paddings, blank_id=0),
+        jax.device_put(logits),
+    )
 
 
 def shim_jax(batch):
@@ -94,7 +101,10 @@ def keras_3(batch):
     import keras
 
     logits, labels, frames, counts = batch
-    return _jitted(lambda z: keras.ops.ctc_loss(labels, z, counts, frames, mask_index=0), jax.device_put(logits))
+    return _jitted(
+        lambda z: keras.ops.ctc_loss(labels, z, counts, frames, mask_index=0),
+        jax.device_put(logits),
+    )
 
 
 def _jitted(loss, logits):
@@ -117,7 +127,9 @@ def tensorflow(batch):
     tf.config.threading.set_inter_op_parallelism_threads(1)
     logits, labels, frames, counts = batch
     C = logits.shape[2]
-    moved = tf.constant(logits[:, :, list(range(1, C)) + [0]].transpose(1, 0, 2))  # its v1 op has the blank last
+    moved = tf.constant(
+        logits[:, :, list(range(1, C)) + [0]].transpose(1, 0, 2)
+    )  # its v1 op has the blank last
     ragged = tf.RaggedTensor.from_tensor(labels - 1, lengths=counts).to_sparse()
     ragged = tf.SparseTensor(ragged.indices, tf.cast(ragged.values, tf.int32), ragged.dense_shape)
 
@@ -151,7 +163,12 @@ def warp_ctc(batch):
     scores = np.ascontiguousarray(logits.swapaxes(0, 1))
     flat = np.concatenate([row[:count] for row, count in zip(labels, counts)]).astype("int32")
     N, C = logits.shape[0], logits.shape[2]
-    costs, gradient, options, size = np.empty(N, "float32"), np.empty_like(scores), Options(0, 1, 0), ctypes.c_size_t()
+    costs, gradient, options, size = (
+        np.empty(N, "float32"),
+        np.empty_like(scores),
+        Options(0, 1, 0),
+        ctypes.c_size_t(),
+    )
     integers = [array.astype("int32") for array in (flat, counts, frames)]
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in integers]
     if library.get_workspace_size(pointers[1], pointers[2], C, N, options, ctypes.byref(size)):
@@ -160,7 +177,16 @@ def warp_ctc(batch):
 
     def call(out):
         address = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)  # noqa: E731
-        if library.compute_ctc_loss(address(scores), address(out), *pointers, C, N, address(costs), address(workspace), options):
+        if library.compute_ctc_loss(
+            address(scores),
+            address(out),
+            *pointers,
+            C,
+            N,
+            address(costs),
+            address(workspace),
+            options,
+        ):
             raise RuntimeError("warp-ctc failed")
         return costs, integers
 
@@ -191,7 +217,9 @@ def _keras(batch, backend, patched):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+        )
         tf.compat.v1.keras.backend.set_session(tf.compat.v1.Session(config=config))
     from keras import backend as K
 

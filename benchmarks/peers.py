@@ -8,6 +8,7 @@ for the whole run; every round asks each of them once, so that a busy machine di
 compiles goes into empty cache folders, or into those of `--caches FOLDER`: seconds to the first result are cold, and warm when
 it is run again with the same folder.
 """
+
 import argparse
 import importlib
 import json
@@ -23,8 +24,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 OURS = ("pytensor_numba", "pytensor_c", "keras_patched", "shim_jax", "shim_torch")
-ONE_THREAD = dict(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3",
-                  XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", JAX_PLATFORMS="cpu")
+ONE_THREAD = dict(
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    TF_CPP_MIN_LOG_LEVEL="3",
+    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    JAX_PLATFORMS="cpu",
+)
 
 
 def work(module, name):
@@ -42,7 +49,9 @@ def work(module, name):
         if key not in functions:
             begin = time.perf_counter()
             functions.clear()
-            functions[key] = getattr(implementations, name)(workloads.batch(workload if isinstance(workload, str) else tuple(workload)))
+            functions[key] = getattr(implementations, name)(
+                workloads.batch(workload if isinstance(workload, str) else tuple(workload))
+            )
             functions[key][what]()
             first = time.perf_counter() - begin
         channel.write(json.dumps([_turn(functions[key][what]), first]) + "\n")
@@ -66,11 +75,21 @@ class Worker(object):
         self.name = name
         folder = os.path.join(caches, name)
         flags = "base_compiledir=" + folder
-        places = dict(PYTENSOR_FLAGS=flags, THEANO_FLAGS=flags + ",floatX=float32", NUMBA_CACHE_DIR=folder, CTC_SHIM_CACHE=folder)
+        places = dict(
+            PYTENSOR_FLAGS=flags,
+            THEANO_FLAGS=flags + ",floatX=float32",
+            NUMBA_CACHE_DIR=folder,
+            CTC_SHIM_CACHE=folder,
+        )
         self.said = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([python, os.path.abspath(__file__), "--worker", module, name], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.said, universal_newlines=True,
-                                        env=dict(os.environ, **dict(ONE_THREAD, **places)))
+        self.process = subprocess.Popen(
+            [python, os.path.abspath(__file__), "--worker", module, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            universal_newlines=True,
+            env=dict(os.environ, **dict(ONE_THREAD, **places)),
+        )
 
     def ask(self, workload, what):
         self.process.stdin.write(json.dumps([workload, what]) + "\n")
@@ -100,14 +119,21 @@ def table(workers, names, rounds):
     heads, first_results = [worker.name for worker in workers], {}
     ours = [head for head in heads if head in OURS]
     for what, title in ((1, "loss + gradient"), (0, "loss alone")):
-        print("\n| CPU ms, %s | %s |" % (title, " | ".join(heads + ["best peer / " + name for name in ours])))
+        print(
+            "\n| CPU ms, %s | %s |"
+            % (title, " | ".join(heads + ["best peer / " + name for name in ours]))
+        )
         print("|---" * (len(heads) + len(ours) + 1) + "|")
         for name in names:
             found, first = measure(workers, name, what, rounds)
             first_results.setdefault(name, first)
             peers = [value for head, value in found.items() if head not in OURS]
             ratios = ["%.1f" % (min(peers) / found[head]) if peers else "" for head in ours]
-            print("| %s | %s |" % (name, " | ".join(["%.3g" % found[head] for head in heads] + ratios)), flush=True)
+            print(
+                "| %s | %s |"
+                % (name, " | ".join(["%.3g" % found[head] for head in heads] + ratios)),
+                flush=True,
+            )
     print("\n| seconds to the first result, both compiled | %s |" % " | ".join(heads))
     print("|---" * (len(heads) + 1) + "|")
     for name, first in first_results.items():
@@ -118,21 +144,39 @@ def machine():
     model = platform.processor()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as stream:
-            model = next((line.split(":")[1].strip() for line in stream if line.startswith("model name")), model)
-    return "%s, %d processors, load %.1f, %s" % (model, os.cpu_count(), os.getloadavg()[0], time.strftime("%Y-%m-%d"))
+            model = next(
+                (line.split(":")[1].strip() for line in stream if line.startswith("model name")),
+                model,
+            )
+    return "%s, %d processors, load %.1f, %s" % (
+        model,
+        os.cpu_count(),
+        os.getloadavg()[0],
+        time.strftime("%Y-%m-%d"),
+    )
 
 
 def main():
     import workloads
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("where", nargs="+", metavar="NAME[,NAME]=PYTHON")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--caches", metavar="FOLDER", help="what is compiled is kept here (default: a new folder, so nothing is)")
+    parser.add_argument(
+        "--caches",
+        metavar="FOLDER",
+        help="what is compiled is kept here (default: a new folder, so nothing is)",
+    )
     parser.add_argument("--workloads", default=",".join(workloads.WORKLOADS))
     options = parser.parse_args()
     caches = options.caches or tempfile.mkdtemp()
-    workers = [Worker(name, where.partition("=")[2], caches) for where in options.where for name in where.partition("=")[0].split(",")]
+    workers = [
+        Worker(name, where.partition("=")[2], caches)
+        for where in options.where
+        for name in where.partition("=")[0].split(",")
+    ]
     print(machine())
     table(workers, options.workloads.split(","), options.rounds)
     if not options.caches:

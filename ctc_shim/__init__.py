@@ -4,6 +4,7 @@
 CTC_SHIM_PATCH=0 disarms it). It loads no Theano, PyTensor, Keras, Numba, JAX or PyTorch: the names below are resolved when
 they are first used.
 """
+
 import importlib
 
 from ctc_shim import keras_patch as _keras_patch

@@ -1,4 +1,5 @@
 """python -m ctc_shim"""
+
 import sys
 
 from ctc_shim.commands.parser import main

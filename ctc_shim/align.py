@@ -2,13 +2,14 @@
 
 `ctc_align` and `ctc_posteriors` take numpy arrays, or symbolic variables of the Theano family (see align_op.py).
 """
+
 import collections
 
 import numpy as np
 
 from ctc_shim import contract, reference
-from ctc_shim.reference import viterbi
 from ctc_shim.native import host
+from ctc_shim.reference import viterbi
 from ctc_shim.symbolic.library import package_of
 
 Span = collections.namedtuple("Span", "label start end score confidence")
@@ -39,11 +40,29 @@ class Alignment(collections.namedtuple("Alignment", "path score start end label_
     def spans(self, n):
         """The labels of sequence n as a list of `Span` (numpy results only)."""
         found = [s for s in range(self.start.shape[1]) if self.start[n, s] >= 0]
-        return [Span(int(self.path[n, self.start[n, s]]), int(self.start[n, s]), int(self.end[n, s]),
-                     float(self.label_score[n, s]), float(self.confidence[n, s])) for s in found]
+        return [
+            Span(
+                int(self.path[n, self.start[n, s]]),
+                int(self.start[n, s]),
+                int(self.end[n, s]),
+                float(self.label_score[n, s]),
+                float(self.confidence[n, s]),
+            )
+            for s in found
+        ]
 
 
-def ctc_align(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
+def ctc_align(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    *,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """The most likely path that spells each target (forced alignment), with the span of each label.
 
     Parameters
@@ -99,8 +118,17 @@ def ctc_align(logits, targets, input_lengths, target_lengths, blank=0, *, normal
     return align(*(_arrays(*(arguments + options[-1:])) + options))
 
 
-def ctc_posteriors(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf",
-                   time_major=False):
+def ctc_posteriors(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    *,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Probability of each class in each frame, given that the sequence spells its target.
 
     The quantity behind the gradient of `ctc_loss` (softmax - posterior), from the same pass over the data.
@@ -135,23 +163,49 @@ def ctc_posteriors(logits, targets, input_lengths, target_lengths, blank=0, *, n
     return posteriors(*(_arrays(*(arguments + options[-1:])) + options))
 
 
-def posteriors(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major):
+def posteriors(
+    logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major
+):
     """`ctc_posteriors` of checked arrays: float32 or float64 scores, int64 integers."""
     loss = np.empty(len(input_lengths), dtype=logits.dtype)
     found = np.empty(logits.shape, dtype=logits.dtype)
-    host.compute(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss, found,
-                 posteriors=True)
+    host.compute(
+        logits,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank,
+        normalize,
+        infeasible,
+        time_major,
+        loss,
+        found,
+        posteriors=True,
+    )
     return found
 
 
 def align(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major):
     """`ctc_align` of checked arrays: float32 or float64 scores, int64 integers."""
-    arguments = (logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
+    arguments = (
+        logits,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank,
+        normalize,
+        infeasible,
+        time_major,
+    )
     posterior = posteriors(*arguments)  # raises for what cannot be
     batch = reference.Batch(*arguments, loss=False)
     states = viterbi.best_states(batch)
     found = states >= 0
-    classes = np.where(found, np.take_along_axis(viterbi.classes_of_states(batch), np.maximum(states, 0), axis=1), batch.C)
+    classes = np.where(
+        found,
+        np.take_along_axis(viterbi.classes_of_states(batch), np.maximum(states, 0), axis=1),
+        batch.C,
+    )
     score = _at(viterbi.with_never(batch.logits), classes)
     for part in reference.log_sum(batch.logits) if normalize and batch.C else ():
         score = score - part[:, :, 0]
@@ -159,9 +213,13 @@ def align(logits, targets, input_lengths, target_lengths, blank, normalize, infe
     impossible = (~found & batch.frame_is_valid).any(axis=1)
     loss = batch.finish(np.where(impossible, np.inf, -score.sum(axis=1)))
     found &= ~(batch.settled | batch.poisoned)[:, None]
-    confidence = _at(viterbi.with_never(posterior.swapaxes(0, 1) if time_major else posterior), classes)
+    confidence = _at(
+        viterbi.with_never(posterior.swapaxes(0, 1) if time_major else posterior), classes
+    )
     start, end, means = viterbi.spans(batch, np.where(found, states, -1), (score, confidence))
-    label_score, confidence = (np.where(start >= 0, mean, none) for mean, none in zip(means, (reference.NEG_INF, 0.0)))
+    label_score, confidence = (
+        np.where(start >= 0, mean, none) for mean, none in zip(means, (reference.NEG_INF, 0.0))
+    )
     for values in (label_score, confidence):
         values[batch.poisoned[:, None] & batch.label_is_valid] = np.nan
     floats = [values.astype(logits.dtype) for values in (0.0 - loss, label_score, confidence)]
@@ -176,14 +234,22 @@ def _arrays(logits, targets, input_lengths, target_lengths, time_major):
     """Scores in a precision that the kernel knows, the integers as int64."""
     logits = np.asarray(logits)
     if logits.ndim != 3:
-        raise ValueError("logits must have three axes, (N, T, C) or time-major (T, N, C), got shape %r" % (logits.shape,))
+        raise ValueError(
+            "logits must have three axes, (N, T, C) or time-major (T, N, C), got shape %r"
+            % (logits.shape,)
+        )
     if logits.dtype.kind not in "fiu":
         raise TypeError("logits must be real numbers, got dtype %s" % logits.dtype)
-    logits = logits.astype("float32" if logits.dtype in (np.float16, np.float32) else "float64", copy=False)
+    logits = logits.astype(
+        "float32" if logits.dtype in (np.float16, np.float32) else "float64", copy=False
+    )
     count = logits.shape[1 if time_major else 0]
-    return (logits, reference.integers("targets", targets, (count, None)),
-            reference.integers("input_lengths", input_lengths, (count,)),
-            reference.integers("target_lengths", target_lengths, (count,)))
+    return (
+        logits,
+        reference.integers("targets", targets, (count, None)),
+        reference.integers("input_lengths", input_lengths, (count,)),
+        reference.integers("target_lengths", target_lengths, (count,)),
+    )
 
 
 def _at(values, classes):

@@ -3,6 +3,7 @@
 A kernel written in C reports a problem as four integers (kind, n, position, value); `raise_report` turns them into the
 same exception that `validate` raises for arrays in Python.
 """
+
 import numpy as np
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
@@ -29,15 +30,24 @@ class InfeasibleTargetError(CTCInputError):
 def check_axes(name, value, ndim):
     """`value`, an array or a symbolic variable, when it has so many axes; ValueError otherwise."""
     if value.ndim != ndim:
-        shape = " (shape %r)" % (value.shape,) if isinstance(getattr(value, "shape", None), tuple) else ""
-        raise ValueError("%s must have %d %s, got %d%s" % (name, ndim, "axis" if ndim == 1 else "axes", value.ndim, shape))
+        shape = (
+            " (shape %r)" % (value.shape,)
+            if isinstance(getattr(value, "shape", None), tuple)
+            else ""
+        )
+        raise ValueError(
+            "%s must have %d %s, got %d%s"
+            % (name, ndim, "axis" if ndim == 1 else "axes", value.ndim, shape)
+        )
     return value
 
 
 def check_policy(infeasible):
     """The index of a policy in POLICIES; ValueError for a name that is not there."""
     if infeasible not in POLICIES:
-        raise ValueError("infeasible must be one of %s, got %r" % (", ".join(map(repr, POLICIES)), infeasible))
+        raise ValueError(
+            "infeasible must be one of %s, got %r" % (", ".join(map(repr, POLICIES)), infeasible)
+        )
     return POLICIES.index(infeasible)
 
 
@@ -47,7 +57,9 @@ def check_blank(blank):
         if isinstance(blank, (bool, np.bool_)) or int(blank) != blank:
             raise TypeError
     except TypeError:
-        raise TypeError("blank must be a whole number (negative counts from the last class), got %r" % (blank,))
+        raise TypeError(
+            "blank must be a whole number (negative counts from the last class), got %r" % (blank,)
+        )
     return int(blank)
 
 
@@ -102,7 +114,9 @@ def raise_report(report, classes=None, blank=None, labels=None):
     kind, n, position, value = (int(number) for number in report)
     if kind == MEMORY:
         raise MemoryError("CTC kernel: out of memory for its lattice")
-    raise (InfeasibleTargetError if kind == INFEASIBLE else CTCInputError)(kind, n, position, value, classes, blank, labels)
+    raise (InfeasibleTargetError if kind == INFEASIBLE else CTCInputError)(
+        kind, n, position, value, classes, blank, labels
+    )
 
 
 def describe(kind, n, position, value, classes=None, blank=None, labels=None):
@@ -117,9 +131,16 @@ def describe(kind, n, position, value, classes=None, blank=None, labels=None):
         C, the blank and S_n, where the caller knows them: they make the text fuller.
     """
     if kind == INPUT_LENGTH:
-        return ("input_lengths[%d] must lie in 0 .. %d, the number of frames in the scores, got %d" % (n, position, value))
+        return (
+            "input_lengths[%d] must lie in 0 .. %d, the number of frames in the scores, got %d"
+            % (n, position, value)
+        )
     if kind == TARGET_LENGTH:
-        return "target_lengths[%d] must lie in 0 .. %d, the width of targets, got %d" % (n, position, value)
+        return "target_lengths[%d] must lie in 0 .. %d, the width of targets, got %d" % (
+            n,
+            position,
+            value,
+        )
     if kind == LABEL:
         return _label_text(n, position, value, classes, blank)
     if kind == INFEASIBLE:
@@ -134,15 +155,24 @@ def describe(kind, n, position, value, classes=None, blank=None, labels=None):
 def _label_text(n, position, value, classes, blank):
     text = "targets[%d, %d] = %d is not a label" % (n, position, value)
     if blank is not None and value == blank:
-        return text + ": it is the blank (class %d), which stands for 'no label' and cannot be one" % blank
+        return (
+            text
+            + ": it is the blank (class %d), which stands for 'no label' and cannot be one" % blank
+        )
     if classes is not None:
         text += ": labels lie in 0 .. %d and differ from the blank" % (classes - 1)
     return text + (" (%d)" % blank if blank is not None else "")
 
 
 def _infeasible_text(n, needed, frames, labels):
-    target = "its target" if labels is None else "its %d labels (%d of them repeats that need a blank between)" % (
-        labels, needed - labels)
-    return ("row %d has %d frames (input_lengths[%d]) but %s cannot be spelled in fewer than %d. Give longer input, a "
-            "smaller stride or a shorter target, or choose another policy: infeasible='inf' (loss +inf, gradient 0) or "
-            "'zero' (loss 0, gradient 0)" % (n, frames, n, target, needed))
+    target = (
+        "its target"
+        if labels is None
+        else "its %d labels (%d of them repeats that need a blank between)"
+        % (labels, needed - labels)
+    )
+    return (
+        "row %d has %d frames (input_lengths[%d]) but %s cannot be spelled in fewer than %d. Give longer input, a "
+        "smaller stride or a shorter target, or choose another policy: infeasible='inf' (loss +inf, gradient 0) or "
+        "'zero' (loss 0, gradient 0)" % (n, frames, n, target, needed)
+    )

@@ -1,4 +1,5 @@
 """Greedy and beam search decoding, what users call: on numpy arrays at once, on symbolic variables as a node of the graph."""
+
 import numbers
 
 import numpy as np
@@ -8,7 +9,9 @@ from ctc_shim.native import decoding
 from ctc_shim.symbolic.library import package_of
 
 
-def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_repeated=True, time_major=False):
+def ctc_greedy_decode(
+    logits, input_lengths, blank=0, *, normalize=True, merge_repeated=True, time_major=False
+):
     """The labels along the most probable path of each sequence.
 
     It is the path that is most probable, not the labels: many paths may spell others. See `ctc_beam_search_decode`.
@@ -52,14 +55,31 @@ def ctc_greedy_decode(logits, input_lengths, blank=0, *, normalize=True, merge_r
     >>> labels.tolist(), float(log_probs[0].round(4))
     ([[1, 2]], -1.3138)
     """
-    parameters = decoding.Parameters(contract.check_blank(blank), bool(normalize), bool(time_major), 0, 1, bool(merge_repeated),
-                                     False)
+    parameters = decoding.Parameters(
+        contract.check_blank(blank),
+        bool(normalize),
+        bool(time_major),
+        0,
+        1,
+        bool(merge_repeated),
+        False,
+    )
     labels, log_probs = _decode(logits, input_lengths, parameters)
     return labels[:, 0], log_probs[:, 0]
 
 
-def ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100, top_paths=1, normalize=True, merge_repeated=False,
-                           exact=False, time_major=False):
+def ctc_beam_search_decode(
+    logits,
+    input_lengths,
+    blank=0,
+    *,
+    beam_width=100,
+    top_paths=1,
+    normalize=True,
+    merge_repeated=False,
+    exact=False,
+    time_major=False,
+):
     """The most probable labels of each sequence, by prefix beam search with TensorFlow's pruning.
 
     The numbers are those of ``tf.nn.ctc_beam_search_decoder`` at every beam width: a narrow beam loses part of a hypothesis'
@@ -106,8 +126,15 @@ def ctc_beam_search_decode(logits, input_lengths, blank=0, *, beam_width=100, to
     ([[[1], [-1]]], [[0.64, 0.36]])
     """
     beam_width, top_paths = check_widths(beam_width, top_paths)
-    parameters = decoding.Parameters(contract.check_blank(blank), bool(normalize), bool(time_major), beam_width, top_paths,
-                                     bool(merge_repeated), bool(exact))
+    parameters = decoding.Parameters(
+        contract.check_blank(blank),
+        bool(normalize),
+        bool(time_major),
+        beam_width,
+        top_paths,
+        bool(merge_repeated),
+        bool(exact),
+    )
     return _decode(logits, input_lengths, parameters)
 
 
@@ -115,12 +142,19 @@ def check_widths(beam_width, top_paths):
     """Both as ints, when a beam so wide has so many paths; ValueError otherwise."""
     beam_width, top_paths = _whole("beam_width", beam_width), _whole("top_paths", top_paths)
     if top_paths > beam_width:
-        raise ValueError("top_paths must be at most beam_width (%d), got %d" % (beam_width, top_paths))
+        raise ValueError(
+            "top_paths must be at most beam_width (%d), got %d" % (beam_width, top_paths)
+        )
     return beam_width, top_paths
 
 
 def _whole(name, value):
-    if not isinstance(value, numbers.Number) or isinstance(value, (bool, np.bool_)) or value < 1 or int(value) != value:
+    if (
+        not isinstance(value, numbers.Number)
+        or isinstance(value, (bool, np.bool_))
+        or value < 1
+        or int(value) != value
+    ):
         raise ValueError("%s must be a whole number from 1 on, got %r" % (name, value))
     return int(value)
 

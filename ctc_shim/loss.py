@@ -1,10 +1,21 @@
 """ctc_loss(), what users call."""
+
 from ctc_shim import contract
 from ctc_shim.symbolic.library import library_of
 from ctc_shim.symbolic.loss_op import CTCLossOp
 
 
-def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
+def ctc_loss(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    *,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Connectionist temporal classification loss of each sequence, in nats.
 
     The library (PyTensor, Aesara, Theano-PyMC or Theano) is that of `logits`.
@@ -62,5 +73,7 @@ def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normali
     logits = library.as_tensor_variable(logits)
     if logits.dtype == "float16":
         logits = library.tensor.cast(logits, "float32")
-    op = CTCLossOp.of(library, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major), False)
+    op = CTCLossOp.of(
+        library, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major), False
+    )
     return op(logits, targets, input_lengths, target_lengths)

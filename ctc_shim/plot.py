@@ -5,6 +5,7 @@ Every function takes the axes to draw on (a new figure's where none are given) a
 >>> found, p = ctc_align(logits, ...), ctc_posteriors(logits, ...)  # doctest: +SKIP
 >>> alignment(p[0], found.spans(0), found.path[0], blank=0, names="-abc", image=picture)[0].figure.savefig("a.png")  # doctest: +SKIP
 """
+
 import numpy as np
 
 BLUE, ORANGE, RED, GREY = "#1b4965", "#e07a1f", "#c1121f", "#8d99ae"
@@ -37,13 +38,28 @@ def posterior_map(posteriors, path=None, *, blank=0, names=None, seconds=None, a
     frames, step = _trimmed(posteriors, path), 1 if seconds is None else seconds
     blank %= posteriors.shape[1]
     rows = _rows(posteriors[:frames], path, blank)
-    axes.imshow(posteriors[:frames, rows].T, aspect="auto", origin="lower", cmap="Blues", vmin=0, vmax=1,
-                interpolation="nearest", extent=(0, frames * step, -0.5, len(rows) - 0.5))
+    axes.imshow(
+        posteriors[:frames, rows].T,
+        aspect="auto",
+        origin="lower",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        extent=(0, frames * step, -0.5, len(rows) - 0.5),
+    )
     if path is not None:
         place = {c: row for row, c in enumerate(rows)}
         steps = np.array([place.get(int(c), np.nan) for c in path[:frames]])
         edges = np.repeat(np.arange(frames + 1) * step, 2)[1:-1]
-        axes.plot(edges, np.repeat(steps, 2), color=ORANGE, linewidth=1.8, solid_joinstyle="round", label="best path")
+        axes.plot(
+            edges,
+            np.repeat(steps, 2),
+            color=ORANGE,
+            linewidth=1.8,
+            solid_joinstyle="round",
+            label="best path",
+        )
     axes.set_yticks(range(len(rows)))
     axes.set_yticklabels([_name(c, names, blank) for c in rows])
     axes.set_ylabel("class")
@@ -65,10 +81,25 @@ def spans(found, frames, *, names=None, seconds=None, axes=None):
     axes, step = _axes(axes), 1 if seconds is None else seconds
     size = 11 if len(found) <= 40 else 7
     for span in found:
-        axes.barh(0, (span.end - span.start) * step, left=span.start * step, height=1, color=BLUE, edgecolor="white",
-                  linewidth=0.5, alpha=0.15 + 0.75 * min(max(span.confidence, 0.0), 1.0))
-        axes.text((span.start + span.end) / 2 * step, 0.62, _name(span.label, names), ha="center", va="bottom", fontsize=size,
-                  clip_on=True)
+        axes.barh(
+            0,
+            (span.end - span.start) * step,
+            left=span.start * step,
+            height=1,
+            color=BLUE,
+            edgecolor="white",
+            linewidth=0.5,
+            alpha=0.15 + 0.75 * min(max(span.confidence, 0.0), 1.0),
+        )
+        axes.text(
+            (span.start + span.end) / 2 * step,
+            0.62,
+            _name(span.label, names),
+            ha="center",
+            va="bottom",
+            fontsize=size,
+            clip_on=True,
+        )
     axes.set_ylim(-0.6, 1.6)
     axes.set_yticks([0])
     axes.set_yticklabels(["labels"])
@@ -93,14 +124,30 @@ def frame_losses(log_p, path, *, blank=0, seconds=None, axes=None):
     losses = -log_p[np.arange(frames), classes]
     is_blank = classes == blank % log_p.shape[1]
     for chosen, color, label in ((~is_blank, BLUE, "labels"), (is_blank, GREY, "blanks")):
-        axes.bar((np.flatnonzero(chosen) + 0.5) * step, losses[chosen], width=0.9 * step, color=color,
-                 label="%s: %.3g nats" % (label, losses[chosen].sum()))
+        axes.bar(
+            (np.flatnonzero(chosen) + 0.5) * step,
+            losses[chosen],
+            width=0.9 * step,
+            color=color,
+            label="%s: %.3g nats" % (label, losses[chosen].sum()),
+        )
     axes.set_ylabel("loss, nats")
     axes.legend(frameon=False, fontsize=9)
     return _time_axis(axes, frames * step, seconds)
 
 
-def alignment(posteriors, found, path, *, blank=0, names=None, seconds=None, image=None, waveform=None, axes=None):
+def alignment(
+    posteriors,
+    found,
+    path,
+    *,
+    blank=0,
+    names=None,
+    seconds=None,
+    image=None,
+    waveform=None,
+    axes=None,
+):
     """All of one sequence, over one time: its input where given, its labels, its posteriors with the best path.
 
     Parameters
@@ -122,9 +169,11 @@ def alignment(posteriors, found, path, *, blank=0, names=None, seconds=None, ima
     has_input = image is not None or waveform is not None
     frames = _trimmed(posteriors, path)
     end = frames * (1 if seconds is None else seconds)
-    axes = _stack([1.6, 0.7, 3][not has_input:]) if axes is None else list(axes)
+    axes = _stack([1.6, 0.7, 3][not has_input :]) if axes is None else list(axes)
     if image is not None:
-        axes[0].imshow(image, aspect="auto", cmap="gray_r", extent=(0, end, 0, 1), interpolation="nearest")
+        axes[0].imshow(
+            image, aspect="auto", cmap="gray_r", extent=(0, end, 0, 1), interpolation="nearest"
+        )
         axes[0].set_yticks([])
         axes[0].set_ylabel("input")
     elif waveform is not None:
@@ -153,17 +202,37 @@ def training_curves(curves, *, x="training step", y="loss, nats", colors=None, a
     """
     axes = _axes(axes)
     for name, values in curves.items():
-        steps, values = values if isinstance(values, tuple) else (np.arange(1, len(values) + 1), values)
+        steps, values = (
+            values if isinstance(values, tuple) else (np.arange(1, len(values) + 1), values)
+        )
         steps, values = np.asarray(steps), np.asarray(values, dtype=float)
         finite = np.isfinite(values)
-        line, = axes.plot(steps, np.where(finite, values, np.nan), linewidth=1.8, label=name, color=(colors or {}).get(name))
+        (line,) = axes.plot(
+            steps,
+            np.where(finite, values, np.nan),
+            linewidth=1.8,
+            label=name,
+            color=(colors or {}).get(name),
+        )
         if not finite.all():
             dies = int(np.argmin(finite))
             at = values[dies - 1] if dies else 0.0
-            axes.plot(steps[max(dies - 1, 0)], at, marker="X", markersize=12, color=line.get_color())
-            said = "%s at %s %g" % ("NaN" if np.isnan(values[dies]) else values[dies], x.split()[-1], steps[dies])
-            axes.annotate(said, (steps[max(dies - 1, 0)], at), xytext=(10, 8), textcoords="offset points", color=line.get_color(),
-                          weight="bold")
+            axes.plot(
+                steps[max(dies - 1, 0)], at, marker="X", markersize=12, color=line.get_color()
+            )
+            said = "%s at %s %g" % (
+                "NaN" if np.isnan(values[dies]) else values[dies],
+                x.split()[-1],
+                steps[dies],
+            )
+            axes.annotate(
+                said,
+                (steps[max(dies - 1, 0)], at),
+                xytext=(10, 8),
+                textcoords="offset points",
+                color=line.get_color(),
+                weight="bold",
+            )
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
@@ -183,8 +252,13 @@ def _stack(heights):
     """Axes one below the other, of these heights in inches."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(len(heights), 1, figsize=(9, sum(heights) + 0.6), constrained_layout=True,
-                                gridspec_kw={"height_ratios": heights})
+    figure, axes = plt.subplots(
+        len(heights),
+        1,
+        figsize=(9, sum(heights) + 0.6),
+        constrained_layout=True,
+        gridspec_kw={"height_ratios": heights},
+    )
     return list(axes)
 
 
@@ -200,7 +274,7 @@ def _rows(posteriors, path, blank):
     classes = posteriors.shape[1]
     others = [c for c in range(classes) if c != blank]
     if classes > MOST_ROWS:
-        likely = np.argsort(-posteriors.max(axis=0), kind="mergesort")[:MOST_ROWS - 1].tolist()
+        likely = np.argsort(-posteriors.max(axis=0), kind="mergesort")[: MOST_ROWS - 1].tolist()
         wanted = set([] if path is None else np.asarray(path).tolist()) or set(likely)
         others = [c for c in others if c in wanted]
     return [blank] + others

@@ -1,9 +1,10 @@
 """theano.tensor.nnet.ctc.ctc, which needs Baidu's warp-ctc, served by our op: the verbs. Only when asked."""
+
 import importlib
 
 from ctc_shim import contract
-from ctc_shim.patching.ledger import Bindings
 from ctc_shim.loss import ctc_loss
+from ctc_shim.patching.ledger import Bindings
 
 MODULE = "theano.tensor.nnet.ctc"
 
@@ -31,9 +32,11 @@ def patch_theano_ctc(infeasible="inf"):
     try:
         module = importlib.import_module(MODULE)
     except ImportError as error:
-        raise ImportError("%s is there from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss computes the same "
-                          "on any library of the family: ctc_loss(activations, labels, input_lengths, label_lengths, "
-                          "time_major=True)" % (MODULE, error))
+        raise ImportError(
+            "%s is there from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss computes the same "
+            "on any library of the family: ctc_loss(activations, labels, input_lengths, label_lengths, "
+            "time_major=True)" % (MODULE, error)
+        )
     unpatch_theano_ctc()
     _bindings.do(module, {"ctc": _replacement(infeasible)})
 
@@ -69,7 +72,13 @@ def _replacement(infeasible):
 
         labels = T.as_tensor_variable(labels)
         label_lengths = T.sum(T.ge(labels, 0), axis=1)
-        return ctc_loss(T.as_tensor_variable(activations), labels, input_lengths, label_lengths, infeasible=infeasible,
-                        time_major=True)
+        return ctc_loss(
+            T.as_tensor_variable(activations),
+            labels,
+            input_lengths,
+            label_lengths,
+            infeasible=infeasible,
+            time_major=True,
+        )
 
     return ctc

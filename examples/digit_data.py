@@ -4,6 +4,7 @@ A line is some scans side by side with gaps of 0 to 3 empty columns. Two columns
 frames long. Training lines are made of the first 1 400 scans and test lines of the last 397, in the order of the data set,
 which goes writer by writer: hardly a hand of the test lines was trained on.
 """
+
 import collections
 
 import numpy as np
@@ -39,13 +40,15 @@ def make_lines(count, shortest, longest, seed, is_test=False):
     """
     random = np.random.RandomState(seed)
     scans, digits = _scans(is_test)
-    chosen = [random.randint(len(scans), size=random.randint(shortest, longest + 1)) for _ in range(count)]
+    chosen = [
+        random.randint(len(scans), size=random.randint(shortest, longest + 1)) for _ in range(count)
+    ]
     rows = [_one_line([scans[i] for i in line], random) for line in chosen]
     frames = np.zeros((count, max(map(len, rows)), FEATURES), dtype="float32")
     labels = np.full((count, longest), BLANK, dtype="float32")
     for n, (row, line) in enumerate(zip(rows, chosen)):
-        frames[n, :len(row)] = row
-        labels[n, :len(line)] = digits[line]
+        frames[n, : len(row)] = row
+        labels[n, : len(line)] = digits[line]
     texts = ["".join(str(digits[i]) for i in line) for line in chosen]
     return Lines(frames, _column(rows), labels, _column(chosen), texts)
 
@@ -64,7 +67,9 @@ def with_noise(lines, seed):
     """The same lines with other noise at each training step, so that the network cannot learn 1 400 scans by heart."""
     noise = NOISE * np.random.RandomState(seed).randn(*lines.frames.shape)
     is_valid = np.arange(lines.frames.shape[1]) < lines.input_length  # (N, T)
-    return lines._replace(frames=(lines.frames + noise * is_valid[:, :, np.newaxis]).astype("float32"))
+    return lines._replace(
+        frames=(lines.frames + noise * is_valid[:, :, np.newaxis]).astype("float32")
+    )
 
 
 def _scans(is_test):

@@ -3,6 +3,7 @@
 Every way starts from the same weights and sees the same batches in the same order: short words for two epochs, then longer ones, in each
 batch three pictures of nothing. See README.md for the result.
 """
+
 import sys
 
 import pictures
@@ -11,21 +12,40 @@ import report
 from training import Protocol
 
 PROTOCOL = Protocol(
-    name="image_ocr", training_lines=1024, test_lines=128, shortest=3, longest=5, epochs=40, batch=32, learning_rate=0.03,
-    start=None, read_after=(), steps=None, stock_steps=0, data="word_data", model="word_recogniser")
+    name="image_ocr",
+    training_lines=1024,
+    test_lines=128,
+    shortest=3,
+    longest=5,
+    epochs=40,
+    batch=32,
+    learning_rate=0.03,
+    start=None,
+    read_after=(),
+    steps=None,
+    stock_steps=0,
+    data="word_data",
+    model="word_recogniser",
+)
 
 SHORT = PROTOCOL._replace(test_lines=8, steps=2, stock_steps=2)
 
 
 def caption(curves, frozen):
     """The claims, each with its number from the curves, and the table of the issue that all this began with."""
-    lines = report.agreement(curves, first=10) + report.reading(curves, from_epoch=5) + report.speed(curves)
+    lines = (
+        report.agreement(curves, first=10)
+        + report.reading(curves, from_epoch=5)
+        + report.speed(curves)
+    )
     return "\n".join(lines + [""] + report.table(curves, epochs=(1, 2, 5, 10, 20, 30, 40)))
 
 
 def draw(curves, frozen, path):
     """Some test pictures, edit distance by epoch, and the price of a step."""
-    figure, (left, right) = pictures.page_of_words(PROTOCOL, "Painted words: legacy Keras trains on Theano and on PyTensor as on TensorFlow")
+    figure, (left, right) = pictures.page_of_words(
+        PROTOCOL, "Painted words: legacy Keras trains on Theano and on PyTensor as on TensorFlow"
+    )
     pictures.edit_distances(left, curves, by_epoch=True)
     pictures.prices(right, curves)
     pictures.save(figure, path)

@@ -6,11 +6,14 @@ On several hosts the same program runs once on each, and JAX joins them: set JAX
 HOSTS (how many) and HOST (which of them, from 0) and start it on all. Each host feeds its own share of the batch, and its devices
 compute the loss of their own rows; only the gradient of the weights travels.
 """
+
 import os
 import re
 import sys
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"  # before JAX is imported
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)  # before JAX is imported
 
 import numpy as np  # noqa: E402
 
@@ -20,7 +23,9 @@ from signals import CLASSES, FEATURES, FRAMES, LABELS  # noqa: E402
 
 UNITS, WINDOW = 32, 5
 BATCH, RATE = 32, 0.01
-COLLECTIVE = re.compile(r"(?:all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
+COLLECTIVE = re.compile(
+    r"(?:all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
+)
 
 
 def compute(results, short):
@@ -30,7 +35,10 @@ def compute(results, short):
     if hosts > 1:  # the address of the first comes from JAX_COORDINATOR_ADDRESS
         jax.distributed.initialize(num_processes=hosts, process_id=host)
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("data",))
-    by_row, everywhere = (jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)) for axes in (("data",), ()))
+    by_row, everywhere = (
+        jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+        for axes in (("data",), ())
+    )
     results.update(_jax=jax.__version__, devices=mesh.size, losses=[], read=[])
 
     def on_devices(*arrays):
@@ -60,9 +68,23 @@ def compute(results, short):
 def _start():
     """Fresh weights, and Adam's two means and its count."""
     rng = np.random.RandomState(0)
-    shapes = [(WINDOW, FEATURES, UNITS), (UNITS,), (WINDOW, UNITS, UNITS), (UNITS,), (UNITS, CLASSES)]
-    weights = [(rng.randn(*shape) / np.sqrt(np.prod(shape[:-1]))).astype("float32") * (len(shape) > 1) for shape in shapes]
-    return weights, [0 * weight for weight in weights], [0 * weight for weight in weights], np.float32(0)
+    shapes = [
+        (WINDOW, FEATURES, UNITS),
+        (UNITS,),
+        (WINDOW, UNITS, UNITS),
+        (UNITS,),
+        (UNITS, CLASSES),
+    ]
+    weights = [
+        (rng.randn(*shape) / np.sqrt(np.prod(shape[:-1]))).astype("float32") * (len(shape) > 1)
+        for shape in shapes
+    ]
+    return (
+        weights,
+        [0 * weight for weight in weights],
+        [0 * weight for weight in weights],
+        np.float32(0),
+    )
 
 
 def _scores(weights, sounds):
@@ -72,7 +94,9 @@ def _scores(weights, sounds):
     first, first_bias, second, second_bias, outward = weights
 
     def convolved(values, kernel):
-        return jax.lax.conv_general_dilated(values, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"))
+        return jax.lax.conv_general_dilated(
+            values, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+        )
 
     hidden = jax.nn.relu(convolved(sounds, first) + first_bias)
     return jax.nn.relu(convolved(hidden, second) + second_bias) @ outward
@@ -94,12 +118,16 @@ def _train(state, sounds, targets):
     import jax.numpy as jnp
 
     weights, first, second, count = state
-    loss, slopes = jax.value_and_grad(lambda weights: _losses(_scores(weights, sounds), targets).mean())(weights)
+    loss, slopes = jax.value_and_grad(
+        lambda weights: _losses(_scores(weights, sounds), targets).mean()
+    )(weights)
     count += 1
     first = [0.9 * mean + 0.1 * slope for mean, slope in zip(first, slopes)]
-    second = [0.999 * mean + 0.001 * slope ** 2 for mean, slope in zip(second, slopes)]
-    weights = [weight - RATE * mean / (1 - 0.9 ** count) / (jnp.sqrt(square / (1 - 0.999 ** count)) + 1e-8)
-               for weight, mean, square in zip(weights, first, second)]
+    second = [0.999 * mean + 0.001 * slope**2 for mean, slope in zip(second, slopes)]
+    weights = [
+        weight - RATE * mean / (1 - 0.9**count) / (jnp.sqrt(square / (1 - 0.999**count)) + 1e-8)
+        for weight, mean, square in zip(weights, first, second)
+    ]
     return (weights, first, second, count), loss
 
 
@@ -112,17 +140,25 @@ def _collectives(state, batch):
         return losses, back(jax.numpy.ones_like(losses))[0]
 
     scores = jax.jit(_scores)(state[0], batch[0])
-    programs = {"loss": jax.jit(loss_and_gradient).lower(scores, batch[1]), "step": jax.jit(_train).lower(state, *batch)}
-    return {name: len(COLLECTIVE.findall(program.compile().as_text())) for name, program in programs.items()}
+    programs = {
+        "loss": jax.jit(loss_and_gradient).lower(scores, batch[1]),
+        "step": jax.jit(_train).lower(state, *batch),
+    }
+    return {
+        name: len(COLLECTIVE.findall(program.compile().as_text()))
+        for name, program in programs.items()
+    }
 
 
 def draw(results, path):
     if not results.get("losses"):
         return ["stopped before the first step"]
     signals.draw(results, "JAX on %d devices, jax_ctc_loss" % results["devices"], path)
-    return [signals.told(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
-            "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a training step"
-            % results["collectives"]]
+    return [
+        signals.told(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
+        "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a training step"
+        % results["collectives"],
+    ]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 ctc_loss is differentiated twice: the Hessian of a likelihood that sums over all alignments, exact to rounding.
 """
+
 import sys
 
 import emissions
@@ -9,7 +10,11 @@ import numpy as np
 
 import standalone
 
-NAMES = ["mean of the blank"] + ["mean of label %d" % c for c in range(1, len(emissions.MEANS))] + ["ln sigma"]
+NAMES = (
+    ["mean of the blank"]
+    + ["mean of label %d" % c for c in range(1, len(emissions.MEANS))]
+    + ["ln sigma"]
+)
 
 
 def compute(results, short):
@@ -25,7 +30,9 @@ def compute(results, short):
         at = _newton(value, at, gradient, hessian)
     results["apart"] = _check(slope, products, np.array(results["mode"]))
     if not short:
-        results["_plane"] = _plane(value, np.array(results["mode"]), np.linalg.inv(np.array(results["hessian"])))
+        results["_plane"] = _plane(
+            value, np.array(results["mode"]), np.linalg.inv(np.array(results["hessian"]))
+        )
 
 
 def _newton(value, at, gradient, hessian):
@@ -51,15 +58,22 @@ def _functions(data):
     products = pytensor.grad((gradients * vectors).sum(), points, consider_constant=[vectors])
     value = _values(at[None], data)[0]
     # The products run a dozen times: compiling their scan would take longer than that.
-    return (pytensor.function([at], value), pytensor.function([at], pytensor.grad(value, at)),
-            pytensor.function([points, vectors], products, mode=pytensor.compile.mode.Mode("py", "fast_run")))
+    return (
+        pytensor.function([at], value),
+        pytensor.function([at], pytensor.grad(value, at)),
+        pytensor.function(
+            [points, vectors], products, mode=pytensor.compile.mode.Mode("py", "fast_run")
+        ),
+    )
 
 
 def _values(points, data):
     import pytensor.tensor as pt
 
     means, log_sigma = points[:, :-1], points[:, -1]
-    prior = -0.5 * ((means / 3) ** 2).sum(axis=1) - pt.exp(2 * log_sigma) / 8 + log_sigma  # Normal(0, 3), HalfNormal(2)
+    prior = (
+        -0.5 * ((means / 3) ** 2).sum(axis=1) - pt.exp(2 * log_sigma) / 8 + log_sigma
+    )  # Normal(0, 3), HalfNormal(2)
     return -prior - emissions.log_likelihood(means, pt.exp(log_sigma), data)
 
 
@@ -67,7 +81,9 @@ def _check(slope, products, at, step=1e-5):
     """Largest relative difference between Hessian-vector products and central differences of the gradient."""
     vectors = np.random.RandomState(0).randn(3, len(at))
     exact = products(np.tile(at, (3, 1)), vectors)
-    differences = np.array([slope(at + step * vector) - slope(at - step * vector) for vector in vectors]) / (2 * step)
+    differences = np.array(
+        [slope(at + step * vector) - slope(at - step * vector) for vector in vectors]
+    ) / (2 * step)
     return float(np.abs(exact - differences).max() / np.abs(exact).max())
 
 
@@ -81,7 +97,10 @@ def _plane(value, mode, covariance, first=1, second=2, points=41):
         at = mode.copy()
         at[[first, second]] = x[j], y[i]
         away = at[[first, second]] - mode[[first, second]]
-        exact[i, j], normal[i, j] = np.exp(start - value(at)), np.exp(-0.5 * away.dot(precision).dot(away))
+        exact[i, j], normal[i, j] = (
+            np.exp(start - value(at)),
+            np.exp(-0.5 * away.dot(precision).dot(away)),
+        )
     return x, y, exact, normal
 
 
@@ -113,11 +132,19 @@ def draw(results, path):
     axes[1].set_ylabel(NAMES[2])
     figure.savefig(path, dpi=90)
     truth = np.append(emissions.MEANS, np.log(emissions.SIGMA))
-    lines = ["%d rows; gradient %.1e after %d steps of Newton's method" % (results["rows"], results["newton"][-1][1],
-                                                                         len(results["newton"]) - 1)]
+    lines = [
+        "%d rows; gradient %.1e after %d steps of Newton's method"
+        % (results["rows"], results["newton"][-1][1], len(results["newton"]) - 1)
+    ]
     if "apart" in results:
-        lines.append("Hessian-vector products and differences of gradients: %.1e apart (relative)" % results["apart"])
-    return lines + ["%-18s true %6.3f, mode %6.3f +- %.3f" % row for row in zip(NAMES, truth, results["mode"], sd)]
+        lines.append(
+            "Hessian-vector products and differences of gradients: %.1e apart (relative)"
+            % results["apart"]
+        )
+    return lines + [
+        "%-18s true %6.3f, mode %6.3f +- %.3f" % row
+        for row in zip(NAMES, truth, results["mode"], sd)
+    ]
 
 
 if __name__ == "__main__":

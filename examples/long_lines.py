@@ -2,6 +2,7 @@
 
 The weights are those that digit_lines.py ends with. Every way starts from them and sees the same batches in the same order.
 """
+
 import os
 import sys
 
@@ -11,21 +12,42 @@ import report
 from training import Protocol
 
 PROTOCOL = Protocol(
-    name="long_lines", training_lines=256, test_lines=64, shortest=70, longest=80, epochs=3, batch=32, learning_rate=0.001,
-    start=os.path.join(race.DATA, "digit_lines_patched.npz"), read_after=(0, 1, 2, 3, 4, 6, 12, 20), steps=None, stock_steps=5)
+    name="long_lines",
+    training_lines=256,
+    test_lines=64,
+    shortest=70,
+    longest=80,
+    epochs=3,
+    batch=32,
+    learning_rate=0.001,
+    start=os.path.join(race.DATA, "digit_lines_patched.npz"),
+    read_after=(0, 1, 2, 3, 4, 6, 12, 20),
+    steps=None,
+    stock_steps=5,
+)
 
 SHORT = PROTOCOL._replace(test_lines=4, read_after=(0,), steps=2, stock_steps=2)
 
 
 def caption(curves, frozen):
     """The claims, each with its number from the curves."""
-    return "\n".join(report.deaths(curves) + report.agreement(curves) + report.reading(curves) + report.speed(curves))
+    return "\n".join(
+        report.deaths(curves)
+        + report.agreement(curves)
+        + report.reading(curves)
+        + report.speed(curves)
+    )
 
 
 def draw(curves, frozen, path):
     """Loss and edit distance by step, with the step at which stock dies."""
-    figure, (left, right) = pictures.page(PROTOCOL, "Lines of 70 to 80 digits: stock Keras on Theano dies, patched Keras "
-                                          "trains as on TensorFlow", widths=(1, 1), rows=3)
+    figure, (left, right) = pictures.page(
+        PROTOCOL,
+        "Lines of 70 to 80 digits: stock Keras on Theano dies, patched Keras "
+        "trains as on TensorFlow",
+        widths=(1, 1),
+        rows=3,
+    )
     pictures.losses(left, curves)
     pictures.edit_distances(right, curves)
     right.set_ylim(0, 1.05)

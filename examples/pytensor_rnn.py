@@ -2,6 +2,7 @@
 
 Needs pytensor from 2.36; no Keras, no Theano.
 """
+
 import sys
 
 import numpy as np
@@ -45,7 +46,11 @@ def _compile():
     def weight(*shape):
         return pytensor.shared((rng.randn(*shape) / np.sqrt(shape[0])).astype(floats))
 
-    inward, forth, outward = weight(FEATURES, 2 * UNITS), weight(UNITS, 2 * UNITS), weight(UNITS, CLASSES)
+    inward, forth, outward = (
+        weight(FEATURES, 2 * UNITS),
+        weight(UNITS, 2 * UNITS),
+        weight(UNITS, CLASSES),
+    )
     bias = pytensor.shared(np.zeros(2 * UNITS, dtype=floats))
     sounds, targets = pt.tensor3("sounds", dtype=floats), pt.lmatrix("targets")
     input_lengths, target_lengths = pt.lvector("input_lengths"), pt.lvector("target_lengths")
@@ -57,11 +62,15 @@ def _compile():
 
     driven = (pt.dot(sounds, inward) + bias).dimshuffle(1, 0, 2)  # (T, N, 2 units)
     start = pt.zeros((sounds.shape[0], UNITS), dtype=floats)
-    states = pytensor.scan(step, sequences=[driven], outputs_info=[start], non_sequences=[forth], return_updates=False)
+    states = pytensor.scan(
+        step, sequences=[driven], outputs_info=[start], non_sequences=[forth], return_updates=False
+    )
     scores = pt.dot(states, outward)  # (T, N, C)
     loss = ctc_shim.ctc_loss(scores, targets, input_lengths, target_lengths, time_major=True).mean()
     updates = _adam(loss, [inward, forth, outward, bias])
-    train = pytensor.function([sounds, targets, input_lengths, target_lengths], loss, updates=updates)
+    train = pytensor.function(
+        [sounds, targets, input_lengths, target_lengths], loss, updates=updates
+    )
     return train, pytensor.function([sounds], scores.dimshuffle(1, 0, 2))
 
 
@@ -75,10 +84,13 @@ def _adam(loss, weights):
     updates = [(count, now)]
     for weight, slope in zip(weights, pytensor.grad(loss, weights)):
         first, second = (pytensor.shared(np.zeros_like(weight.get_value())) for _ in range(2))
-        new_first, new_second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope ** 2
-        change = RATE * new_first / (1 - 0.9 ** now) / (pt.sqrt(new_second / (1 - 0.999 ** now)) + 1e-8)
-        updates += [(first, new_first.astype(first.dtype)), (second, new_second.astype(second.dtype)),
-                    (weight, (weight - change).astype(weight.dtype))]
+        new_first, new_second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
+        change = RATE * new_first / (1 - 0.9**now) / (pt.sqrt(new_second / (1 - 0.999**now)) + 1e-8)
+        updates += [
+            (first, new_first.astype(first.dtype)),
+            (second, new_second.astype(second.dtype)),
+            (weight, (weight - change).astype(weight.dtype)),
+        ]
     return updates
 
 

@@ -1,4 +1,5 @@
 """The command line of the examples with Keras: each way in a process of its own, then what was measured, and the picture."""
+
 import argparse
 import json
 import os
@@ -65,35 +66,81 @@ def _train_each(protocol, options):
 
 
 def _parser(protocol):
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = ["tensorflow"] if os.environ.get("KERAS_BACKEND") == "tensorflow" else ["patched", "stock"]
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=default,
-                        help="which to train, one after the other (default: patched stock; with KERAS_BACKEND=tensorflow that "
-                        "alone); the others' curves come from --out or from examples/data")
+    parser = argparse.ArgumentParser(
+        description=sys.modules["__main__"].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = (
+        ["tensorflow"] if os.environ.get("KERAS_BACKEND") == "tensorflow" else ["patched", "stock"]
+    )
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=WAYS,
+        default=default,
+        help="which to train, one after the other (default: patched stock; with KERAS_BACKEND=tensorflow that "
+        "alone); the others' curves come from --out or from examples/data",
+    )
     parser.add_argument("--epochs", type=int, help="default: %d" % protocol.epochs)
-    parser.add_argument("--stock-steps", type=int, default=protocol.stock_steps,
-                        help="steps of stock Keras, 0 for all (default: %(default)s)")
-    parser.add_argument("--short", action="store_true", help="the first steps only, as the tests run it")
-    parser.add_argument("--out", default=os.path.join(HERE, "out"), help="folder of curves, checkpoints and the picture")
-    parser.add_argument("--freeze", action="store_true", help="copy what was trained to examples/data")
+    parser.add_argument(
+        "--stock-steps",
+        type=int,
+        default=protocol.stock_steps,
+        help="steps of stock Keras, 0 for all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--short", action="store_true", help="the first steps only, as the tests run it"
+    )
+    parser.add_argument(
+        "--out",
+        default=os.path.join(HERE, "out"),
+        help="folder of curves, checkpoints and the picture",
+    )
+    parser.add_argument(
+        "--freeze", action="store_true", help="copy what was trained to examples/data"
+    )
     parser.add_argument("--this-process", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
 def _run(protocol, way, options):
     """One way in a process of its own; Ctrl-C reaches it too, and it saves what it has."""
-    print("%s: %s" % (way, WORDS[way] % (options.stock_steps or "all") if way == "stock" else WORDS[way]), flush=True)
+    print(
+        "%s: %s"
+        % (way, WORDS[way] % (options.stock_steps or "all") if way == "stock" else WORDS[way]),
+        flush=True,
+    )
     flags = os.environ.get("THEANO_FLAGS", "")
     # CTC_SHIM_PATCH matters: Theano's cache remembers ctc_shim's Op, and imports ctc_shim wherever the cache is used again.
-    environment = dict(os.environ, KERAS_BACKEND="tensorflow" if way == "tensorflow" else "theano",
-                       CTC_SHIM_PATCH="0" if way in ("stock", "tensorflow") else "1",
-                       THEANO_FLAGS=flags if "floatX" in flags else "floatX=float32," + flags)
-    alias = sys.modules.get("ctc_shim.theano_alias")  # python -m ctc_shim run --on pytensor: its processes do the same
+    environment = dict(
+        os.environ,
+        KERAS_BACKEND="tensorflow" if way == "tensorflow" else "theano",
+        CTC_SHIM_PATCH="0" if way in ("stock", "tensorflow") else "1",
+        THEANO_FLAGS=flags if "floatX" in flags else "floatX=float32," + flags,
+    )
+    alias = sys.modules.get(
+        "ctc_shim.theano_alias"
+    )  # python -m ctc_shim run --on pytensor: its processes do the same
     on_pytensor = way == "alias" or bool(alias and alias.is_installed() and way != "tensorflow")
-    command = [sys.executable, "-W", "ignore"] + ["-m", "ctc_shim", "run", "--on", "pytensor"] * on_pytensor
-    command += [sys.argv[0], "--this-process", "--ways", way, "--out", options.out,
-                "--stock-steps", str(options.stock_steps), "--epochs", str(protocol.epochs)] + ["--short"] * options.short
+    command = [sys.executable, "-W", "ignore"] + [
+        "-m",
+        "ctc_shim",
+        "run",
+        "--on",
+        "pytensor",
+    ] * on_pytensor
+    command += [
+        sys.argv[0],
+        "--this-process",
+        "--ways",
+        way,
+        "--out",
+        options.out,
+        "--stock-steps",
+        str(options.stock_steps),
+        "--epochs",
+        str(protocol.epochs),
+    ] + ["--short"] * options.short
     process = subprocess.Popen(command, env=environment)
     while True:
         try:
@@ -128,10 +175,14 @@ def _freeze(protocol, options):
 
     backend = "KERAS_BACKEND=tensorflow " if "tensorflow" in options.ways else ""
     arguments = " ".join(sys.argv[1:]).replace("--out " + options.out, "").split()
-    command = backend + " ".join(["python", "examples/" + os.path.basename(sys.argv[0])] + arguments)
+    command = backend + " ".join(
+        ["python", "examples/" + os.path.basename(sys.argv[0])] + arguments
+    )
     for way in options.ways:
         name = "%s_%s" % (protocol.name, way)
-        with open(os.path.join(options.out, name + ".json")) as source, open(os.path.join(DATA, name + ".json"), "w") as target:
+        with open(os.path.join(options.out, name + ".json")) as source, open(
+            os.path.join(DATA, name + ".json"), "w"
+        ) as target:
             target.write(training.as_text(dict(json.load(source), command=command)))
         if (protocol.name, way) == ("digit_lines", "patched"):
             shutil.copy(os.path.join(options.out, name + ".npz"), os.path.join(DATA, name + ".npz"))

@@ -1,4 +1,5 @@
 """Noisy signals whose labels have no times: made up, numpy only. What pytensor_rnn.py and jax_sharded.py learn to read."""
+
 import numpy as np
 
 CLASSES, FRAMES, LABELS, FEATURES = 8, 60, 5, 6  # class 0 is the blank
@@ -11,9 +12,11 @@ def make(count, seed):
     targets = rng.randint(1, CLASSES, (count, LABELS))
     sounds = rng.randn(count, FRAMES, FEATURES) * 0.6
     for n in range(count):
-        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6 + rng.randint(0, 3, LABELS)
+        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6 + rng.randint(
+            0, 3, LABELS
+        )
         for label, start in zip(targets[n], starts):
-            sounds[n, start:start + 4] += chirps[label]
+            sounds[n, start : start + 4] += chirps[label]
     return sounds, targets
 
 
@@ -47,14 +50,28 @@ def draw(results, name, path):
         sound, scores, target = results["_shown"]
         arguments = scores, target, [FRAMES], [LABELS]
         found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
-        plot.alignment(posteriors[0], found.spans(0), found.path[0], image=sound.T,
-                       axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)])
+        plot.alignment(
+            posteriors[0],
+            found.spans(0),
+            found.path[0],
+            image=sound.T,
+            axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)],
+        )
     figure.savefig(path, dpi=90)
 
 
 def told(results, name):
     """The loss at first and at the end, and what is read, in words."""
     read = results["read"]
-    share = "%.3f of the held-out lines read without a mistake" % read[-1][1] if read else "nothing read yet"
+    share = (
+        "%.3f of the held-out lines read without a mistake" % read[-1][1]
+        if read
+        else "nothing read yet"
+    )
     return "%s: loss %.2f nats at first, %.3f after %d steps; %s" % (
-        name, results["losses"][0], np.mean(results["losses"][-10:]), len(results["losses"]), share)
+        name,
+        results["losses"][0],
+        np.mean(results["losses"][-10:]),
+        len(results["losses"]),
+        share,
+    )

@@ -1,4 +1,5 @@
 """What the examples without Keras share: options, numbers kept while they come in, Ctrl-C, a picture at the end."""
+
 import argparse
 import json
 import os
@@ -24,8 +25,12 @@ def main(name, compute, draw, arguments=None):
     int : exit status, 130 after Ctrl-C
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--short", action="store_true", help="a small version of it, for a look or a test")
-    parser.add_argument("--out", default=os.path.join(HERE, "out"), help="folder for the numbers and the picture")
+    parser.add_argument(
+        "--short", action="store_true", help="a small version of it, for a look or a test"
+    )
+    parser.add_argument(
+        "--out", default=os.path.join(HERE, "out"), help="folder for the numbers and the picture"
+    )
     options = parser.parse_args(arguments)
     os.makedirs(options.out, exist_ok=True)
     results = {"interrupted": False, "short": options.short}
@@ -36,7 +41,12 @@ def main(name, compute, draw, arguments=None):
         sys.stderr.write("\nstopped: what there is was kept\n")
     path = os.path.join(options.out, name)
     with open(path + ".json.part", "w") as stream:
-        json.dump({key: value for key, value in results.items() if not key.startswith("_")}, stream, indent=1, sort_keys=True)
+        json.dump(
+            {key: value for key, value in results.items() if not key.startswith("_")},
+            stream,
+            indent=1,
+            sort_keys=True,
+        )
     os.replace(path + ".json.part", path + ".json")
     print("\n".join(draw(results, path + ".png")))
     return 130 if results["interrupted"] else 0

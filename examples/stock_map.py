@@ -3,6 +3,7 @@
 Needs neither Keras nor Theano: stock is ctc_shim.legacy_formulas, which the tests hold equal to the real one. Both ways compute
 in float64, as stock Keras does whatever floatX is.
 """
+
 import sys
 
 import numpy as np
@@ -13,11 +14,24 @@ from ctc_shim.legacy_formulas.gradient_formulas import stock_keras_gradient
 
 FRAMES, LABELS, FEATURES = 800, 256, 32  # the blank is class 256
 TARGET_LENGTHS = (5, 10, 20, 30, 40, 60, 80, 120, 160, 200, 240)
-DOUBTS = (0.9, 0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # what a frame leaves to all wrong classes together
+DOUBTS = (
+    0.9,
+    0.5,
+    0.1,
+    1e-2,
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+)  # what a frame leaves to all wrong classes together
 
 
 def compute(results, short):
-    _map(results, TARGET_LENGTHS[1::3] if short else TARGET_LENGTHS, DOUBTS[1::3] if short else DOUBTS)
+    _map(
+        results,
+        TARGET_LENGTHS[1::3] if short else TARGET_LENGTHS,
+        DOUBTS[1::3] if short else DOUBTS,
+    )
     _train(results, "long", 2 if short else 8, FRAMES, 120, 3 if short else 150)
     _train(results, "short", 64, 40, 6, 5 if short else 150)
 
@@ -27,20 +41,28 @@ def compute(results, short):
 
 def _map(results, target_lengths, doubts):
     """Relative error of the gradient to the scores by target length and doubt, None for NaN."""
-    results.update(target_lengths=list(target_lengths), doubts=list(doubts), errors={"stock": {}, "ours": {}})
+    results.update(
+        target_lengths=list(target_lengths), doubts=list(doubts), errors={"stock": {}, "ours": {}}
+    )
     cells = [(labels, doubt) for labels in target_lengths for doubt in doubts]
     for labels, doubt in standalone.progress(cells, "map"):
         y_pred, target = _sure_network(labels, doubt)
         exact = reference.ctc_loss_and_gradient(np.log(y_pred), target, [FRAMES], [labels], -1)[1]
         for way, gradient in (("stock", _stock), ("ours", _ours)):
-            error = np.linalg.norm(gradient(y_pred, target, [FRAMES], [labels]) - exact) / np.linalg.norm(exact)
-            results["errors"][way]["%d %g" % (labels, doubt)] = float(error) if np.isfinite(error) else None
+            error = np.linalg.norm(
+                gradient(y_pred, target, [FRAMES], [labels]) - exact
+            ) / np.linalg.norm(exact)
+            results["errors"][way]["%d %g" % (labels, doubt)] = (
+                float(error) if np.isfinite(error) else None
+            )
 
 
 def _sure_network(labels, doubt):
     """Probabilities of a network that has the right class in every frame, up to `doubt`; labels below 128 only."""
     rng = np.random.RandomState(labels)
-    target = rng.randint(0, 127, (1, labels)) + np.arange(labels) % 2  # no equal neighbours to speak of
+    target = (
+        rng.randint(0, 127, (1, labels)) + np.arange(labels) % 2
+    )  # no equal neighbours to speak of
     path = np.full(FRAMES, LABELS)
     path[np.sort(rng.choice(FRAMES // 2, labels, replace=False)) * 2] = target[0]
     y_pred = rng.rand(FRAMES, LABELS + 1)
@@ -71,14 +93,19 @@ def _train(results, name, count, frames, labels, steps):
     sounds, targets = _utterances(count, frames, labels)
     lengths, counts = [frames] * count, [labels] * count
     for way, gradient in (("ours", _ours), ("stock", _stock)):
-        weights, moments = np.zeros((FEATURES + 1, LABELS + 1)), np.zeros((2, FEATURES + 1, LABELS + 1))
+        weights, moments = (
+            np.zeros((FEATURES + 1, LABELS + 1)),
+            np.zeros((2, FEATURES + 1, LABELS + 1)),
+        )
         curve = results[name + " " + way] = {"losses": []}
         for step in standalone.progress(range(1, steps + 1), "%s utterances, %s" % (name, way)):
             y_pred = np.exp(reference.log_softmax(sounds.dot(weights)))
             with np.errstate(divide="ignore"):
                 loss = reference.ctc_loss(np.log(y_pred), targets, lengths, counts, -1).mean()
             curve["losses"].append(float(loss) if np.isfinite(loss) else None)
-            slope = np.einsum("ntf,ntc->fc", sounds, gradient(y_pred, targets, lengths, counts)) / count
+            slope = (
+                np.einsum("ntf,ntc->fc", sounds, gradient(y_pred, targets, lengths, counts)) / count
+            )
             weights = weights - _adam(slope, moments, step)
             curve["read"] = _read(sounds.dot(weights), targets)
             if np.isnan(weights).any():
@@ -89,8 +116,8 @@ def _train(results, name, count, frames, labels, steps):
 def _adam(slope, moments, step, rate=0.1):
     """A step of Adam (Kingma and Ba 2015, algorithm 1)."""
     moments[0] = 0.9 * moments[0] + 0.1 * slope
-    moments[1] = 0.999 * moments[1] + 0.001 * slope ** 2
-    return rate * moments[0] / (1 - 0.9 ** step) / (np.sqrt(moments[1] / (1 - 0.999 ** step)) + 1e-8)
+    moments[1] = 0.999 * moments[1] + 0.001 * slope**2
+    return rate * moments[0] / (1 - 0.9**step) / (np.sqrt(moments[1] / (1 - 0.999**step)) + 1e-8)
 
 
 def _utterances(count, frames, labels):
@@ -98,7 +125,9 @@ def _utterances(count, frames, labels):
     rng = np.random.RandomState(count)
     templates = rng.randn(LABELS, FEATURES)
     targets = rng.randint(0, LABELS, (count, labels))
-    sounds = np.concatenate([rng.randn(count, frames, FEATURES) * 0.3, np.ones((count, frames, 1))], axis=2)
+    sounds = np.concatenate(
+        [rng.randn(count, frames, FEATURES) * 0.3, np.ones((count, frames, 1))], axis=2
+    )
     for n in range(count):
         for s, start in enumerate(np.linspace(1, frames - 5, labels).astype(int)):
             stop = start + rng.randint(2, 5)
@@ -116,8 +145,12 @@ def _read(scores, targets):
     for row, target in zip(scores.argmax(axis=2), targets.tolist()):
         changes = np.append(True, row[1:] != row[:-1])
         read = [int(c) for c in row[changes] if c != LABELS]
-        same = [label for block in Levenshtein.opcodes(target, read) if block.tag == "equal"
-                for label in target[block.src_start:block.src_end]]
+        same = [
+            label
+            for block in Levenshtein.opcodes(target, read)
+            if block.tag == "equal"
+            for label in target[block.src_start : block.src_end]
+        ]
         for count, labels in ((right, same), (written, target), (read_at_all, read)):
             count += np.bincount(np.array(labels, dtype=int) // 128, minlength=2)
     return [float(share) for share in right / np.maximum(np.maximum(written, read_at_all), 1)]
@@ -133,7 +166,12 @@ def draw(results, path):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(2, 2, figsize=(11, 8), constrained_layout=True)
-    figure.suptitle("A speech-shaped sequence: 800 frames, 256 labels and the blank", x=0.02, ha="left", weight="bold")
+    figure.suptitle(
+        "A speech-shaped sequence: 800 frames, 256 labels and the blank",
+        x=0.02,
+        ha="left",
+        weight="bold",
+    )
     for panel, way, title in zip(axes[0], ("stock", "ours"), ("stock Keras on Theano", "ctc_shim")):
         _draw_map(panel, results, way, title)
     _draw_curves(axes[1, 0], results)
@@ -146,10 +184,26 @@ def _draw_map(panel, results, way, title):
     from matplotlib.colors import ListedColormap, LogNorm
 
     errors = results["errors"][way]
-    grid = np.array([[errors.get("%d %g" % (labels, doubt), -1) for doubt in results["doubts"]]
-                     for labels in results["target_lengths"]], dtype=float)  # None becomes NaN; what was not reached is -1
-    panel.pcolormesh(np.isnan(grid), cmap=ListedColormap([(0, 0, 0, 0), "#c1121f"]), vmin=0, vmax=1, edgecolors="white")
-    shown = panel.pcolormesh(np.ma.masked_where(~(grid > 0), grid), cmap="Blues", norm=LogNorm(1e-9, 1), edgecolors="white")
+    grid = np.array(
+        [
+            [errors.get("%d %g" % (labels, doubt), -1) for doubt in results["doubts"]]
+            for labels in results["target_lengths"]
+        ],
+        dtype=float,
+    )  # None becomes NaN; what was not reached is -1
+    panel.pcolormesh(
+        np.isnan(grid),
+        cmap=ListedColormap([(0, 0, 0, 0), "#c1121f"]),
+        vmin=0,
+        vmax=1,
+        edgecolors="white",
+    )
+    shown = panel.pcolormesh(
+        np.ma.masked_where(~(grid > 0), grid),
+        cmap="Blues",
+        norm=LogNorm(1e-9, 1),
+        edgecolors="white",
+    )
     for i, j in np.argwhere(np.isnan(grid)):
         panel.text(j + 0.5, i + 0.5, "NaN", ha="center", va="center", color="white", fontsize=7)
     panel.set_xticks(np.arange(len(results["doubts"])) + 0.5)
@@ -165,20 +219,41 @@ def _draw_map(panel, results, way, title):
 def _draw_curves(panel, results):
     from ctc_shim import plot
 
-    curves = {name: np.array(results[key]["losses"], dtype=float) for name, key in
-              (("stock Keras", "long stock"), ("ctc_shim", "long ours")) if key in results}
+    curves = {
+        name: np.array(results[key]["losses"], dtype=float)
+        for name, key in (("stock Keras", "long stock"), ("ctc_shim", "long ours"))
+        if key in results
+    }
     if "long stock" in results and "nan_after" in results["long stock"]:
         curves["stock Keras"] = np.append(curves["stock Keras"], np.nan)
-    plot.training_curves(curves, y="exact loss, nats", colors={"stock Keras": plot.RED, "ctc_shim": plot.BLUE}, axes=panel)
+    plot.training_curves(
+        curves,
+        y="exact loss, nats",
+        colors={"stock Keras": plot.RED, "ctc_shim": plot.BLUE},
+        axes=panel,
+    )
     panel.set_title("a linear softmax trained from nothing, 120 labels a line", fontsize=11)
 
 
 def _draw_reading(panel, results):
-    for at, (way, color, name) in enumerate((("stock", "#c1121f", "stock Keras"), ("ours", "#1b4965", "ctc_shim"))):
+    for at, (way, color, name) in enumerate(
+        (("stock", "#c1121f", "stock Keras"), ("ours", "#1b4965", "ctc_shim"))
+    ):
         if "short " + way in results:
-            bars = panel.bar(np.arange(2) + 0.36 * (at - 0.5), results["short " + way]["read"], width=0.34, color=color, label=name)
+            bars = panel.bar(
+                np.arange(2) + 0.36 * (at - 0.5),
+                results["short " + way]["read"],
+                width=0.34,
+                color=color,
+                label=name,
+            )
             for bar in bars:
-                panel.text(bar.get_x() + 0.17, bar.get_height() + 0.01, "%.0f %%" % (100 * bar.get_height()), ha="center")
+                panel.text(
+                    bar.get_x() + 0.17,
+                    bar.get_height() + 0.01,
+                    "%.0f %%" % (100 * bar.get_height()),
+                    ha="center",
+                )
     panel.set_xticks([0, 1])
     panel.set_xticklabels(["labels 0 .. 127", "labels 128 .. 255"])
     panel.set_ylim(0, 1.3)
@@ -192,15 +267,32 @@ def _words(results):
     for way in ("stock", "ours"):
         errors = list(results["errors"][way].values())
         finite = [error for error in errors if error is not None]
-        lines.append("%s: gradient NaN in %d of %d cells; relative error where finite %s" % (
-            way, len(errors) - len(finite), len(errors), "%.1e .. %.1e" % (min(finite), max(finite)) if finite else "-"))
+        lines.append(
+            "%s: gradient NaN in %d of %d cells; relative error where finite %s"
+            % (
+                way,
+                len(errors) - len(finite),
+                len(errors),
+                "%.1e .. %.1e" % (min(finite), max(finite)) if finite else "-",
+            )
+        )
     for key in ("long ours", "long stock", "short ours", "short stock"):
         if key in results:
             curve = results[key]
-            lines.append("%s: loss %.2f at first, %.4g after %d steps%s; read right: %.1f %% below label 128, %.1f %% from there up" % (
-                key, curve["losses"][0], curve["losses"][-1] or np.nan, len(curve["losses"]),
-                ", weights NaN after step %d" % curve["nan_after"] if "nan_after" in curve else "", 100 * curve["read"][0],
-                100 * curve["read"][1]))
+            lines.append(
+                "%s: loss %.2f at first, %.4g after %d steps%s; read right: %.1f %% below label 128, %.1f %% from there up"
+                % (
+                    key,
+                    curve["losses"][0],
+                    curve["losses"][-1] or np.nan,
+                    len(curve["losses"]),
+                    ", weights NaN after step %d" % curve["nan_after"]
+                    if "nan_after" in curve
+                    else "",
+                    100 * curve["read"][0],
+                    100 * curve["read"][1],
+                )
+            )
     return lines
 
 

@@ -2,6 +2,7 @@
 
 `race.py` starts this in a process of its own for each way, because a process has one Keras and one backend.
 """
+
 import collections
 import contextlib
 import importlib
@@ -17,7 +18,9 @@ import numpy as np
 # of `read_after`; `start` is a file of weights, or None for fresh ones; `steps` ends it early, `stock_steps` ends stock. `data` and
 # `model` are the modules that make the lines and the network.
 Protocol = collections.namedtuple(
-    "Protocol", "name training_lines test_lines shortest longest epochs batch learning_rate start read_after steps stock_steps data model")
+    "Protocol",
+    "name training_lines test_lines shortest longest epochs batch learning_rate start read_after steps stock_steps data model",
+)
 Protocol.__new__.__defaults__ = ("digit_data", "recogniser")
 
 
@@ -39,7 +42,9 @@ def train(protocol, way, out):
     """
     data = importlib.import_module(protocol.data)
     lines = data.make_lines(protocol.training_lines, protocol.shortest, protocol.longest, seed=1)
-    tests = data.make_lines(protocol.test_lines, protocol.shortest, protocol.longest, seed=2, is_test=True)
+    tests = data.make_lines(
+        protocol.test_lines, protocol.shortest, protocol.longest, seed=2, is_test=True
+    )
     trainer, reader, curve = _prepare(protocol, way)
     recorder = _Recorder(trainer, curve, os.path.join(out, "%s_%s" % (protocol.name, way)))
     try:
@@ -59,14 +64,27 @@ def _prepare(protocol, way):
     model = importlib.import_module(protocol.model)
     before = _seconds()
     trainer, reader = model.build(protocol.longest, protocol.learning_rate)
-    trainer.set_weights(_load(protocol.start) if protocol.start else model.initial_weights(trainer, seed=0))
+    trainer.set_weights(
+        _load(protocol.start) if protocol.start else model.initial_weights(trainer, seed=0)
+    )
     trainer._make_train_function()  # Theano compiles here, so that the first step is like any other
     wall, cpu = _seconds() - before
     _check_loss(keras, way)
-    curve = {"name": protocol.name, "way": way, "versions": _versions(keras), "date": time.strftime("%Y-%m-%d"),
-             "batch": protocol.batch, "steps_per_epoch": protocol.training_lines // protocol.batch,
-             "compile_seconds": round(wall, 1), "compile_cpu_seconds": round(cpu, 1), "losses": [], "read": [],
-             "cpu_seconds": [], "nan_after": None, "interrupted": False}
+    curve = {
+        "name": protocol.name,
+        "way": way,
+        "versions": _versions(keras),
+        "date": time.strftime("%Y-%m-%d"),
+        "batch": protocol.batch,
+        "steps_per_epoch": protocol.training_lines // protocol.batch,
+        "compile_seconds": round(wall, 1),
+        "compile_cpu_seconds": round(cpu, 1),
+        "losses": [],
+        "read": [],
+        "cpu_seconds": [],
+        "nan_after": None,
+        "interrupted": False,
+    }
     return trainer, reader, curve
 
 
@@ -87,10 +105,16 @@ def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
         bar.set_postfix(edit_distance="%.4f" % curve["read"][-1][1], refresh=False)
 
     per_epoch = curve["steps_per_epoch"]
-    limits = [protocol.epochs * per_epoch, protocol.steps, protocol.stock_steps if curve["way"] == "stock" else None]
+    limits = [
+        protocol.epochs * per_epoch,
+        protocol.steps,
+        protocol.stock_steps if curve["way"] == "stock" else None,
+    ]
     total = min(limit for limit in limits if limit)
     seldom = 0.1 if sys.stderr.isatty() else 30  # seconds; a log file wants few lines
-    with tqdm(total=total, desc=curve["way"], unit="step", mininterval=seldom, maxinterval=seldom) as bar:
+    with tqdm(
+        total=total, desc=curve["way"], unit="step", mininterval=seldom, maxinterval=seldom
+    ) as bar:
         if 0 in protocol.read_after:
             look(0)
         for step, rows in enumerate(_batches(protocol, data, lines), start=1):
@@ -115,7 +139,7 @@ def _batches(protocol, data, lines):
     for epoch in range(protocol.epochs):
         order = data.order(lines, epoch, random)
         for first in range(0, len(order) - protocol.batch + 1, protocol.batch):
-            yield order[first:first + protocol.batch]
+            yield order[first : first + protocol.batch]
 
 
 class _Recorder(object):
@@ -140,7 +164,9 @@ class _Recorder(object):
 
 def as_text(curve):
     """JSON with one key a line."""
-    return "{\n%s\n}\n" % ",\n".join("%s: %s" % (json.dumps(key), json.dumps(curve[key])) for key in sorted(curve))
+    return "{\n%s\n}\n" % ",\n".join(
+        "%s: %s" % (json.dumps(key), json.dumps(curve[key])) for key in sorted(curve)
+    )
 
 
 def _load(path):
@@ -156,8 +182,12 @@ def _seconds():
 
 def _versions(keras):
     backend = sys.modules[keras.backend.backend()]
-    names = [("python", platform.python_version()), ("numpy", np.__version__), ("keras", keras.__version__),
-             (backend.__name__, backend.__version__)]
+    names = [
+        ("python", platform.python_version()),
+        ("numpy", np.__version__),
+        ("keras", keras.__version__),
+        (backend.__name__, backend.__version__),
+    ]
     if "pytensor" in sys.modules:  # which serves as theano
         names.append(("pytensor", sys.modules["pytensor"].__version__))
     if keras.backend.ctc_batch_cost.__module__.startswith("ctc_shim"):

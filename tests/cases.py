@@ -3,11 +3,14 @@
 A case holds float64 scores; an implementation gets them in its own dtype, and is compared with the reference on exactly the
 values it got.
 """
+
 import collections
 
 import numpy as np
 
-Case = collections.namedtuple("Case", "name logits targets input_lengths target_lengths options error")
+Case = collections.namedtuple(
+    "Case", "name logits targets input_lengths target_lengths options error"
+)
 
 
 def case(name, logits, targets, input_lengths=None, target_lengths=None, error=None, **options):
@@ -15,8 +18,16 @@ def case(name, logits, targets, input_lengths=None, target_lengths=None, error=N
     logits = np.asarray(logits, dtype=np.float64)
     targets = np.asarray(targets, dtype=np.int64)
     full = np.full(len(targets), 1, dtype=np.int64)
-    lengths = full * logits.shape[1] if input_lengths is None else np.asarray(input_lengths, dtype=np.int64)
-    labels = full * targets.shape[1] if target_lengths is None else np.asarray(target_lengths, dtype=np.int64)
+    lengths = (
+        full * logits.shape[1]
+        if input_lengths is None
+        else np.asarray(input_lengths, dtype=np.int64)
+    )
+    labels = (
+        full * targets.shape[1]
+        if target_lengths is None
+        else np.asarray(target_lengths, dtype=np.int64)
+    )
     return Case(name, logits, targets, lengths, labels, options, error)
 
 
@@ -24,7 +35,12 @@ def _random_batch(seed, scale, N=3, T=12, C=5, S=4, blank=0):
     rng = np.random.RandomState(seed)
     labels = np.array([c for c in range(C) if c != blank % C])
     targets = rng.choice(labels, size=(N, S))
-    return (rng.randn(N, T, C) * scale, targets, rng.randint(T // 2, T + 1, N), rng.randint(0, S + 1, N))
+    return (
+        rng.randn(N, T, C) * scale,
+        targets,
+        rng.randint(T // 2, T + 1, N),
+        rng.randint(0, S + 1, N),
+    )
 
 
 def _with(logits, *changes):
@@ -47,8 +63,16 @@ def random_cases():
     found = []
     for seed, scale in enumerate((0.0, 0.1, 1.0, 3.0, 10.0, 30.0, 300.0)):
         for blank in (0, -1):
-            found.append(case("random-%g-blank%d" % (scale, blank), *_random_batch(seed, scale, blank=blank), blank=blank))
-        found.append(case("random-%g-as-given" % scale, *_random_batch(seed + 50, scale), normalize=False))
+            found.append(
+                case(
+                    "random-%g-blank%d" % (scale, blank),
+                    *_random_batch(seed, scale, blank=blank),
+                    blank=blank,
+                )
+            )
+        found.append(
+            case("random-%g-as-given" % scale, *_random_batch(seed + 50, scale), normalize=False)
+        )
     found.append(case("random-blank-2", *_random_batch(7, 2.0, blank=2), blank=2))
     found.append(case("wide", *_random_batch(8, 2.0, N=2, T=9, C=140, S=6, blank=-1), blank=-1))
     return found
@@ -66,23 +90,43 @@ def contract_cases():
         case("too-short-by-labels", _plain(T=2), [[1, 2, 1], [1, 2, 1]], target_lengths=[3, 2]),
         case("too-short-by-repeats", _plain(T=2), [[1, 1], [1, 2]]),
         case("too-short-zero", _plain(T=2), [[1, 1], [1, 2]], infeasible="zero"),
-        case("too-short-by-repeats-tensorflow", _plain(T=2), [[1, 1], [1, 2]], infeasible="tensorflow"),
+        case(
+            "too-short-by-repeats-tensorflow",
+            _plain(T=2),
+            [[1, 1], [1, 2]],
+            infeasible="tensorflow",
+        ),
         case("no-frames-one-label", _plain(), [[1], [1]], [0, 4]),
-        case("padded-frames-nan", _with(_plain(), (np.s_[0, 3], nan), (np.s_[1, 2:], inf)), [[1], [2]], [3, 2]),
+        case(
+            "padded-frames-nan",
+            _with(_plain(), (np.s_[0, 3], nan), (np.s_[1, 2:], inf)),
+            [[1], [2]],
+            [3, 2],
+        ),
         case("padded-labels-wild", _plain(), [[1, 99], [-5, 7]], target_lengths=[1, 0]),
         case("minus-inf-unused", _with(_plain(), (np.s_[:, :, 2], -inf)), [[1], [1]]),
         case("minus-inf-on-label-once", _with(_plain(), (np.s_[:, 1, 1], -inf)), [[1], [1]]),
         case("minus-inf-everywhere-needed", _with(_plain(), (np.s_[0, :, 1], -inf)), [[1], [1]]),
         case("minus-inf-frame", _with(_plain(), (np.s_[0, 1, :], -inf)), [[1], [1]]),
-        case("minus-inf-as-given", _with(_plain() - 3, (np.s_[0, :, 1], -inf), (np.s_[1, 2, 0], -inf)), [[1], [1]],
-             normalize=False),
+        case(
+            "minus-inf-as-given",
+            _with(_plain() - 3, (np.s_[0, :, 1], -inf), (np.s_[1, 2, 0], -inf)),
+            [[1], [1]],
+            normalize=False,
+        ),
         case("masked-with-1e9", _with(_plain(), (np.s_[:, :, 2], -1e9)), [[1], [1]]),
         case("masked-with-1e9-needed", _with(_plain(), (np.s_[:, :2, 1], -1e9)), [[1, 2], [2, 1]]),
         case("masked-with-1e30-unused", _with(_plain(), (np.s_[:, :, 2], -1e30)), [[1], [1]]),
         case("nan-in-one", _with(_plain(), (np.s_[0, 1, 2], nan)), [[1], [1]], [3, 4]),
         case("inf-in-one", _with(_plain(), (np.s_[1, 0, 2], inf)), [[1], [1]], [3, 4]),
         case("nan-as-given", _with(_plain(), (np.s_[1, 0, 2], nan)), [[1], [1]], normalize=False),
-        case("confident", np.array([[[0.0, 17.0]] * 2, [[0.0, 40.0]] * 2]), np.zeros((2, 1)), blank=0, target_lengths=[0, 0]),
+        case(
+            "confident",
+            np.array([[[0.0, 17.0]] * 2, [[0.0, 40.0]] * 2]),
+            np.zeros((2, 1)),
+            blank=0,
+            target_lengths=[0, 0],
+        ),
         case("confident-target", np.array([[[0.0, 17.0, 0], [0, 0, 17.0]]]), [[1, 2]]),
         case("gap-150", np.array([[[150.0, 0.0]]]), [[1]]),
         case("gap-1000", np.array([[[1000.0, 0.0]] * 2]), [[1]]),
@@ -101,13 +145,52 @@ def error_cases():
         case("label-too-large", scores, [[1, 2], [1, 3]], error=r"targets\[1, 1\] = 3"),
         case("label-negative", scores, [[1, 2], [-1, 1]], error=r"targets\[1, 0\] = -1"),
         case("label-is-blank", scores, [[1, 0], [1, 2]], error=r"targets\[0, 1\] = 0.*blank"),
-        case("label-is-last-blank", scores, [[1, 0], [1, 2]], blank=-1, error=r"targets\[1, 1\] = 2.*blank"),
-        case("input-length-too-large", scores, [[1], [1]], [4, 5], error=r"input_lengths\[1\].*0 \.\. 4.*5"),
+        case(
+            "label-is-last-blank",
+            scores,
+            [[1, 0], [1, 2]],
+            blank=-1,
+            error=r"targets\[1, 1\] = 2.*blank",
+        ),
+        case(
+            "input-length-too-large",
+            scores,
+            [[1], [1]],
+            [4, 5],
+            error=r"input_lengths\[1\].*0 \.\. 4.*5",
+        ),
         case("input-length-negative", scores, [[1], [1]], [-1, 4], error=r"input_lengths\[0\].*-1"),
-        case("target-length-too-large", scores, [[1], [1]], None, [1, 2], error=r"target_lengths\[1\].*0 \.\. 1.*2"),
-        case("target-length-negative", scores, [[1], [1]], None, [1, -1], error=r"target_lengths\[1\].*-1"),
-        case("infeasible-raise", scores, [[1, 1, 2], [1, 1, 1]], infeasible="raise", error=r"row 1 .*4 frames.*fewer than 5"),
-        case("infeasible-tensorflow", scores, [[1], [1]], [4, 0], infeasible="tensorflow", error=r"row 1 .*0 frames"),
+        case(
+            "target-length-too-large",
+            scores,
+            [[1], [1]],
+            None,
+            [1, 2],
+            error=r"target_lengths\[1\].*0 \.\. 1.*2",
+        ),
+        case(
+            "target-length-negative",
+            scores,
+            [[1], [1]],
+            None,
+            [1, -1],
+            error=r"target_lengths\[1\].*-1",
+        ),
+        case(
+            "infeasible-raise",
+            scores,
+            [[1, 1, 2], [1, 1, 1]],
+            infeasible="raise",
+            error=r"row 1 .*4 frames.*fewer than 5",
+        ),
+        case(
+            "infeasible-tensorflow",
+            scores,
+            [[1], [1]],
+            [4, 0],
+            infeasible="tensorflow",
+            error=r"row 1 .*0 frames",
+        ),
     ]
 
 
@@ -123,7 +206,13 @@ def degenerate_cases():
 def long_case(T=2000, C=6, S=60, scale=4.0):
     """Two thousand frames: float32 log space loses the gradient's digits here."""
     rng = np.random.RandomState(5)
-    return case("long-%d" % T, rng.randn(2, T, C) * scale, rng.randint(1, C, (2, S)), [T, T - 100], [S, S // 2])
+    return case(
+        "long-%d" % T,
+        rng.randn(2, T, C) * scale,
+        rng.randint(1, C, (2, S)),
+        [T, T - 100],
+        [S, S // 2],
+    )
 
 
 def very_long_case():

@@ -1,4 +1,5 @@
 """Comparators that assert, to the tolerances of the contract; test_comparing.py proves that they can fail."""
+
 import numpy as np
 
 # dtype -> (loss relative, loss absolute below 1, gradient absolute)
@@ -47,4 +48,8 @@ def assert_contract(loss, gradient, want, case, dtype):
 def _assert_same_specials(name, got, want):
     for kind, test in (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf)):
         assert (test(got) == test(want)).all(), "%s: %s at %r, wanted at %r" % (
-            name, kind, np.argwhere(test(got))[:5].tolist(), np.argwhere(test(want))[:5].tolist())
+            name,
+            kind,
+            np.argwhere(test(got))[:5].tolist(),
+            np.argwhere(test(want))[:5].tolist(),
+        )

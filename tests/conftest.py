@@ -3,6 +3,7 @@
 CTC_SHIM_KERAS names the Keras that must be there (say 2.3.1): the tests of the patch then run, and fail where they cannot.
 Without it they run where a legacy Keras and a Theano are installed, and are left out, with this reason, where they are not.
 """
+
 import importlib.util
 import os
 import sys
@@ -10,7 +11,9 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools"))
+sys.path.insert(
+    1, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools")
+)
 
 os.environ.setdefault("KERAS_BACKEND", "theano")
 # The C linker is not the point of most tests, and its compiler costs minutes: Python mode unless an environment says more.
@@ -28,25 +31,39 @@ def _left_out():
     """{file: reason}: what an environment is not made for."""
     reasons = {}
     for name in os.listdir(HERE):
-        if name.startswith(("test_keras_", "test_faults", "test_examples.", "test_matrix")) and not (
-                os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
+        if name.startswith(
+            ("test_keras_", "test_faults", "test_examples.", "test_matrix")
+        ) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
-        if name in ("test_op.py", "test_batch_cost.py", "test_decode_op.py", "test_align_op.py") and not (
-                os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+        if name in (
+            "test_op.py",
+            "test_batch_cost.py",
+            "test_decode_op.py",
+            "test_align_op.py",
+        ) and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):
-        reasons["test_examples_pytensor.py"] = "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
+        reasons["test_examples_pytensor.py"] = (
+            "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
+        )
     if not _installed("matplotlib", "tqdm", "jax"):
         reasons["test_examples_jax.py"] = "needs jax, matplotlib and tqdm"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):
-            reasons.update({"test_%s%s.py" % (library, part): "needs %s" % library for part in ("", "_faces", "_gpu")})
+            reasons.update(
+                {
+                    "test_%s%s.py" % (library, part): "needs %s" % library
+                    for part in ("", "_faces", "_gpu")
+                }
+            )
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
-        reasons["test_live_tensorflow.py"] = "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"
+        reasons["test_live_tensorflow.py"] = (
+            "needs TensorFlow 1.15 and Theano side by side (CTC_SHIM_LIVE=1)"
+        )
     if live != "2":
         reasons["test_live_tensorflow_2.py"] = "needs TensorFlow 2 (CTC_SHIM_LIVE=2)"
     return reasons

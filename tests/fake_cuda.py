@@ -1,4 +1,5 @@
 """The GPU kernel without a GPU: the package's own launcher on tests/warp/fake_driver.cpp, with host memory for device memory."""
+
 import atexit
 import ctypes
 import os
@@ -24,7 +25,10 @@ def driver():
         folder = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, folder, True)
         _driver.append(os.path.join(folder, "libcuda.so.1"))
-        subprocess.run(compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", _driver[0]], check=True)
+        subprocess.run(
+            compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", _driver[0]],
+            check=True,
+        )
     return _driver[0]
 
 
@@ -47,28 +51,65 @@ class FakeCuda(object):
         self.fake.fake_order(0)
         gpu_kernel.DRIVER, gpu_kernel._loaded[:] = self.before
 
-    def compute(self, c, kind, cells=0, upstream=None, with_gradient=True, wide=(True, True, True), stream=0, spare=0):
+    def compute(
+        self,
+        c,
+        kind,
+        cells=0,
+        upstream=None,
+        with_gradient=True,
+        wide=(True, True, True),
+        stream=0,
+        spare=0,
+    ):
         """(loss, gradient) of a case. Everything around what is written is checked, and its first content is rubbish."""
-        options = dict(dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options)
+        options = dict(
+            dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options
+        )
         logits = np.ascontiguousarray(_stored(c.logits, kind))
-        integers = [np.ascontiguousarray(array, dtype=np.int64 if is_wide else np.int32)
-                    for array, is_wide in zip((c.targets, c.input_lengths, c.target_lengths), wide)]
+        integers = [
+            np.ascontiguousarray(array, dtype=np.int64 if is_wide else np.int32)
+            for array, is_wide in zip((c.targets, c.input_lengths, c.target_lengths), wide)
+        ]
         (N, S), C = c.targets.shape, logits.shape[2]
         T = logits.shape[0 if options["time_major"] else 1]
         result = np.dtype("float64" if kind == "float64" else "float32")
         memory = gpu_kernel.working_memory(N, T, C, S, cells or None) - spare
-        loss, gradient, work = (Guarded(size) for size in (N * result.itemsize, logits.nbytes if with_gradient else 0, memory))
+        loss, gradient, work = (
+            Guarded(size)
+            for size in (N * result.itemsize, logits.nbytes if with_gradient else 0, memory)
+        )
         upstream = None if upstream is None else np.asarray(upstream, dtype=result)
-        inputs = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), [logits] + integers))
+        inputs = dict(
+            zip(("logits", "targets", "input_lengths", "target_lengths"), [logits] + integers)
+        )
         arrays = {name: array.ctypes.data for name, array in inputs.items()}
-        arrays.update(loss=loss.address, gradient=gradient.address if with_gradient else None,
-                      upstream=None if upstream is None else upstream.ctypes.data)
-        gpu_kernel.launch(self.library, kind, arrays, (N, T, C, S),
-                    (options["blank"] % max(C, 1), options["normalize"], options["infeasible"], options["time_major"]), wide,
-                    (work.address, memory), stream, cells)
+        arrays.update(
+            loss=loss.address,
+            gradient=gradient.address if with_gradient else None,
+            upstream=None if upstream is None else upstream.ctypes.data,
+        )
+        gpu_kernel.launch(
+            self.library,
+            kind,
+            arrays,
+            (N, T, C, S),
+            (
+                options["blank"] % max(C, 1),
+                options["normalize"],
+                options["infeasible"],
+                options["time_major"],
+            ),
+            wide,
+            (work.address, memory),
+            stream,
+            cells,
+        )
         for written in (loss, gradient, work):
             written.check()
-        return loss.array(result), _numbers(gradient.array(logits.dtype), kind).reshape(logits.shape) if with_gradient else None
+        return loss.array(result), _numbers(gradient.array(logits.dtype), kind).reshape(
+            logits.shape
+        ) if with_gradient else None
 
 
 class Guarded(object):
@@ -80,10 +121,12 @@ class Guarded(object):
         self.address = self.whole.ctypes.data + GUARD
 
     def check(self):
-        assert (self.whole[:GUARD] == 0xA5).all() and (self.whole[GUARD + self.size:] == 0xA5).all(), "written outside of its memory"
+        assert (self.whole[:GUARD] == 0xA5).all() and (
+            self.whole[GUARD + self.size :] == 0xA5
+        ).all(), "written outside of its memory"
 
     def array(self, dtype):
-        return self.whole[GUARD:GUARD + self.size].copy().view(dtype)
+        return self.whole[GUARD : GUARD + self.size].copy().view(dtype)
 
 
 def _stored(values, kind):

@@ -10,6 +10,7 @@ CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named on
 * jax: jax_ctc_loss, with the compiled kernel; jax_scan: the lax.scan behind it
 * torch: torch_ctc_loss; torch_compiled: the same under torch.compile, loss and backward
 """
+
 import contextlib
 import importlib
 import os
@@ -38,16 +39,31 @@ def run(name, case, dtype):
     if name in ("torch", "torch_compiled"):
         return _in_torch(name, logits, case, options)
     function = _compiled(name, dtype, tuple(sorted(options.items())))
-    return function(logits, case.targets.astype("int32"), case.input_lengths.astype("int32"), case.target_lengths.astype("int64"))
+    return function(
+        logits,
+        case.targets.astype("int32"),
+        case.input_lengths.astype("int32"),
+        case.target_lengths.astype("int64"),
+    )
 
 
 def _on_arrays(name, logits, case, options):
     loss = np.empty(len(case.targets), dtype=logits.dtype)
     gradient = np.full(logits.shape, 77, dtype=logits.dtype)  # every element must be written
     with kernel(name == "native"):
-        host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=loss, gradient=gradient, **options)
+        host.compute(
+            logits,
+            case.targets,
+            case.input_lengths,
+            case.target_lengths,
+            loss=loss,
+            gradient=gradient,
+            **options,
+        )
         alone = np.empty_like(loss)
-        host.compute(logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options)
+        host.compute(
+            logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options
+        )
     np.testing.assert_allclose(alone, loss, rtol=1e-6)
     return loss, gradient
 
@@ -76,7 +92,11 @@ def _in_jax(name, logits, case, options):
     integers = case.targets, case.input_lengths, case.target_lengths
 
     def summed(logits):
-        loss = derivatives.jax_ctc_loss(logits, *integers, **options) if name == "jax" else _scanned(logits, *integers, **options)
+        loss = (
+            derivatives.jax_ctc_loss(logits, *integers, **options)
+            if name == "jax"
+            else _scanned(logits, *integers, **options)
+        )
         return loss.sum(), loss
 
     with jax.enable_x64(logits.dtype == np.float64):
@@ -91,7 +111,9 @@ def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
     from ctc_shim.jax import lax_scan
 
     logits = logits.swapaxes(0, 1) if time_major else logits
-    loss = lax_scan.ctc_loss(logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible)
+    loss = lax_scan.ctc_loss(
+        logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible
+    )
     return loss.astype(logits.dtype)
 
 
@@ -104,11 +126,15 @@ def _in_torch(name, logits, case, options):
         torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
         torch_ctc_loss = torch.compile(torch_ctc_loss, backend="aot_eager", fullgraph=True)
     logits = torch.from_numpy(logits).requires_grad_()
-    arrays = [torch.from_numpy(array) for array in (case.targets, case.input_lengths, case.target_lengths)]
+    arrays = [
+        torch.from_numpy(array) for array in (case.targets, case.input_lengths, case.target_lengths)
+    ]
     loss = torch_ctc_loss(logits, *arrays, **options)
     loss.sum().backward()
     with torch.no_grad():
-        assert torch.equal(torch_ctc_loss(logits, *arrays, **options).nan_to_num(), loss.nan_to_num())
+        assert torch.equal(
+            torch_ctc_loss(logits, *arrays, **options).nan_to_num(), loss.nan_to_num()
+        )
     return loss.detach().numpy(), logits.grad.numpy()
 
 
@@ -126,10 +152,14 @@ def _compile(name, dtype, options):
     T = library.tensor
     logits, targets = T.tensor3("logits", dtype=dtype), T.imatrix("targets")
     input_lengths, target_lengths = T.ivector("input_lengths"), T.lvector("target_lengths")
-    loss_function = importlib.import_module("ctc_shim." + ("symbolic.definition" if name == "graph" else "loss")).ctc_loss
+    loss_function = importlib.import_module(
+        "ctc_shim." + ("symbolic.definition" if name == "graph" else "loss")
+    ).ctc_loss
     loss = loss_function(logits, targets, input_lengths, target_lengths, **options)
     gradient = library.gradient.grad(T.sum(loss), logits)
-    return library.function([logits, targets, input_lengths, target_lengths], [loss, gradient], mode=mode(library, name))
+    return library.function(
+        [logits, targets, input_lengths, target_lengths], [loss, gradient], mode=mode(library, name)
+    )
 
 
 def mode(library, name):

@@ -1,4 +1,5 @@
 """Ctrl-C for a process of its own."""
+
 import os
 import re
 import signal
@@ -13,8 +14,14 @@ def _heed_interrupts():
 
 def stop_at(pattern, command, environment, seconds=0):
     """Run a command, send it Ctrl-C so long after its output matches; (exit status, what it printed from then on)."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-                               preexec_fn=_heed_interrupts)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=_heed_interrupts,
+    )
     try:
         shown = b""
         while not re.search(pattern, shown):

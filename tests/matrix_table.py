@@ -3,6 +3,7 @@
 Each cell that tox ran left one record there (tests/test_matrix.py). Cells that differ in the Keras only share a row, with the
 largest errors among them; one that fails anything has a row of its own.
 """
+
 import json
 import os
 import sys
@@ -28,7 +29,12 @@ def _numbers(version):
 def _order(record):
     name, version = record["library"].rsplit(" ", 1)
     families = ("Theano", "Theano-PyMC", "Aesara", "PyTensor")
-    return families.index(name), _numbers(version), _numbers(record["python"])[:2], _numbers(record["keras"])
+    return (
+        families.index(name),
+        _numbers(version),
+        _numbers(record["python"])[:2],
+        _numbers(record["keras"]),
+    )
 
 
 def _key(record):
@@ -50,8 +56,15 @@ def rows(records):
             groups[-1].append(record)
         else:
             groups.append([record])
-    return [[group[0]["library"], ".".join(map(str, _numbers(group[0]["python"])[:2])),
-             ", ".join(record["keras"] for record in group)] + [_worst(group, name) for name in HEAD[3:]] for group in groups]
+    return [
+        [
+            group[0]["library"],
+            ".".join(map(str, _numbers(group[0]["python"])[:2])),
+            ", ".join(record["keras"] for record in group),
+        ]
+        + [_worst(group, name) for name in HEAD[3:]]
+        for group in groups
+    ]
 
 
 def table(records):

@@ -1,14 +1,17 @@
 """Nine regimes of scores that have broken CTC kernels: a linear scale a frame, a scale a lane, a floor under a probability."""
-import numpy as np
 
 import cases
+import numpy as np
+
 from ctc_shim import reference
 
 REGIMES = {
     "random": lambda z, rng: z,
     "blank +13": lambda z, rng: z + 13 * (np.arange(z.shape[2]) == 0),
     "blank +30": lambda z, rng: z + 30 * (np.arange(z.shape[2]) == 0),
-    "peaky": lambda z, rng: z + 20 * (rng.randint(0, z.shape[2], z.shape[:2])[:, :, None] == np.arange(z.shape[2])),
+    "peaky": lambda z, rng: (
+        z + 20 * (rng.randint(0, z.shape[2], z.shape[:2])[:, :, None] == np.arange(z.shape[2]))
+    ),
     "x15": lambda z, rng: 15 * z,
     "x60": lambda z, rng: 60 * z,
     "ln(y + 1e-7)": lambda z, rng: np.log(np.exp(reference.log_softmax(z)) + 1e-7),

@@ -1,17 +1,18 @@
 """ctc_align and ctc_posteriors on arrays: against every path there is, the contract's rows, and known alignments."""
+
 import doctest
 import itertools
 import time
 
+import cases
 import numpy as np
 import pytest
-
-import cases
-import ctc_shim
 from comparing import TOLERANCES
+from implementations import kernel
+
+import ctc_shim
 from ctc_shim import CTCInputError, align, contract, reference
 from ctc_shim.commands import proofs
-from implementations import kernel
 
 
 def collapse(path, blank):
@@ -29,7 +30,9 @@ def by_row(c):
     """(N, T, C) ln p of a case and its blank."""
     options = options_of(c)
     logits = c.logits.swapaxes(0, 1) if options["time_major"] else c.logits
-    return (reference.log_softmax(logits) if options["normalize"] else logits), options["blank"] % max(logits.shape[2], 1)
+    return (reference.log_softmax(logits) if options["normalize"] else logits), options[
+        "blank"
+    ] % max(logits.shape[2], 1)
 
 
 def ln_p(log_p, path):
@@ -42,7 +45,11 @@ def check(c, found, dtype="float64"):
     loss = reference.ctc_loss(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
     needed = c.target_lengths + contract.adjacent_repeats(c.targets, c.target_lengths)
     N, T = log_p.shape[:2]
-    assert found.path.shape == (N, T) and found.score.shape == (N,) and found.start.shape == c.targets.shape
+    assert (
+        found.path.shape == (N, T)
+        and found.score.shape == (N,)
+        and found.start.shape == c.targets.shape
+    )
     relative, absolute, _ = TOLERANCES[dtype]
     for n in range(N):
         frames, labels = c.input_lengths[n], c.target_lengths[n]
@@ -50,7 +57,9 @@ def check(c, found, dtype="float64"):
         assert (found.end[n, labels:] == -1).all() and (found.confidence[n, labels:] == 0).all()
         assert np.isneginf(found.label_score[n, labels:]).all()
         if not np.isfinite(loss[n]) or frames < needed[n]:
-            assert (found.path[n] == -1).all() and (found.start[n] == -1).all() and not found.spans(n)
+            assert (
+                (found.path[n] == -1).all() and (found.start[n] == -1).all() and not found.spans(n)
+            )
             np.testing.assert_equal(found.score[n], 0.0 if loss[n] == 0 else -loss[n])
             continue
         path = found.path[n, :frames]
@@ -66,9 +75,11 @@ def check_spans(spans, found, n, path, blank, log_p, target, dtype):
     relative, absolute, _ = TOLERANCES[dtype]
     covered = np.zeros(len(path), dtype=bool)
     for span in spans:
-        assert (path[span.start:span.end] == span.label).all() and not covered[span.start:span.end].any()
-        covered[span.start:span.end] = True
-        want = log_p[span.start:span.end, span.label].mean()
+        assert (path[span.start : span.end] == span.label).all() and not covered[
+            span.start : span.end
+        ].any()
+        covered[span.start : span.end] = True
+        want = log_p[span.start : span.end, span.label].mean()
         assert abs(span.score - want) <= max(absolute, relative * abs(want))
         assert 0 < span.end - span.start and 0 <= span.confidence <= 1 + 1e-6
     assert (path[~covered] == blank).all()
@@ -88,7 +99,11 @@ def test_contract(c, dtype):
 def test_nan_stays_in_its_sequence():
     c = {c.name: c for c in cases.contract_cases()}["nan-in-one"]
     found = ctc_shim.ctc_align(c.logits, c.targets, c.input_lengths, c.target_lengths)
-    assert np.isnan(found.score[0]) and np.isnan(found.label_score[0]).all() and np.isnan(found.confidence[0]).all()
+    assert (
+        np.isnan(found.score[0])
+        and np.isnan(found.label_score[0]).all()
+        and np.isnan(found.confidence[0]).all()
+    )
     assert np.isfinite(found.score[1]) and np.isfinite(found.confidence[1]).all()
 
 
@@ -99,14 +114,17 @@ def test_errors(function, c):
         function(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ((np.zeros((2, 3)), [[1]], [1], [1]), "three axes"),
-    ((np.zeros((1, 3, 2)), [[1.5]], [1], [1]), "targets must be integers"),
-    ((np.zeros((1, 3, 2)), [1], [1], [1]), "targets must have shape"),
-    ((np.zeros((1, 3, 2)), [[1]], [[1]], [1]), "input_lengths must have shape"),
-    ((np.zeros((1, 3, 2)), [[1]], [1], [1, 1]), "target_lengths must have shape"),
-    ((np.zeros((1, 3, 2), dtype=complex), [[1]], [1], [1]), "real numbers"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((np.zeros((2, 3)), [[1]], [1], [1]), "three axes"),
+        ((np.zeros((1, 3, 2)), [[1.5]], [1], [1]), "targets must be integers"),
+        ((np.zeros((1, 3, 2)), [1], [1], [1]), "targets must have shape"),
+        ((np.zeros((1, 3, 2)), [[1]], [[1]], [1]), "input_lengths must have shape"),
+        ((np.zeros((1, 3, 2)), [[1]], [1], [1, 1]), "target_lengths must have shape"),
+        ((np.zeros((1, 3, 2), dtype=complex), [[1]], [1], [1]), "real numbers"),
+    ],
+)
 @pytest.mark.parametrize("function", [ctc_shim.ctc_align, ctc_shim.ctc_posteriors])
 def test_wrong_shapes_and_types(function, arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -128,9 +146,15 @@ def test_best_of_all_paths(seed, normalize):
     targets = rng.choice([c for c in range(C) if c != blank], size=(1, S))
     arguments = logits, targets, [T], [S]
     log_p = (reference.log_softmax(logits) if normalize else logits)[0]
-    paths = [path for path in itertools.product(range(C), repeat=T) if collapse(path, blank) == targets[0].tolist()]
+    paths = [
+        path
+        for path in itertools.product(range(C), repeat=T)
+        if collapse(path, blank) == targets[0].tolist()
+    ]
     found = ctc_shim.ctc_align(*arguments, blank=blank, normalize=normalize)
-    np.testing.assert_allclose(found.score[0], max(ln_p(log_p, path) for path in paths) if paths else -np.inf, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.score[0], max(ln_p(log_p, path) for path in paths) if paths else -np.inf, rtol=1e-12
+    )
     weights = np.array([np.exp(ln_p(log_p, path)) for path in paths])
     want = np.zeros((T, C))
     for weight, path in zip(weights, paths):
@@ -138,7 +162,9 @@ def test_best_of_all_paths(seed, normalize):
     got = ctc_shim.ctc_posteriors(*arguments, blank=blank, normalize=normalize)
     np.testing.assert_allclose(got[0], want, atol=1e-10)
     for s, span in enumerate(found.spans(0)):
-        np.testing.assert_allclose(span.confidence, want[span.start:span.end, span.label].mean(), atol=1e-9)
+        np.testing.assert_allclose(
+            span.confidence, want[span.start : span.end, span.label].mean(), atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -152,16 +178,29 @@ def test_best_of_all_paths_in_ragged_batches(seed):
     targets = rng.choice([c for c in range(C) if c != blank % C], size=(N, S))
     frames, labels = rng.randint(0, T + 1, N), rng.randint(0, S + 1, N)
     time_major = bool(seed % 2)
-    found = ctc_shim.ctc_align(logits.swapaxes(0, 1) if time_major else logits, targets, frames, labels, blank, time_major=time_major)
+    found = ctc_shim.ctc_align(
+        logits.swapaxes(0, 1) if time_major else logits,
+        targets,
+        frames,
+        labels,
+        blank,
+        time_major=time_major,
+    )
     log_p = reference.log_softmax(logits)
     for n in range(N):
-        want = max([ln_p(log_p[n], path) for path in itertools.product(range(C), repeat=frames[n])
-                    if collapse(path, blank % C) == targets[n, :labels[n]].tolist()] or [-np.inf])
+        want = max(
+            [
+                ln_p(log_p[n], path)
+                for path in itertools.product(range(C), repeat=frames[n])
+                if collapse(path, blank % C) == targets[n, : labels[n]].tolist()
+            ]
+            or [-np.inf]
+        )
         np.testing.assert_allclose(found.score[n], want, rtol=1e-12, atol=1e-12)
         if np.isfinite(want):
-            path = found.path[n, :frames[n]]
+            path = found.path[n, : frames[n]]
             np.testing.assert_allclose(ln_p(log_p[n], path), want, rtol=1e-12, atol=1e-12)
-            assert collapse(path, blank % C) == targets[n, :labels[n]].tolist()
+            assert collapse(path, blank % C) == targets[n, : labels[n]].tolist()
 
 
 def test_no_sampled_path_is_better():
@@ -169,16 +208,27 @@ def test_no_sampled_path_is_better():
     rng = np.random.RandomState(1)
     T, C, S = 60, 8, 15
     logits, targets = rng.randn(1, T, C) * 3, rng.randint(1, C, (1, S))
-    log_p, best = reference.log_softmax(logits)[0], ctc_shim.ctc_align(logits, targets, [T], [S]).score[0]
-    states = np.append(np.column_stack([np.zeros(S, dtype=int), targets[0]]).ravel(), 0)  # l' of Graves
+    log_p, best = (
+        reference.log_softmax(logits)[0],
+        ctc_shim.ctc_align(logits, targets, [T], [S]).score[0],
+    )
+    states = np.append(
+        np.column_stack([np.zeros(S, dtype=int), targets[0]]).ravel(), 0
+    )  # l' of Graves
     for _ in range(500):
-        cuts = np.sort(rng.choice(np.arange(1, T), 2 * S, replace=False))  # every state at least once
+        cuts = np.sort(
+            rng.choice(np.arange(1, T), 2 * S, replace=False)
+        )  # every state at least once
         assert ln_p(log_p, np.repeat(states, np.diff(np.append(np.append(0, cuts), T)))) <= best
 
 
 # The cases that torchaudio tests its forced_align with: the frames of Keras' own CTC test, blank last.
-KNOWN = [([0, 1, 1, 0], [0, 1, 5, 1, 0]), ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]), ([3, 3, 3], [3, 5, 3, 5, 3]),
-         ([0, 1, 2], [0, 1, 1, 1, 2])]
+KNOWN = [
+    ([0, 1, 1, 0], [0, 1, 5, 1, 0]),
+    ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]),
+    ([3, 3, 3], [3, 5, 3, 5, 3]),
+    ([0, 1, 2], [0, 1, 1, 1, 2]),
+]
 
 
 @pytest.mark.parametrize("target, path", KNOWN)
@@ -191,25 +241,48 @@ def test_known_alignments(target, path):
 
 # What forced_align and merge_tokens of torchaudio 2.11 make of them: label, start, end, mean ln p.
 TORCHAUDIO = [
-    [(0, 0, 1, -0.45607547784710933), (1, 1, 2, -0.5303618865403495), (1, 3, 4, -0.44029105242034156), (0, 4, 5, -0.7803731260222889)],
-    [(0, 0, 1, -0.45607547784710933), (1, 1, 2, -0.5303618865403495), (2, 2, 3, -1.1350128222687248), (3, 3, 4, -5.8639688325978065),
-     (4, 4, 5, -4.7067146586750574)],
+    [
+        (0, 0, 1, -0.45607547784710933),
+        (1, 1, 2, -0.5303618865403495),
+        (1, 3, 4, -0.44029105242034156),
+        (0, 4, 5, -0.7803731260222889),
+    ],
+    [
+        (0, 0, 1, -0.45607547784710933),
+        (1, 1, 2, -0.5303618865403495),
+        (2, 2, 3, -1.1350128222687248),
+        (3, 3, 4, -5.8639688325978065),
+        (4, 4, 5, -4.7067146586750574),
+    ],
     [(3, 0, 1, -4.344676901481767), (3, 2, 3, -5.9944770802326905), (3, 4, 5, -5.037743935435031)],
-    [(0, 0, 1, -0.45607547784710933), (1, 1, 4, -0.47555141989802924), (2, 4, 5, -2.092510570620269)]]
+    [
+        (0, 0, 1, -0.45607547784710933),
+        (1, 1, 4, -0.47555141989802924),
+        (2, 4, 5, -2.092510570620269),
+    ],
+]
 
 
-@pytest.mark.parametrize("target, want", [(known[0], want) for known, want in zip(KNOWN, TORCHAUDIO)])
+@pytest.mark.parametrize(
+    "target, want", [(known[0], want) for known, want in zip(KNOWN, TORCHAUDIO)]
+)
 def test_spans_are_those_of_torchaudio(target, want):
     log_p = np.log(proofs.frozen()[0][1][:1])
-    spans = ctc_shim.ctc_align(log_p, [target], [5], [len(target)], blank=-1, normalize=False).spans(0)
+    spans = ctc_shim.ctc_align(
+        log_p, [target], [5], [len(target)], blank=-1, normalize=False
+    ).spans(0)
     assert [span[:3] for span in spans] == [span[:3] for span in want]
-    np.testing.assert_allclose([span.score for span in spans], [span[3] for span in want], rtol=1e-12)
+    np.testing.assert_allclose(
+        [span.score for span in spans], [span[3] for span in want], rtol=1e-12
+    )
 
 
 def test_a_target_that_does_not_fit_has_no_path_or_is_refused():
     arguments = np.zeros((1, 5, 6)), [[1, 1, 1, 1]], [5], [4]
     assert ctc_shim.ctc_align(*arguments).score[0] == -np.inf
-    with pytest.raises(ctc_shim.InfeasibleTargetError, match="5 frames.*4 labels.*3 of them repeats.*fewer than 7"):
+    with pytest.raises(
+        ctc_shim.InfeasibleTargetError, match="5 frames.*4 labels.*3 of them repeats.*fewer than 7"
+    ):
         ctc_shim.ctc_align(*arguments, infeasible="raise")
 
 
@@ -236,14 +309,19 @@ def test_posteriors(c, compiled, dtype):
     if c.options.get("infeasible") == "zero":
         spelled &= loss > 0
     assert (got[~counts] == 0).all() and (got[np.isposinf(loss)] == 0).all()
-    np.testing.assert_allclose(got.sum(axis=2)[counts & spelled[:, None]], 1, atol=1e-5 if dtype == "float32" else 1e-9)
+    np.testing.assert_allclose(
+        got.sum(axis=2)[counts & spelled[:, None]], 1, atol=1e-5 if dtype == "float32" else 1e-9
+    )
 
 
 def test_half_precision_is_computed_in_single():
     logits = np.random.RandomState(0).randn(1, 6, 4).astype("float16")
     assert ctc_shim.ctc_posteriors(logits, [[1, 2]], [6], [2]).dtype == np.float32
     assert ctc_shim.ctc_align(logits, [[1, 2]], [6], [2]).score.dtype == np.float32
-    assert ctc_shim.ctc_align(np.zeros((1, 6, 4), dtype=int), [[1, 2]], [6], [2]).score.dtype == np.float64
+    assert (
+        ctc_shim.ctc_align(np.zeros((1, 6, 4), dtype=int), [[1, 2]], [6], [2]).score.dtype
+        == np.float64
+    )
 
 
 def test_a_long_sequence_is_fast():

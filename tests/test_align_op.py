@@ -1,17 +1,19 @@
 """ctc_align and ctc_posteriors of symbolic variables: the same numbers as on arrays, without a gradient, without a warning."""
+
 import importlib
 import os
 import pickle
 
+import cases
 import numpy as np
 import pytest
-
-import cases
-import ctc_shim
 from implementations import NAMES, mode
 
+import ctc_shim
+
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY") or next(
-    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name) is not None)
+    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name) is not None
+)
 MODES = [name for name in NAMES if name in ("perform", "c", "numba")] or ["perform"]
 
 lib = importlib.import_module(LIBRARY)
@@ -19,7 +21,12 @@ T = lib.tensor
 
 
 def symbols(dtype="float64"):
-    return T.tensor3("logits", dtype=dtype), T.imatrix("targets"), T.ivector("input_lengths"), T.lvector("target_lengths")
+    return (
+        T.tensor3("logits", dtype=dtype),
+        T.imatrix("targets"),
+        T.ivector("input_lengths"),
+        T.lvector("target_lengths"),
+    )
 
 
 def compiled(outputs, inputs, name):
@@ -29,9 +36,21 @@ def compiled(outputs, inputs, name):
     return lib.function(list(inputs), outputs, mode=chosen)
 
 
-CASES = [c for c in cases.contract_cases() if c.name in (
-    "empty-and-full", "repeats-that-just-fit", "too-short-by-labels", "too-short-zero", "padded-frames-nan", "nan-in-one",
-    "minus-inf-everywhere-needed", "time-major")]
+CASES = [
+    c
+    for c in cases.contract_cases()
+    if c.name
+    in (
+        "empty-and-full",
+        "repeats-that-just-fit",
+        "too-short-by-labels",
+        "too-short-zero",
+        "padded-frames-nan",
+        "nan-in-one",
+        "minus-inf-everywhere-needed",
+        "time-major",
+    )
+]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -43,8 +62,12 @@ def test_equal_to_arrays(name, c, dtype):
     assert isinstance(found, ctc_shim.align.Alignment)
     function = compiled(list(found) + [ctc_shim.ctc_posteriors(*inputs, **c.options)], inputs, name)
     arguments = c.logits.astype(dtype), c.targets, c.input_lengths, c.target_lengths
-    got = function(arguments[0], arguments[1].astype("int32"), arguments[2].astype("int32"), arguments[3])
-    want = list(ctc_shim.ctc_align(*arguments, **c.options)) + [ctc_shim.ctc_posteriors(*arguments, **c.options)]
+    got = function(
+        arguments[0], arguments[1].astype("int32"), arguments[2].astype("int32"), arguments[3]
+    )
+    want = list(ctc_shim.ctc_align(*arguments, **c.options)) + [
+        ctc_shim.ctc_posteriors(*arguments, **c.options)
+    ]
     for symbolic, array in zip(got, want):
         assert symbolic.dtype == array.dtype
         np.testing.assert_array_equal(symbolic, array)
@@ -53,9 +76,13 @@ def test_equal_to_arrays(name, c, dtype):
 @pytest.mark.parametrize("name", MODES)
 def test_shapes_are_known_without_running(name):
     inputs = symbols()
-    variables = list(ctc_shim.ctc_align(*inputs, time_major=True)) + [ctc_shim.ctc_posteriors(*inputs, time_major=True)]
+    variables = list(ctc_shim.ctc_align(*inputs, time_major=True)) + [
+        ctc_shim.ctc_posteriors(*inputs, time_major=True)
+    ]
     function = compiled([variable.shape for variable in variables], inputs, name)
-    shapes = function(np.zeros((7, 2, 4)), np.ones((2, 3), "int32"), np.array([7, 6], "int32"), np.array([3, 2]))
+    shapes = function(
+        np.zeros((7, 2, 4)), np.ones((2, 3), "int32"), np.array([7, 6], "int32"), np.array([3, 2])
+    )
     assert [tuple(shape) for shape in shapes] == [(2, 7), (2,)] + [(2, 3)] * 4 + [(7, 2, 4)]
     nodes = getattr(function, "maker").fgraph.toposort()
     assert not any("CTCAlignOp" in type(node.op).__name__ for node in nodes)
@@ -66,8 +93,16 @@ def test_no_gradient_passes():
     inputs = symbols()
     loss = T.sum(ctc_shim.ctc_loss(*inputs))
     extra = T.sum(ctc_shim.ctc_posteriors(*inputs)) + T.sum(ctc_shim.ctc_align(*inputs).score)
-    with_it, without = (compiled([lib.gradient.grad(cost, inputs[0])], inputs, MODES[0]) for cost in (loss + extra, loss))
-    batch = np.random.RandomState(0).randn(1, 5, 3), np.array([[1, 2]], "int32"), np.array([5], "int32"), np.array([2])
+    with_it, without = (
+        compiled([lib.gradient.grad(cost, inputs[0])], inputs, MODES[0])
+        for cost in (loss + extra, loss)
+    )
+    batch = (
+        np.random.RandomState(0).randn(1, 5, 3),
+        np.array([[1, 2]], "int32"),
+        np.array([5], "int32"),
+        np.array([2]),
+    )
     np.testing.assert_array_equal(with_it(*batch)[0], without(*batch)[0])
     with pytest.raises(lib.gradient.DisconnectedInputError):
         lib.gradient.grad(extra, inputs[0])
@@ -78,7 +113,9 @@ def test_errors_name_the_row(name):
     inputs = symbols()
     function = compiled(list(ctc_shim.ctc_align(*inputs)), inputs, name)
     with pytest.raises(ctc_shim.CTCInputError, match=r"targets\[0, 1\] = 7"):
-        function(np.zeros((1, 5, 3)), np.array([[1, 7]], "int32"), np.array([5], "int32"), np.array([2]))
+        function(
+            np.zeros((1, 5, 3)), np.array([[1, 7]], "int32"), np.array([5], "int32"), np.array([2])
+        )
 
 
 def test_errors_while_building():
@@ -101,4 +138,7 @@ def test_ops_are_equal_hashed_and_pickled_by_their_parameters():
 
 def test_half_precision():
     inputs = (T.tensor3(dtype="float16"),) + symbols()[1:]
-    assert ctc_shim.ctc_posteriors(*inputs).dtype == "float32" and ctc_shim.ctc_align(*inputs).score.dtype == "float32"
+    assert (
+        ctc_shim.ctc_posteriors(*inputs).dtype == "float32"
+        and ctc_shim.ctc_align(*inputs).score.dtype == "float32"
+    )

@@ -2,6 +2,7 @@
 
 Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one installed; Keras is not needed.
 """
+
 import importlib
 import importlib.util
 import json
@@ -10,16 +11,18 @@ import pickle
 import subprocess
 import sys
 
+import implementations
 import numpy as np
 import pytest
-
-import implementations
 from comparing import assert_gradient, assert_loss
+
 from ctc_shim import CTCInputError, InfeasibleTargetError
 from ctc_shim.keras_patch.batch_cost import BatchCostOp, composed
 from ctc_shim.symbolic.library import library as library_named
 
-LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
+LIBRARY = implementations.LIBRARY or next(
+    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name)
+)
 root = importlib.import_module(LIBRARY)
 lib = library_named(LIBRARY)
 T = root.tensor
@@ -33,7 +36,12 @@ EPSILON = 1e-7
 
 def _symbols(dtype="float64", columns=True):
     lengths = [T.imatrix, T.lmatrix] if columns else [T.ivector, T.fvector]
-    return [T.fmatrix("y_true"), T.tensor3("y_pred", dtype=dtype), lengths[0]("input_length"), lengths[1]("label_length")]
+    return [
+        T.fmatrix("y_true"),
+        T.tensor3("y_pred", dtype=dtype),
+        lengths[0]("input_length"),
+        lengths[1]("label_length"),
+    ]
 
 
 def _batch(symbols, seed=0, N=5, frames=9, C=5, S=4):
@@ -41,11 +49,17 @@ def _batch(symbols, seed=0, N=5, frames=9, C=5, S=4):
     rng = np.random.RandomState(seed)
     labels = rng.randint(0, C - 1, (N, S))
     labels[1, 2:], labels[2, :], labels[3, 1] = C - 1, C - 1, 99
-    counts, lengths = np.array([S, S, S, 1, 0]), np.array([frames, frames - 2, frames, frames - 1, 3])
+    counts, lengths = (
+        np.array([S, S, S, 1, 0]),
+        np.array([frames, frames - 2, frames, frames - 1, 3]),
+    )
     probabilities = rng.dirichlet(np.full(C, 0.5), (N, frames))
-    probabilities[1, frames - 2:] = np.nan
+    probabilities[1, frames - 2 :] = np.nan
     values = labels, probabilities, lengths, counts
-    return [value.reshape(value.shape + (1,) * (symbol.ndim - value.ndim)).astype(symbol.dtype) for value, symbol in zip(values, symbols)]
+    return [
+        value.reshape(value.shape + (1,) * (symbol.ndim - value.ndim)).astype(symbol.dtype)
+        for value, symbol in zip(values, symbols)
+    ]
 
 
 def _op(with_gradient=False, infeasible="inf"):
@@ -57,7 +71,11 @@ def _compiled(symbols, outputs, mode=PYTHON):
 
 
 def _nodes(function):
-    return [node.op for node in function.maker.fgraph.toposort() if type(node.op).__name__ == "BatchCostOp"]
+    return [
+        node.op
+        for node in function.maker.fgraph.toposort()
+        if type(node.op).__name__ == "BatchCostOp"
+    ]
 
 
 @pytest.fixture(params=sorted(MODES))
@@ -71,14 +89,25 @@ def test_it_is_its_definition(mode, dtype, columns):
     symbols = _symbols(dtype, columns)
     weights = T.vector("weights", dtype=dtype)
     results = []
-    for loss, by in ((_op()(*symbols), mode), (composed(lib, *(symbols + [EPSILON, "inf"])), PYTHON)):
+    for loss, by in (
+        (_op()(*symbols), mode),
+        (composed(lib, *(symbols + [EPSILON, "inf"])), PYTHON),
+    ):
         gradient = lib.grad(T.sum(loss[:, 0] * weights), symbols[1])
-        results.append(_compiled(symbols + [weights], [loss, gradient], by)(*(_batch(symbols) + [np.arange(1, 6).astype(dtype)])))
+        results.append(
+            _compiled(symbols + [weights], [loss, gradient], by)(
+                *(_batch(symbols) + [np.arange(1, 6).astype(dtype)])
+            )
+        )
     (loss, gradient), (want, want_gradient) = results
     assert loss.shape == (5, 1) and loss.dtype == gradient.dtype == dtype
     assert_loss(loss, want, dtype)
-    shifted = np.nan_to_num(_batch(symbols)[1]) + EPSILON  # by the scores: the tolerance knows no division by 1e-7
-    assert_gradient(gradient * shifted, want_gradient * shifted, dtype, scale=5)  # the largest weight
+    shifted = (
+        np.nan_to_num(_batch(symbols)[1]) + EPSILON
+    )  # by the scores: the tolerance knows no division by 1e-7
+    assert_gradient(
+        gradient * shifted, want_gradient * shifted, dtype, scale=5
+    )  # the largest weight
     assert not gradient[1, 7:].any(), "padding has a gradient"
 
 
@@ -109,7 +138,9 @@ def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above():
     symbols = _symbols()
     batch = _batch(symbols)
     batch[0][0], batch[2][0] = 1, 4  # four equal labels need seven frames
-    loss, gradient = _compiled(symbols, [_op()(*symbols), lib.grad(T.sum(_op()(*symbols) ** 2), symbols[1])])(*batch)
+    loss, gradient = _compiled(
+        symbols, [_op()(*symbols), lib.grad(T.sum(_op()(*symbols) ** 2), symbols[1])]
+    )(*batch)
     assert np.isinf(loss[0, 0]) and np.isfinite(loss[1:]).all()
     assert not gradient[0].any() and np.isfinite(gradient).all() and gradient[1].any()
 
@@ -140,7 +171,12 @@ def test_shapes_are_inferred_and_pickles_are_equal():
 @pytest.mark.parametrize("N, frames, S", [(0, 3, 2), (2, 0, 0), (2, 3, 0)])
 def test_degenerate_sizes(mode, N, frames, S):
     symbols = _symbols()
-    values = [np.zeros((N, S)), np.full((N, frames, 3), 1 / 3.), np.full((N, 1), frames), np.full((N, 1), S)]
+    values = [
+        np.zeros((N, S)),
+        np.full((N, frames, 3), 1 / 3.0),
+        np.full((N, 1), frames),
+        np.full((N, 1), S),
+    ]
     batch = [value.astype(symbol.dtype) for value, symbol in zip(values, symbols)]
     loss, gradient = _compiled(symbols, list(_op(True)(*symbols)), mode)(*batch)
     want = _compiled(symbols, composed(lib, *(symbols + [EPSILON, "inf"])))(*batch)
@@ -148,8 +184,15 @@ def test_degenerate_sizes(mode, N, frames, S):
     assert_loss(loss, want, "float64")
 
 
-@pytest.mark.parametrize("position, value, text", [
-    (0, 7.0, r"y_true\[0, 1\] .* 7"), (2, 10, r"input_length\[0\] .* 10"), (3, -1, r"label_length\[0\] .* -1"), (3, 5, r"label_length\[0\] .* 5")])
+@pytest.mark.parametrize(
+    "position, value, text",
+    [
+        (0, 7.0, r"y_true\[0, 1\] .* 7"),
+        (2, 10, r"input_length\[0\] .* 10"),
+        (3, -1, r"label_length\[0\] .* -1"),
+        (3, 5, r"label_length\[0\] .* 5"),
+    ],
+)
 def test_wrong_values_are_named(mode, position, value, text):
     symbols = _symbols()
     batch = _batch(symbols)
@@ -162,7 +205,10 @@ def test_an_infeasible_target_where_that_is_an_error(mode):
     symbols = _symbols()
     batch = _batch(symbols)
     batch[2][0] = 2
-    with pytest.raises(InfeasibleTargetError, match=r"row 0 has 2 frames \(input_length\[0\]\).*ctc_shim.patch_keras\(infeasible='inf'\)"):
+    with pytest.raises(
+        InfeasibleTargetError,
+        match=r"row 0 has 2 frames \(input_length\[0\]\).*ctc_shim.patch_keras\(infeasible='inf'\)",
+    ):
         _compiled(symbols, _op(infeasible="tensorflow")(*symbols), mode)(*batch)
 
 
@@ -191,10 +237,20 @@ def test_what_numba_keeps_on_disk_is_for_processes_with_the_kernel(tmp_path):
     """The code names the library's entries, which a process without it does not have."""
     answers = []
     for kernel in ("", "numpy", ""):
-        env = dict(os.environ, CTC_SHIM_KERNEL=kernel, PYTENSOR_FLAGS="base_compiledir=%s" % tmp_path,
-                   PYTHONPATH=os.pathsep.join(sys.path))
-        answers.append(json.loads(subprocess.check_output([sys.executable, "-W", "error", "-c", KEPT], env=env).decode()))
-    want = -np.log(5 / 27.)  # five of the alignments of two labels in three frames
+        env = dict(
+            os.environ,
+            CTC_SHIM_KERNEL=kernel,
+            PYTENSOR_FLAGS="base_compiledir=%s" % tmp_path,
+            PYTHONPATH=os.pathsep.join(sys.path),
+        )
+        answers.append(
+            json.loads(
+                subprocess.check_output(
+                    [sys.executable, "-W", "error", "-c", KEPT], env=env
+                ).decode()
+            )
+        )
+    want = -np.log(5 / 27.0)  # five of the alignments of two labels in three frames
     for loss, cost, gradient in answers:
         np.testing.assert_allclose([loss[0], cost[0]], want, rtol=1e-9)
         np.testing.assert_allclose(gradient, answers[0][2], rtol=1e-9)

@@ -1,4 +1,5 @@
 """python -m ctc_shim: every command and option."""
+
 import json
 import subprocess
 import sys
@@ -18,8 +19,12 @@ print(sys.argv[1:], os.path.basename(sys.argv[0]), sys.path[0])
 
 
 def _run(*arguments, **options):
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, **options)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -55,7 +60,12 @@ def test_no_command_says_what_there_is():
 def test_doctor():
     status, out, error = _run("doctor")
     assert status == 0, out + error
-    assert "all is well" in out and "brute force" in out and "WRONG" not in out and "check_batch" in out
+    assert (
+        "all is well" in out
+        and "brute force" in out
+        and "WRONG" not in out
+        and "check_batch" in out
+    )
     assert "TensorFlow's frozen numbers: loss within" in out
 
 
@@ -88,7 +98,9 @@ def test_doctor_finds_a_wrong_alignment(monkeypatch):
     from ctc_shim.commands import proofs
     from ctc_shim.reference import viterbi
 
-    monkeypatch.setattr(viterbi, "_trace", lambda moves, state: np.zeros(moves.shape[1::-1], dtype=int))
+    monkeypatch.setattr(
+        viterbi, "_trace", lambda moves, state: np.zeros(moves.shape[1::-1], dtype=int)
+    )
     with pytest.raises(ArithmeticError):
         proofs.alignment_against_every_path()
 
@@ -102,7 +114,9 @@ def test_compare_shows_the_fault(compared):
     np.testing.assert_allclose(columns["patched Keras"], columns["TensorFlow"], rtol=2e-6)
     assert (columns["TensorFlow"] <= columns["log space"] + 1e-5).all()
     assert (columns["log space"] - columns["stock Keras"] > np.log(compare.FRAMES) - 2e-3).all()
-    np.testing.assert_allclose(columns["stock Keras"], loss_formulas.stock_keras_loss(*compare.items())[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        columns["stock Keras"], loss_formulas.stock_keras_loss(*compare.items())[0], rtol=1e-5
+    )
 
 
 def test_compare_another_seed():

@@ -1,7 +1,7 @@
 """The comparators can fail."""
+
 import numpy as np
 import pytest
-
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
 WRONG_LOSSES = [
@@ -24,7 +24,9 @@ def test_assert_loss_accepts():
     assert_loss([1.0 + 1e-7, np.inf, np.nan], [1.0, np.inf, np.nan], "float32")
 
 
-@pytest.mark.parametrize("got, want", [([1e-4], [0.0]), ([np.nan], [0.0]), ([0.0], [np.nan]), ([0.0, 0.0], [0.0])])
+@pytest.mark.parametrize(
+    "got, want", [([1e-4], [0.0]), ([np.nan], [0.0]), ([0.0], [np.nan]), ([0.0, 0.0], [0.0])]
+)
 def test_assert_gradient_refuses(got, want):
     with pytest.raises(AssertionError):
         assert_gradient(got, want, "float32")

@@ -1,23 +1,28 @@
 """One test body for every implementation: the rows of the contract, to its tolerances."""
+
 import warnings
 
+import cases
 import numpy as np
 import pytest
+from comparing import assert_contract
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import cases
-from comparing import assert_contract
-from ctc_shim import CTCInputError, reference
 from implementations import CAN_RAISE, NAMES, run
+
+from ctc_shim import CTCInputError, reference
 
 
 def _exact(c, dtype):
     """The reference on the values that the implementation gets."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # float64 scores of 1e30 and the like, cast down
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # float64 scores of 1e30 and the like, cast down
         logits = c.logits.astype(dtype).astype(np.float64)
-    return reference.ctc_loss_and_gradient(logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+    return reference.ctc_loss_and_gradient(
+        logits, c.targets, c.input_lengths, c.target_lengths, **c.options
+    )
 
 
 def _check(name, c, dtype):
@@ -57,27 +62,47 @@ def test_errors(name, c):
     assert np.isposinf(loss[1]) if infeasible else np.isnan(loss).sum() == 1
 
 
-@pytest.mark.parametrize("name", ["native"] + [name for name in NAMES if name not in ("graph", "native")])
+@pytest.mark.parametrize(
+    "name", ["native"] + [name for name in NAMES if name not in ("graph", "native")]
+)
 def test_same_bits_every_time(name):
     c = cases.long_case(T=500)
     first, second = run(name, c, "float32"), run(name, c, "float32")
-    assert first[0].tobytes() == second[0].tobytes() and np.array(first[1]).tobytes() == np.array(second[1]).tobytes()
+    assert (
+        first[0].tobytes() == second[0].tobytes()
+        and np.array(first[1]).tobytes() == np.array(second[1]).tobytes()
+    )
 
 
 @st.composite
 def _batches(draw):
-    N, T, C, S = draw(st.integers(0, 4)), draw(st.integers(0, 40)), draw(st.integers(1, 9)), draw(st.integers(0, 20))
+    N, T, C, S = (
+        draw(st.integers(0, 4)),
+        draw(st.integers(0, 40)),
+        draw(st.integers(1, 9)),
+        draw(st.integers(0, 20)),
+    )
     S = S if C > 1 else 0
     blank = draw(st.integers(-C, C - 1))
-    rng = np.random.RandomState(draw(st.integers(0, 2 ** 31 - 1)))
+    rng = np.random.RandomState(draw(st.integers(0, 2**31 - 1)))
     labels = [c for c in range(C) if c != blank % C] or [0]
     logits = rng.randn(N, T, C) * draw(st.sampled_from([0.1, 1.0, 10.0, 100.0]))
     logits[rng.rand(N, T, C) < draw(st.sampled_from([0.0, 0.0, 0.1]))] = -np.inf
-    options = dict(blank=blank, normalize=draw(st.booleans()), infeasible=draw(st.sampled_from(["inf", "zero"])),
-                   time_major=draw(st.booleans()))
+    options = dict(
+        blank=blank,
+        normalize=draw(st.booleans()),
+        infeasible=draw(st.sampled_from(["inf", "zero"])),
+        time_major=draw(st.booleans()),
+    )
     logits = logits.swapaxes(0, 1) if options["time_major"] else logits
-    return cases.case("drawn", logits, rng.choice(labels, size=(N, S)), rng.randint(0, T + 1, N), rng.randint(0, S + 1, N),
-                      **options)
+    return cases.case(
+        "drawn",
+        logits,
+        rng.choice(labels, size=(N, S)),
+        rng.randint(0, T + 1, N),
+        rng.randint(0, S + 1, N),
+        **options,
+    )
 
 
 @pytest.mark.parametrize("name", ["native", "numpy"])

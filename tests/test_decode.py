@@ -1,25 +1,33 @@
 """The decoders on arrays, compiled and in numpy: TensorFlow's numbers, brute force, and the contract for input of any kind."""
+
 import itertools
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-import ctc_shim
-from ctc_shim import CTCInputError, reference
-from ctc_shim.reference import decoders
-from ctc_shim.native import kernel_library
 from data import load
 from data.hard_cases import decode_input, keras_decode_cases
 from data.make_inputs import decode_cases
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from implementations import kernel
 
+import ctc_shim
+from ctc_shim import CTCInputError, reference
+from ctc_shim.native import kernel_library
+from ctc_shim.reference import decoders
+
 # File -> epsilon before the logarithm, merge_repeated where its Keras passes none.
-FILES = {"tensorflow_1_15_keras_2_3_1_decode": (1e-7, False), "tensorflow_1_15_keras_1_2_2_decode": (1e-8, True),
-         "tensorflow_2_21_decode": (1e-7, True)}
+FILES = {
+    "tensorflow_1_15_keras_2_3_1_decode": (1e-7, False),
+    "tensorflow_1_15_keras_1_2_2_decode": (1e-8, True),
+    "tensorflow_2_21_decode": (1e-7, True),
+}
 CASES = {c.name: c for c in decode_cases() + keras_decode_cases()}
-TIED = ("scale_10", "decode_30", "no_merge")  # exact zeros in y_pred: equal scores, whose order is TensorFlow's heap's
+TIED = (
+    "scale_10",
+    "decode_30",
+    "no_merge",
+)  # exact zeros in y_pred: equal scores, whose order is TensorFlow's heap's
 
 
 @pytest.fixture(params=["numpy", "native"], autouse=True)
@@ -35,13 +43,22 @@ def _decode(setting, default_merge, scores, lengths):
         labels, log_probs = ctc_shim.ctc_greedy_decode(scores, lengths, blank=-1, normalize=False)
         return labels[:, None], -log_probs[:, None]
     merge = {"default": default_merge, "true": True, "false": False}[words[5]]
-    return ctc_shim.ctc_beam_search_decode(scores, lengths, blank=-1, beam_width=int(words[1]), top_paths=int(words[3]),
-                                           merge_repeated=merge)
+    return ctc_shim.ctc_beam_search_decode(
+        scores,
+        lengths,
+        blank=-1,
+        beam_width=int(words[1]),
+        top_paths=int(words[3]),
+        merge_repeated=merge,
+    )
 
 
 def _same_labels(got, want):
     width = max(got.shape[2], want.shape[2])
-    one, two = (np.concatenate([a, np.full(a.shape[:2] + (width - a.shape[2],), -1)], axis=2) for a in (got, want))
+    one, two = (
+        np.concatenate([a, np.full(a.shape[:2] + (width - a.shape[2],), -1)], axis=2)
+        for a in (got, want)
+    )
     return np.array_equal(one, two)
 
 
@@ -57,7 +74,13 @@ def test_tensorflows_numbers(name, implementation):
         scores = np.log(decode_input(c) + np.float32(epsilon))
         labels, log_probs = _decode(setting, default_merge, scores, c.input_length[:, 0])
         assert _same_labels(labels[:, :paths], want.paths[:, :paths]), (case, setting)
-        np.testing.assert_allclose(log_probs[:, :paths], want.log_prob[:, :paths], rtol=2e-6, atol=5e-6, err_msg=case + " " + setting)
+        np.testing.assert_allclose(
+            log_probs[:, :paths],
+            want.log_prob[:, :paths],
+            rtol=2e-6,
+            atol=5e-6,
+            err_msg=case + " " + setting,
+        )
         compared += 1
     assert compared > (60 if implementation == "numpy" else 250)
 
@@ -74,14 +97,18 @@ KERAS_BEAMS = {  # width -> what TensorFlow finds in Keras' own test input; the 
 def test_the_published_numbers(width):
     want_labels, want = KERAS_BEAMS[width]
     scores = np.log(decode_input(CASES["keras_decode_beam"]))
-    labels, log_probs = ctc_shim.ctc_beam_search_decode(scores, [5], blank=-1, beam_width=width, top_paths=len(want))
+    labels, log_probs = ctc_shim.ctc_beam_search_decode(
+        scores, [5], blank=-1, beam_width=width, top_paths=len(want)
+    )
     assert labels[0].tolist() == want_labels
     np.testing.assert_allclose(log_probs[0], want, rtol=2e-6)
 
 
 def test_exact_rescoring_puts_a_narrow_beam_right():
     scores = np.log(decode_input(CASES["keras_decode_beam"]).astype("float64"))
-    labels, log_probs = ctc_shim.ctc_beam_search_decode(scores, [5], blank=-1, beam_width=20, top_paths=2, exact=True)
+    labels, log_probs = ctc_shim.ctc_beam_search_decode(
+        scores, [5], blank=-1, beam_width=20, top_paths=2, exact=True
+    )
     assert labels[0].tolist() == [[1, 0, -1], [0, 1, 0]]
     np.testing.assert_allclose(log_probs[0], [-4.71703, -4.80666], rtol=2e-6)
 
@@ -90,11 +117,24 @@ def _all_hypotheses(scores, blank):
     """[(ln p, labels)] of every label sequence, likeliest first, from the loss' reference."""
     frames, classes = scores.shape
     labels = [c for c in range(classes) if c != blank]
-    found = [target for length in range(frames + 1) for target in itertools.product(labels, repeat=length)]
-    padded = np.array([target + (labels[0],) * (frames - len(target)) for target in found], dtype=np.int64).reshape(len(found), frames)
-    loss = reference.ctc_loss(np.repeat(scores[None], len(found), axis=0), padded, np.full(len(found), frames),
-                              np.array([len(target) for target in found]), blank)
-    return sorted(((-value, target) for value, target in zip(loss, found) if np.isfinite(value)), reverse=True)
+    found = [
+        target
+        for length in range(frames + 1)
+        for target in itertools.product(labels, repeat=length)
+    ]
+    padded = np.array(
+        [target + (labels[0],) * (frames - len(target)) for target in found], dtype=np.int64
+    ).reshape(len(found), frames)
+    loss = reference.ctc_loss(
+        np.repeat(scores[None], len(found), axis=0),
+        padded,
+        np.full(len(found), frames),
+        np.array([len(target) for target in found]),
+        blank,
+    )
+    return sorted(
+        ((-value, target) for value, target in zip(loss, found) if np.isfinite(value)), reverse=True
+    )
 
 
 def _brute_force_cases():
@@ -108,18 +148,26 @@ def _brute_force_cases():
             yield "%d-%d-%d-impossible" % (frames, classes, blank), impossible, blank
 
 
-@pytest.mark.parametrize("name, scores, blank", list(_brute_force_cases()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "name, scores, blank",
+    list(_brute_force_cases()),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_wide_beam_is_exact(name, scores, blank, exact):
     want = _all_hypotheses(scores, blank % scores.shape[1])
-    labels, log_probs = ctc_shim.ctc_beam_search_decode(scores[None], [len(scores)], blank, beam_width=400, top_paths=6, exact=exact)
+    labels, log_probs = ctc_shim.ctc_beam_search_decode(
+        scores[None], [len(scores)], blank, beam_width=400, top_paths=6, exact=exact
+    )
     for k in range(6):
         path = tuple(label for label in labels[0, k] if label >= 0)
         if k >= len(want):
             assert log_probs[0, k] == -np.inf and path == ()
             continue
         np.testing.assert_allclose(log_probs[0, k], want[k][0], rtol=1e-10, atol=1e-12)
-        assert path == want[k][1] or np.isclose(dict((t, p) for p, t in want)[path], want[k][0], rtol=1e-12, atol=1e-12)  # a tie
+        assert path == want[k][1] or np.isclose(
+            dict((t, p) for p, t in want)[path], want[k][0], rtol=1e-12, atol=1e-12
+        )  # a tie
 
 
 @pytest.mark.parametrize("merge", [True, False])
@@ -128,25 +176,41 @@ def test_the_best_path_by_brute_force(merge):
     for _ in range(20):
         scores = rng.randn(5, 3)
         p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        best = max(itertools.product(range(3), repeat=5), key=lambda path: sum(p[t, c] for t, c in enumerate(path)))
+        best = max(
+            itertools.product(range(3), repeat=5),
+            key=lambda path: sum(p[t, c] for t, c in enumerate(path)),
+        )
         kept = [c for c, _ in itertools.groupby(best)] if merge else best
         labels, log_probs = ctc_shim.ctc_greedy_decode(scores[None], [5], merge_repeated=merge)
         assert labels[0].tolist() == [c for c in kept if c != 0]
-        np.testing.assert_allclose(log_probs[0], sum(p[t, c] for t, c in enumerate(best)), rtol=1e-12)
+        np.testing.assert_allclose(
+            log_probs[0], sum(p[t, c] for t, c in enumerate(best)), rtol=1e-12
+        )
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_compiled_search_is_the_one_in_numpy(data):
-    N, T, C = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 25)), data.draw(st.integers(1, 40))
-    rng = np.random.RandomState(data.draw(st.integers(0, 2 ** 32 - 1)))
+    N, T, C = (
+        data.draw(st.integers(0, 3)),
+        data.draw(st.integers(0, 25)),
+        data.draw(st.integers(1, 40)),
+    )
+    rng = np.random.RandomState(data.draw(st.integers(0, 2**32 - 1)))
     scores = rng.randn(N, T, C) * data.draw(st.sampled_from([0.1, 1.0, 3.0, 30.0]))
     if data.draw(st.booleans()):
         scores[rng.rand(N, T, C) < 0.2] = -np.inf
     width = data.draw(st.sampled_from([0, 1, 2, 3, 5, 8, 30]))
     paths = data.draw(st.integers(1, width)) if width else 1
-    arguments = (scores, rng.randint(0, T + 1, N), data.draw(st.integers(-C, C - 1)), data.draw(st.booleans()), width, paths,
-                 data.draw(st.booleans()))
+    arguments = (
+        scores,
+        rng.randint(0, T + 1, N),
+        data.draw(st.integers(-C, C - 1)),
+        data.draw(st.booleans()),
+        width,
+        paths,
+        data.draw(st.booleans()),
+    )
     got = kernel_library.call_decoder(_library(), *arguments)
     for one, two in zip(got, decoders.decode(*arguments)):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
@@ -162,7 +226,9 @@ def test_ties_are_decided_alike():
     scores = np.zeros((2, 6, 4))
     for width in (1, 2, 3, 7):
         arguments = (scores, np.array([6, 3]), 0, True, width, width, False)
-        for one, two in zip(kernel_library.call_decoder(_library(), *arguments), decoders.decode(*arguments)):
+        for one, two in zip(
+            kernel_library.call_decoder(_library(), *arguments), decoders.decode(*arguments)
+        ):
             np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
@@ -206,7 +272,9 @@ def test_nothing_is_possible():
     scores[0, 1] = -np.inf
     for decode in (ctc_shim.ctc_greedy_decode, ctc_shim.ctc_beam_search_decode):
         labels, log_probs = (value.reshape((2, -1)) for value in decode(scores, [3, 3]))
-        assert log_probs[0, 0] == -np.inf and (labels[0] == -1).all() and np.isfinite(log_probs[1, 0])
+        assert (
+            log_probs[0, 0] == -np.inf and (labels[0] == -1).all() and np.isfinite(log_probs[1, 0])
+        )
 
 
 def test_double_letters():
@@ -214,14 +282,21 @@ def test_double_letters():
     scores = np.log(np.eye(3)[[1, 1, 2, 0, 2]] + 1e-3)[None]
     beam = dict(beam_width=10)
     assert ctc_shim.ctc_greedy_decode(scores, [5])[0].tolist() == [[1, 2, 2]]
-    assert ctc_shim.ctc_greedy_decode(scores, [5], merge_repeated=False)[0].tolist() == [[1, 1, 2, 2]]
+    assert ctc_shim.ctc_greedy_decode(scores, [5], merge_repeated=False)[0].tolist() == [
+        [1, 1, 2, 2]
+    ]
     assert ctc_shim.ctc_beam_search_decode(scores, [5], **beam)[0].tolist() == [[[1, 2, 2]]]
     for exact in (False, True):
-        merged = ctc_shim.ctc_beam_search_decode(scores, [5], merge_repeated=True, exact=exact, **beam)[0]
+        merged = ctc_shim.ctc_beam_search_decode(
+            scores, [5], merge_repeated=True, exact=exact, **beam
+        )[0]
         assert merged.tolist() == [[[1, 2]]]
 
 
-@pytest.mark.parametrize("dtype, result", [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), (">f4", "float32")])
+@pytest.mark.parametrize(
+    "dtype, result",
+    [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), (">f4", "float32")],
+)
 def test_dtypes_strides_and_time_major(dtype, result):
     scores = np.random.RandomState(6).randn(3, 8, 5).astype(dtype)
     plain = ctc_shim.ctc_beam_search_decode(scores, [8, 7, 8], top_paths=2)
@@ -230,7 +305,9 @@ def test_dtypes_strides_and_time_major(dtype, result):
     wide[::-2, ::2, ::2] = scores.transpose(2, 1, 0)
     by_time = np.ascontiguousarray(scores.swapaxes(0, 1))
     for other, major in ((wide[::-2, ::2, ::2].transpose(2, 1, 0), False), (by_time, True)):
-        got = ctc_shim.ctc_beam_search_decode(other, np.array([8, 7, 8], dtype="uint8"), top_paths=2, time_major=major)
+        got = ctc_shim.ctc_beam_search_decode(
+            other, np.array([8, 7, 8], dtype="uint8"), top_paths=2, time_major=major
+        )
         np.testing.assert_array_equal(got[0], plain[0])
         np.testing.assert_array_equal(got[1], plain[1])
 
@@ -244,32 +321,64 @@ def test_large_vocabulary():
 
 def test_empty_axes():
     for shape in ((0, 4, 3), (2, 0, 3), (0, 0, 0), (2, 0, 0)):
-        labels, log_probs = ctc_shim.ctc_beam_search_decode(np.zeros(shape), np.zeros(shape[0], dtype=int), top_paths=2)
+        labels, log_probs = ctc_shim.ctc_beam_search_decode(
+            np.zeros(shape), np.zeros(shape[0], dtype=int), top_paths=2
+        )
         assert labels.shape == (shape[0], 2, 0) and log_probs.shape == (shape[0], 2)
-        assert ctc_shim.ctc_greedy_decode(np.zeros(shape), np.zeros(shape[0], dtype=int))[0].shape == (shape[0], 0)
+        assert ctc_shim.ctc_greedy_decode(np.zeros(shape), np.zeros(shape[0], dtype=int))[
+            0
+        ].shape == (shape[0], 0)
 
 
-@pytest.mark.parametrize("arguments, options, error, text", [
-    (([3, 5],), {}, CTCInputError, r"input_lengths\[1\] must lie in 0 \.\. 4.*got 5"),
-    (([-1, 4],), {}, CTCInputError, r"input_lengths\[0\].*-1"),
-    (([4],), {}, CTCInputError, "input_lengths has 1 rows where logits has 2"),
-    (([4, 4],), dict(blank=3), CTCInputError, "blank must lie in -C .. C - 1 with C = 3 classes, got 3"),
-    (([4, 4],), dict(blank=0.5), TypeError, "blank must be a whole number"),
-    (([4.0, 4.0],), {}, TypeError, "input_lengths must be integers, got float64"),
-    (([[4, 4]],), {}, ValueError, "input_lengths must have 1 axis, got 2"),
-    (([4, 4],), dict(beam_width=0), ValueError, "beam_width must be a whole number from 1 on, got 0"),
-    (([4, 4],), dict(beam_width=2.5), ValueError, "beam_width must be a whole number"),
-    (([4, 4],), dict(beam_width=None), ValueError, "beam_width must be a whole number from 1 on, got None"),
-    (([4, 4],), dict(beam_width=2, top_paths=3), ValueError, r"top_paths must be at most beam_width \(2\), got 3"),
-    (([4, 4],), dict(top_paths=0), ValueError, "top_paths must be a whole number from 1 on"),
-])
+@pytest.mark.parametrize(
+    "arguments, options, error, text",
+    [
+        (([3, 5],), {}, CTCInputError, r"input_lengths\[1\] must lie in 0 \.\. 4.*got 5"),
+        (([-1, 4],), {}, CTCInputError, r"input_lengths\[0\].*-1"),
+        (([4],), {}, CTCInputError, "input_lengths has 1 rows where logits has 2"),
+        (
+            ([4, 4],),
+            dict(blank=3),
+            CTCInputError,
+            "blank must lie in -C .. C - 1 with C = 3 classes, got 3",
+        ),
+        (([4, 4],), dict(blank=0.5), TypeError, "blank must be a whole number"),
+        (([4.0, 4.0],), {}, TypeError, "input_lengths must be integers, got float64"),
+        (([[4, 4]],), {}, ValueError, "input_lengths must have 1 axis, got 2"),
+        (
+            ([4, 4],),
+            dict(beam_width=0),
+            ValueError,
+            "beam_width must be a whole number from 1 on, got 0",
+        ),
+        (([4, 4],), dict(beam_width=2.5), ValueError, "beam_width must be a whole number"),
+        (
+            ([4, 4],),
+            dict(beam_width=None),
+            ValueError,
+            "beam_width must be a whole number from 1 on, got None",
+        ),
+        (
+            ([4, 4],),
+            dict(beam_width=2, top_paths=3),
+            ValueError,
+            r"top_paths must be at most beam_width \(2\), got 3",
+        ),
+        (([4, 4],), dict(top_paths=0), ValueError, "top_paths must be a whole number from 1 on"),
+    ],
+)
 def test_wrong_arguments(arguments, options, error, text):
     with pytest.raises(error, match=text):
         ctc_shim.ctc_beam_search_decode(np.zeros((2, 4, 3)), *arguments, **options)
 
 
-@pytest.mark.parametrize("logits, error, text", [(np.zeros((2, 4)), ValueError, "logits must have 3 axes, got 2"),
-                                                 (np.zeros((2, 4, 3), dtype=int), TypeError, "logits must be float16")])
+@pytest.mark.parametrize(
+    "logits, error, text",
+    [
+        (np.zeros((2, 4)), ValueError, "logits must have 3 axes, got 2"),
+        (np.zeros((2, 4, 3), dtype=int), TypeError, "logits must be float16"),
+    ],
+)
 def test_wrong_logits(logits, error, text):
     with pytest.raises(error, match=text):
         ctc_shim.ctc_greedy_decode(logits, [4, 4])
@@ -279,5 +388,7 @@ def test_the_same_bits_on_any_number_of_threads():
     scores, lengths = np.random.RandomState(7).randn(9, 60, 30), np.arange(52, 61)
     one = kernel_library.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=1)
     for threads in (2, 7):
-        more = kernel_library.call_decoder(_library(), scores, lengths, 0, True, 20, 3, False, threads=threads)
+        more = kernel_library.call_decoder(
+            _library(), scores, lengths, 0, True, 20, 3, False, threads=threads
+        )
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, more))

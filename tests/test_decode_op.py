@@ -2,23 +2,30 @@
 
 Runs on the library that CTC_SHIM_LIBRARY names, or on the first one installed, as test_op.py.
 """
+
 import importlib
 import importlib.util
 import pickle
 
+import implementations
 import numpy as np
 import pytest
 
 import ctc_shim
-import implementations
 
-LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
+LIBRARY = implementations.LIBRARY or next(
+    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name)
+)
 library = importlib.import_module(LIBRARY)
 T = library.tensor
 PYTHON = importlib.import_module(LIBRARY + ".compile.mode").Mode("py", "fast_run")
 LINKERS = ["perform"] + [name for name in implementations.NAMES if name in ("c", "numba")]
-OPTIONS = [dict(beam_width=4, top_paths=3), dict(exact=True, top_paths=2), dict(time_major=True, merge_repeated=True, blank=-1),
-           dict(normalize=False, beam_width=1)]
+OPTIONS = [
+    dict(beam_width=4, top_paths=3),
+    dict(exact=True, top_paths=2),
+    dict(time_major=True, merge_repeated=True, blank=-1),
+    dict(normalize=False, beam_width=1),
+]
 
 
 def _symbols(dtype="float64"):
@@ -26,7 +33,10 @@ def _symbols(dtype="float64"):
 
 
 def _batch(dtype="float64", seed=0):
-    return [np.random.RandomState(seed).randn(3, 3, 4).astype(dtype) * 2, np.array([3, 0, 2], dtype="int32")]
+    return [
+        np.random.RandomState(seed).randn(3, 3, 4).astype(dtype) * 2,
+        np.array([3, 0, 2], dtype="int32"),
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -36,14 +46,20 @@ def test_a_graph_gives_what_arrays_give(linker, options, dtype):
     symbols, batch = _symbols(dtype), _batch(dtype)
     outputs = list(ctc_shim.ctc_beam_search_decode(*symbols, **options))
     want = ctc_shim.ctc_beam_search_decode(*batch, **options)
-    assert [o.dtype for o in outputs] == [str(w.dtype) for w in want] and [o.ndim for o in outputs] == [3, 2]
-    for got, expected in zip(library.function(symbols, outputs, mode=implementations.mode(library, linker))(*batch), want):
+    assert [o.dtype for o in outputs] == [str(w.dtype) for w in want] and [
+        o.ndim for o in outputs
+    ] == [3, 2]
+    for got, expected in zip(
+        library.function(symbols, outputs, mode=implementations.mode(library, linker))(*batch), want
+    ):
         np.testing.assert_array_equal(got, expected)
 
 
 def test_float16_is_computed_wider():
     symbols, batch = _symbols("float16"), _batch("float16")
-    got = library.function(symbols, list(ctc_shim.ctc_beam_search_decode(*symbols)), mode=PYTHON)(*batch)
+    got = library.function(symbols, list(ctc_shim.ctc_beam_search_decode(*symbols)), mode=PYTHON)(
+        *batch
+    )
     for one, two in zip(got, ctc_shim.ctc_beam_search_decode(*batch)):
         np.testing.assert_array_equal(one, two)
         assert one.dtype == two.dtype
@@ -55,7 +71,9 @@ def test_the_best_path(linker):
     outputs = list(ctc_shim.ctc_greedy_decode(*symbols))
     want = ctc_shim.ctc_greedy_decode(*batch)
     assert [o.ndim for o in outputs] == [2, 1]
-    for got, expected in zip(library.function(symbols, outputs, mode=implementations.mode(library, linker))(*batch), want):
+    for got, expected in zip(
+        library.function(symbols, outputs, mode=implementations.mode(library, linker))(*batch), want
+    ):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -64,12 +82,17 @@ def test_equal_decoders_are_one_node_and_different_ones_are_not():
     labels, again = (ctc_shim.ctc_greedy_decode(*symbols)[0] for _ in range(2))
     beam = ctc_shim.ctc_beam_search_decode(*symbols)[0]
     function = library.function(symbols, [labels, again, beam], mode=PYTHON)
-    assert sum(type(node.op).__name__ == "CTCDecodeOp" for node in function.maker.fgraph.toposort()) == 2
+    assert (
+        sum(type(node.op).__name__ == "CTCDecodeOp" for node in function.maker.fgraph.toposort())
+        == 2
+    )
 
 
 def test_results_of_two_calls_are_not_the_same_memory():
     symbols = _symbols()
-    function = library.function(symbols, list(ctc_shim.ctc_beam_search_decode(*symbols)), mode=PYTHON)
+    function = library.function(
+        symbols, list(ctc_shim.ctc_beam_search_decode(*symbols)), mode=PYTHON
+    )
     first = function(*_batch(seed=1))
     kept = [np.array(value) for value in first]
     function(*_batch(seed=2))
@@ -88,8 +111,13 @@ def test_what_depends_on_the_shape_of_the_labels():
 
 def test_pickle():
     symbols = _symbols()
-    again, outputs = pickle.loads(pickle.dumps((symbols, list(ctc_shim.ctc_beam_search_decode(*symbols, top_paths=2)))))
-    for got, want in zip(library.function(again, outputs, mode=PYTHON)(*_batch()), ctc_shim.ctc_beam_search_decode(*_batch(), top_paths=2)):
+    again, outputs = pickle.loads(
+        pickle.dumps((symbols, list(ctc_shim.ctc_beam_search_decode(*symbols, top_paths=2))))
+    )
+    for got, want in zip(
+        library.function(again, outputs, mode=PYTHON)(*_batch()),
+        ctc_shim.ctc_beam_search_decode(*_batch(), top_paths=2),
+    ):
         np.testing.assert_array_equal(got, want)
 
 
@@ -104,21 +132,44 @@ def test_there_is_no_gradient():
 def test_lengths_alone_may_be_symbolic():
     _, lengths = _symbols()
     logits, values = _batch()
-    got = library.function([lengths], ctc_shim.ctc_greedy_decode(logits, lengths)[0], mode=PYTHON)(values)
+    got = library.function([lengths], ctc_shim.ctc_greedy_decode(logits, lengths)[0], mode=PYTHON)(
+        values
+    )
     np.testing.assert_array_equal(got, ctc_shim.ctc_greedy_decode(logits, values)[0])
 
 
-@pytest.mark.parametrize("change, error, text", [
-    (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
-    (dict(logits=lambda: T.itensor3()), TypeError, "logits must be float16, float32 or float64, got int32"),
-    (dict(input_lengths=lambda: T.fvector()), TypeError, "input_lengths must be integers, got float32"),
-    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axis, got 2"),
-    (dict(top_paths=lambda: 101), ValueError, r"top_paths must be at most beam_width \(100\), got 101"),
-])
+@pytest.mark.parametrize(
+    "change, error, text",
+    [
+        (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
+        (
+            dict(logits=lambda: T.itensor3()),
+            TypeError,
+            "logits must be float16, float32 or float64, got int32",
+        ),
+        (
+            dict(input_lengths=lambda: T.fvector()),
+            TypeError,
+            "input_lengths must be integers, got float32",
+        ),
+        (
+            dict(input_lengths=lambda: T.imatrix()),
+            ValueError,
+            "input_lengths must have 1 axis, got 2",
+        ),
+        (
+            dict(top_paths=lambda: 101),
+            ValueError,
+            r"top_paths must be at most beam_width \(100\), got 101",
+        ),
+    ],
+)
 def test_wrong_arguments_while_building(change, error, text):
     good = dict(zip(("logits", "input_lengths"), _symbols()))
     with pytest.raises(error, match=text):
-        ctc_shim.ctc_beam_search_decode(**dict(good, **{name: make() for name, make in change.items()}))
+        ctc_shim.ctc_beam_search_decode(
+            **dict(good, **{name: make() for name, make in change.items()})
+        )
 
 
 def test_a_length_out_of_range_while_running():

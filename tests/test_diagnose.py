@@ -1,12 +1,13 @@
 """check_batch: every kind of trouble is found, in the right row, with the right numbers, and nothing else is."""
+
 import doctest
 import json
 import re
 
+import cases
 import numpy as np
 import pytest
 
-import cases
 from ctc_shim import CTCInputError, check_batch, diagnose, reference
 from ctc_shim.diagnose.report import ANSWERS, BatchReport
 
@@ -35,19 +36,36 @@ def one(report, kind):
 def test_a_good_batch():
     report = check_batch(*GOOD)
     assert report.well and not report.findings and "nothing to complain of" in str(report)
-    assert report.rows[1] == {"input_length": 9, "target_length": 3, "repeats": 1, "needed": 4, "missing": 0}
+    assert report.rows[1] == {
+        "input_length": 9,
+        "target_length": 3,
+        "repeats": 1,
+        "needed": 4,
+        "missing": 0,
+    }
     assert report.sizes == {"N": 2, "T": 10, "C": 5, "S": 3, "blank": 0}
 
 
 def test_time_major_and_blank_last():
     logits, targets, frames, labels = GOOD
-    assert not check_batch(logits.swapaxes(0, 1), np.array(targets) - 1, frames, labels, -1, time_major=True).findings
+    assert not check_batch(
+        logits.swapaxes(0, 1), np.array(targets) - 1, frames, labels, -1, time_major=True
+    ).findings
 
 
-@pytest.mark.parametrize("lengths", [lambda x: x, lambda x: np.array(x, dtype=float)[:, None], lambda x: np.array(x, "float32")])
+@pytest.mark.parametrize(
+    "lengths",
+    [lambda x: x, lambda x: np.array(x, dtype=float)[:, None], lambda x: np.array(x, "float32")],
+)
 def test_the_shapes_and_floats_of_keras(lengths):
     y_pred = softmax(scores())
-    report = check_batch(y_pred, np.array([[0, 1, 4], [2, 2, 3]], dtype=float), lengths([10, 9]), lengths([3, 3]), keras=True)
+    report = check_batch(
+        y_pred,
+        np.array([[0, 1, 4], [2, 2, 3]], dtype=float),
+        lengths([10, 9]),
+        lengths([3, 3]),
+        keras=True,
+    )
     assert not report.findings and report.sizes["blank"] == 4
     assert report.rows[0]["target_length"] == 2  # the blank at the end does not count
 
@@ -61,27 +79,57 @@ def test_infeasible_rows_say_what_is_missing():
     assert "2 missing" in text and "Why is my loss inf?" in text and "No valid path found" in text
 
 
-@pytest.mark.parametrize("targets, kind, numbers, message", [
-    ([1, 5, 2], "label-range", {"position": 1, "label": 5, "count": 1, "length_without": None}, "label 1 of 3 is 5, no class of the 5"),
-    ([1, -1, -1], "label-range", {"position": 1, "label": -1, "count": 2, "length_without": 1}, "ends with 2 of them.*length is 1"),
-    ([1, 0, 2], "label-is-blank", {"position": 1, "label": 0, "count": 1, "length_without": None}, "label 1 of 3 is the blank, 0"),
-    ([1, 0, 0], "label-is-blank", {"position": 1, "label": 0, "count": 2, "length_without": 1}, "ends with 2.*length is 1"),
-])
+@pytest.mark.parametrize(
+    "targets, kind, numbers, message",
+    [
+        (
+            [1, 5, 2],
+            "label-range",
+            {"position": 1, "label": 5, "count": 1, "length_without": None},
+            "label 1 of 3 is 5, no class of the 5",
+        ),
+        (
+            [1, -1, -1],
+            "label-range",
+            {"position": 1, "label": -1, "count": 2, "length_without": 1},
+            "ends with 2 of them.*length is 1",
+        ),
+        (
+            [1, 0, 2],
+            "label-is-blank",
+            {"position": 1, "label": 0, "count": 1, "length_without": None},
+            "label 1 of 3 is the blank, 0",
+        ),
+        (
+            [1, 0, 0],
+            "label-is-blank",
+            {"position": 1, "label": 0, "count": 2, "length_without": 1},
+            "ends with 2.*length is 1",
+        ),
+    ],
+)
 def test_labels(targets, kind, numbers, message):
     report = check_batch(scores(1), [targets], [10], [3])
     finding = one(report, kind)
-    assert found(report) == [(kind, 0)] and finding.numbers == numbers and re.search(message, finding.message)
+    assert (
+        found(report) == [(kind, 0)]
+        and finding.numbers == numbers
+        and re.search(message, finding.message)
+    )
 
 
-@pytest.mark.parametrize("input_lengths, target_lengths, want", [
-    ([11, 9], [3, 3], [("input-length", 0)]),
-    ([-1, 9], [0, 3], [("input-length", 0), ("infeasible", 0), ("no-labels", 0)]),
-    ([10, 9], [4, 3], [("target-length", 0)]),
-    ([10, 9], [3, -2], [("target-length", 1)]),
-    ([0, 9], [0, 3], [("no-frames", 0), ("no-labels", 0)]),
-    ([10, 9.5], [3, 3], [("not-whole", 1)]),
-    ([10, np.nan], [3, 3], [("not-whole", 1)]),
-])
+@pytest.mark.parametrize(
+    "input_lengths, target_lengths, want",
+    [
+        ([11, 9], [3, 3], [("input-length", 0)]),
+        ([-1, 9], [0, 3], [("input-length", 0), ("infeasible", 0), ("no-labels", 0)]),
+        ([10, 9], [4, 3], [("target-length", 0)]),
+        ([10, 9], [3, -2], [("target-length", 1)]),
+        ([0, 9], [0, 3], [("no-frames", 0), ("no-labels", 0)]),
+        ([10, 9.5], [3, 3], [("not-whole", 1)]),
+        ([10, np.nan], [3, 3], [("not-whole", 1)]),
+    ],
+)
 def test_lengths(input_lengths, target_lengths, want):
     assert found(check_batch(GOOD[0], GOOD[1], input_lengths, target_lengths)) == want
 
@@ -91,9 +139,17 @@ def test_fractions_among_the_labels_are_found_and_padding_is_not_read():
     assert found(report) == [("not-whole", 0)] and one(report, "not-whole").numbers["value"] == 2.5
 
 
-@pytest.mark.parametrize("lengths, kind, number", [
-    ([40, 37], "stride", ("factor", 4)), ([20, 20], "stride", ("factor", 2)), ([19, 15], "stride", ("factor", 2)),
-    ([12, 12], "offset", ("excess", 2)), ([5, 4], "short-lengths", ("factor", 2)), ([3, 2], "short-lengths", ("factor", 3))])
+@pytest.mark.parametrize(
+    "lengths, kind, number",
+    [
+        ([40, 37], "stride", ("factor", 4)),
+        ([20, 20], "stride", ("factor", 2)),
+        ([19, 15], "stride", ("factor", 2)),
+        ([12, 12], "offset", ("excess", 2)),
+        ([5, 4], "short-lengths", ("factor", 2)),
+        ([3, 2], "short-lengths", ("factor", 3)),
+    ],
+)
 def test_lengths_in_other_units(lengths, kind, number):
     report = check_batch(scores(), [[1], [2]], lengths, [1, 1])
     assert one(report, kind).numbers[number[0]] == number[1]
@@ -112,7 +168,11 @@ def test_scores_that_are_not_finite(value, word):
     logits[1, 2, 3:] = value
     logits[0, 9] = value  # behind the length of row 0: never read
     finding = one(check_batch(logits, GOOD[1], [9, 9], [3, 3]), "not-finite")
-    assert finding.row == 1 and finding.numbers == {"frame": 2, "label": 3, "count": 2} and word in finding.message
+    assert (
+        finding.row == 1
+        and finding.numbers == {"frame": 2, "label": 3, "count": 2}
+        and word in finding.message
+    )
 
 
 def test_a_target_that_has_no_path_with_a_probability():
@@ -127,7 +187,11 @@ def test_only_blank():
     logits[:, :, 0] += 30
     report = check_batch(logits, *GOOD[1:])
     finding = one(report, "only-blank")
-    assert report.well and finding.numbers["share"] == 1 and "Why does it only say blank?" in str(report)
+    assert (
+        report.well
+        and finding.numbers["share"] == 1
+        and "Why does it only say blank?" in str(report)
+    )
     logits[0, :2, 1] += 60
     assert not check_batch(logits, *GOOD[1:]).findings
 
@@ -139,15 +203,27 @@ def test_what_comes_out_of_the_network():
     assert found(report) == [("not-probabilities", None)] and not report.well
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ((scores(), [1, 2], [10, 9], [1, 1]), r"targets must be numbers of shape \(N, S\)"),
-    ((scores(), [[1], [2]], [[10, 9]], [1, 1]), r"input_lengths must be numbers of shape \(N,\) or \(N, 1\)"),
-    ((scores(), [["a"], ["b"]], [10, 9], [1, 1]), "targets must be numbers"),
-    ((scores()[0], [[1], [2]], [10, 9], [1, 1]), r"scores must be numbers of shape \(N, T, C\)"),
-    ((scores(), [[1]], [10, 9], [1, 1]), "the numbers of rows differ: 1 of targets, 2 of input_lengths"),
-    ((None, [[1]], [10, 9], [1, 1]), "the numbers of rows differ"),
-    ((scores(), [[1], [2]], [10, 9], [1, 1], 5), "blank = 5 is not a class: C = 5"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((scores(), [1, 2], [10, 9], [1, 1]), r"targets must be numbers of shape \(N, S\)"),
+        (
+            (scores(), [[1], [2]], [[10, 9]], [1, 1]),
+            r"input_lengths must be numbers of shape \(N,\) or \(N, 1\)",
+        ),
+        ((scores(), [["a"], ["b"]], [10, 9], [1, 1]), "targets must be numbers"),
+        (
+            (scores()[0], [[1], [2]], [10, 9], [1, 1]),
+            r"scores must be numbers of shape \(N, T, C\)",
+        ),
+        (
+            (scores(), [[1]], [10, 9], [1, 1]),
+            "the numbers of rows differ: 1 of targets, 2 of input_lengths",
+        ),
+        ((None, [[1]], [10, 9], [1, 1]), "the numbers of rows differ"),
+        ((scores(), [[1], [2]], [10, 9], [1, 1], 5), "blank = 5 is not a class: C = 5"),
+    ],
+)
 def test_shapes(arguments, message):
     report = check_batch(*arguments)
     assert report.kinds() == ["shape"] and re.search(message, str(report)) and not report.well
@@ -159,9 +235,19 @@ def test_it_agrees_with_the_loss(c):
     options = {key: value for key, value in c.options.items() if key in ("blank", "time_major")}
     report = check_batch(c.logits, c.targets, c.input_lengths, c.target_lengths, **options)
     json.dumps(report.to_dict())
-    wrong = {finding.row for finding in report.findings if finding.severity == "error" and finding.row is not None}
+    wrong = {
+        finding.row
+        for finding in report.findings
+        if finding.severity == "error" and finding.row is not None
+    }
     try:
-        loss = reference.ctc_loss(c.logits, c.targets, c.input_lengths, c.target_lengths, **dict(c.options, infeasible="inf"))
+        loss = reference.ctc_loss(
+            c.logits,
+            c.targets,
+            c.input_lengths,
+            c.target_lengths,
+            **dict(c.options, infeasible="inf"),
+        )
     except CTCInputError:
         assert wrong
         return
@@ -171,12 +257,20 @@ def test_it_agrees_with_the_loss(c):
 def test_as_data():
     report = check_batch(None, [[1, 1, 1]], [3], [3], frames=3, classes=4)
     data = json.loads(json.dumps(report.to_dict()))
-    assert data["well"] is False and data["findings"][0]["kind"] == "infeasible" and data["findings"][0]["answer"]
-    assert data["rows"] == [{"input_length": 3, "target_length": 3, "repeats": 2, "needed": 5, "missing": 2}]
+    assert (
+        data["well"] is False
+        and data["findings"][0]["kind"] == "infeasible"
+        and data["findings"][0]["answer"]
+    )
+    assert data["rows"] == [
+        {"input_length": 3, "target_length": 3, "repeats": 2, "needed": 5, "missing": 2}
+    ]
 
 
 def test_the_table_is_cut_and_ordered():
-    report = check_batch(None, np.ones((50, 3)), np.full(50, 3), np.full(50, 3), frames=3, classes=4)
+    report = check_batch(
+        None, np.ones((50, 3)), np.full(50, 3), np.full(50, 3), frames=3, classes=4
+    )
     lines = str(report).splitlines()
     assert "(20 more)" in lines and max(map(len, lines)) <= 130
     assert [int(line.split()[0]) for line in lines[2:32]] == list(range(30))
@@ -186,7 +280,12 @@ def test_every_kind_has_an_answer():
     used = set()
     for module in (diagnose, diagnose.arguments):
         with open(module.__file__) as stream:
-            used.update(re.findall(r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"', stream.read()))
+            used.update(
+                re.findall(
+                    r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"',
+                    stream.read(),
+                )
+            )
     assert set(ANSWERS) == used
     with pytest.raises(KeyError):
         BatchReport({}).add("no-such-kind", None, "")

@@ -1,4 +1,5 @@
 """The examples: their short form against TensorFlow's frozen curves, and the frozen curves against what is claimed of them."""
+
 import json
 import os
 import subprocess
@@ -9,17 +10,21 @@ import pytest
 
 for name in ("keras", "theano", "sklearn", "rapidfuzz", "tqdm", "matplotlib"):
     if name not in sys.modules:
-        pytest.importorskip(name, reason="the examples need %s: pip install ctc-shim[examples], Keras and Theano" % name)
+        pytest.importorskip(
+            name,
+            reason="the examples need %s: pip install ctc-shim[examples], Keras and Theano" % name,
+        )
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples")
 sys.path.insert(0, EXAMPLES)
 
-import ctc_shim  # noqa: E402
 import digit_data  # noqa: E402
 import report  # noqa: E402
 import training  # noqa: E402
 import word_data  # noqa: E402
 from interrupting import stop_at  # noqa: E402
+
+import ctc_shim  # noqa: E402
 
 
 def frozen(name, way):
@@ -28,18 +33,33 @@ def frozen(name, way):
 
 
 def command(name, way, out, *options):
-    return [sys.executable, os.path.join(EXAMPLES, name + ".py"), "--ways", way, "--out", str(out)] + list(options)
+    return [
+        sys.executable,
+        os.path.join(EXAMPLES, name + ".py"),
+        "--ways",
+        way,
+        "--out",
+        str(out),
+    ] + list(options)
 
 
 def environment():
     """With the ctc_shim that is tested here on the path, and Theano in the mode that the tests run in."""
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
-    return dict(os.environ, PYTHONPATH=os.pathsep.join([root] + [p for p in [os.environ.get("PYTHONPATH")] if p]))
+    return dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join([root] + [p for p in [os.environ.get("PYTHONPATH")] if p]),
+    )
 
 
 def run_short(name, way, out):
     """The curve that the short form leaves, and what it printed."""
-    done = subprocess.run(command(name, way, out, "--short"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
+    done = subprocess.run(
+        command(name, way, out, "--short"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    )
     printed = done.stdout.decode(errors="replace")
     assert done.returncode == 0, printed
     with open(os.path.join(str(out), "%s_%s.json" % (name, way))) as file:
@@ -60,7 +80,9 @@ def test_long_lines_patched_stays_with_tensorflow(tmp_path):
     curve, _ = run_short("long_lines", "patched", tmp_path)
     away = report.deviations(curve, frozen("long_lines", "tensorflow"))
     assert len(away) == 2 and away.max() < 1e-3
-    assert curve["nan_after"] is None and curve["read"][-1][1] < 0.1  # of four lines, so a rough number
+    assert (
+        curve["nan_after"] is None and curve["read"][-1][1] < 0.1
+    )  # of four lines, so a rough number
     with np.load(str(tmp_path / "long_lines_patched.npz")) as weights:
         assert all(np.isfinite(weights[name]).all() for name in weights.files)
 
@@ -72,10 +94,16 @@ def test_long_lines_stock_dies(tmp_path):
         assert all(np.isnan(weights[name]).all() for name in weights.files)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
+@pytest.mark.skipif(
+    os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there"
+)
 def test_ctrl_c_leaves_curve_and_weights(tmp_path):
     # The progress bar: Theano has compiled, and steps are taken.
-    status, printed = stop_at(br"\b([2-9]|\d\d+)/\d+ \[", command("digit_lines", "patched", tmp_path, "--epochs", "1"), environment())
+    status, printed = stop_at(
+        rb"\b([2-9]|\d\d+)/\d+ \[",
+        command("digit_lines", "patched", tmp_path, "--epochs", "1"),
+        environment(),
+    )
     assert status == 130 and "stopped at step" in printed, printed
     with open(str(tmp_path / "digit_lines_patched.json")) as file:
         assert json.load(file)["interrupted"] is True
@@ -93,7 +121,12 @@ def test_frozen_digit_lines_keep_the_promise():
         read = dict(map(tuple, curve["read"]))
         assert len(read) == 15 and read[960] <= 0.04
         assert all(abs(read[64 * epoch] - theirs[64 * epoch]) <= 0.01 for epoch in range(5, 16))
-    assert report.deviations(frozen("digit_lines", "patched"), frozen("digit_lines", "tensorflow"))[:10].max() < 1e-4
+    assert (
+        report.deviations(frozen("digit_lines", "patched"), frozen("digit_lines", "tensorflow"))[
+            :10
+        ].max()
+        < 1e-4
+    )
 
 
 def test_frozen_long_lines_keep_the_promise():
@@ -106,14 +139,32 @@ def test_frozen_long_lines_keep_the_promise():
 def test_frozen_image_ocr_keeps_the_promise():
     curves = {way: frozen("image_ocr", way) for way in ("patched", "alias", "tensorflow")}
     assert report.deviations(curves["patched"], curves["alias"])[:10].max() < 1e-4
-    assert all(len(curve["losses"]) == 1280 and curve["read"][-1][0] == 1280 and curve["read"][-1][1] < 0.08 for curve in curves.values())
+    assert all(
+        len(curve["losses"]) == 1280
+        and curve["read"][-1][0] == 1280
+        and curve["read"][-1][1] < 0.08
+        for curve in curves.values()
+    )
     assert "pytensor" in curves["alias"]["versions"]
     # TensorFlow's artefact in the three blank rows of 32, ln((1 + y) / y) with y about 1 / 27 at first.
-    assert abs(curves["patched"]["losses"][0] - curves["tensorflow"]["losses"][0] - 3 / 32. * np.log(28)) < 0.05
+    assert (
+        abs(
+            curves["patched"]["losses"][0]
+            - curves["tensorflow"]["losses"][0]
+            - 3 / 32.0 * np.log(28)
+        )
+        < 0.05
+    )
 
 
-@pytest.mark.parametrize("way, name", [(way, name) for name in ("digit_lines", "long_lines", "image_ocr")
-                                       for way in ("patched", "stock", "tensorflow") + ("alias",) * (name == "image_ocr")])
+@pytest.mark.parametrize(
+    "way, name",
+    [
+        (way, name)
+        for name in ("digit_lines", "long_lines", "image_ocr")
+        for way in ("patched", "stock", "tensorflow") + ("alias",) * (name == "image_ocr")
+    ],
+)
 def test_frozen_curves_say_what_made_them(way, name):
     curve = frozen(name, way)
     assert "%s.py" % name in curve["command"] and "--freeze" in curve["command"]
@@ -135,7 +186,10 @@ def test_lines_are_scans_side_by_side():
     assert lines.frames.shape[2] == digit_data.FEATURES and lines.frames.max() <= 1
     for n, text in enumerate(lines.texts):
         length, frames = lines.label_length[n, 0], lines.input_length[n, 0]
-        assert "".join("%d" % label for label in lines.labels[n, :length]) == text and (lines.labels[n, length:] == 10).all()
+        assert (
+            "".join("%d" % label for label in lines.labels[n, :length]) == text
+            and (lines.labels[n, length:] == 10).all()
+        )
         assert 4 * length <= frames <= (11 * length + 4) // 2
         assert not lines.frames[n, frames:].any()
 
@@ -145,24 +199,42 @@ def test_noise_stays_out_of_the_padding_and_repeats():
     noisy = digit_data.with_noise(lines, seed=1)
     assert (noisy.frames == digit_data.with_noise(lines, seed=1).frames).all()
     for n, (frames,) in enumerate(lines.input_length):
-        assert not noisy.frames[n, frames:].any() and (noisy.frames[n, :frames] != lines.frames[n, :frames]).any()
+        assert (
+            not noisy.frames[n, frames:].any()
+            and (noisy.frames[n, :frames] != lines.frames[n, :frames]).any()
+        )
 
 
 def test_words_are_painted_once_and_their_noise_repeats():
-    words, held_out = word_data.make_lines(64, 3, 5, seed=1), word_data.make_lines(64, 3, 5, seed=2, is_test=True)
+    words, held_out = (
+        word_data.make_lines(64, 3, 5, seed=1),
+        word_data.make_lines(64, 3, 5, seed=2, is_test=True),
+    )
     assert not set(words.texts) & set(held_out.texts)
-    assert words.frames.shape == (64, 64, 32, 1) and 0 <= words.frames.min() and 0.9 < words.frames.max() <= 1
+    assert (
+        words.frames.shape == (64, 64, 32, 1)
+        and 0 <= words.frames.min()
+        and 0.9 < words.frames.max() <= 1
+    )
     batch = word_data.with_noise(word_data.take(words, np.arange(32)), seed=1)
-    np.testing.assert_array_equal(batch.frames, word_data.with_noise(word_data.take(words, np.arange(32)), seed=1).frames)
+    np.testing.assert_array_equal(
+        batch.frames, word_data.with_noise(word_data.take(words, np.arange(32)), seed=1).frames
+    )
     assert (batch.labels[-3:] == word_data.BLANK).all() and (batch.label_length[-3:] == 1).all()
     assert (batch.labels[:-3] == words.labels[:29]).all()
 
 
 def test_short_words_come_first():
     words = word_data.make_lines(256, 3, 5, seed=1)
-    first, later = (word_data.order(words, epoch, np.random.RandomState(0)) for epoch in (0, word_data.EASY_EPOCHS))
+    first, later = (
+        word_data.order(words, epoch, np.random.RandomState(0))
+        for epoch in (0, word_data.EASY_EPOCHS)
+    )
     assert len(first) == len(later) == 256
-    assert max(len(words.texts[n]) for n in first) == 4 and max(len(words.texts[n]) for n in later) == 5
+    assert (
+        max(len(words.texts[n]) for n in first) == 4
+        and max(len(words.texts[n]) for n in later) == 5
+    )
 
 
 def test_curves_survive_being_written():

@@ -1,4 +1,5 @@
 """examples/jax_sharded.py: its short form in a process of its own, on eight devices and on two hosts of eight, and its data."""
+
 import json
 import os
 import socket
@@ -18,9 +19,23 @@ import signals  # noqa: E402
 def start(out, **variables):
     """The short form, as a process."""
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]), **variables)
-    command = [sys.executable, "-W", "ignore", os.path.join(EXAMPLES, "jax_sharded.py"), "--short", "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    environment = dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+        **variables,
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        os.path.join(EXAMPLES, "jax_sharded.py"),
+        "--short",
+        "--out",
+        str(out),
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
 
 
 def finish(process, out):
@@ -48,7 +63,10 @@ def test_two_hosts(tmp_path):
         free.bind(("localhost", 0))
         address = "localhost:%d" % free.getsockname()[1]
     outs = [tmp_path / "0", tmp_path / "1"]
-    hosts = [start(out, JAX_COORDINATOR_ADDRESS=address, HOSTS="2", HOST=str(host)) for host, out in enumerate(outs)]
+    hosts = [
+        start(out, JAX_COORDINATOR_ADDRESS=address, HOSTS="2", HOST=str(host))
+        for host, out in enumerate(outs)
+    ]
     first, second = [finish(process, out)[0] for process, out in zip(hosts, outs)]
     assert first["devices"] == second["devices"] == 16
     assert first["losses"] == second["losses"] and first["losses"][-1] < first["losses"][0] / 2

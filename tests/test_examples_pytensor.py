@@ -1,4 +1,5 @@
 """The examples without Keras: each in its short form, in a process of its own, with its numbers, its picture and its words."""
+
 import json
 import os
 import subprocess
@@ -18,22 +19,40 @@ import stock_map  # noqa: E402
 from interrupting import stop_at  # noqa: E402
 
 
-
 def command(name, out, *options):
-    return [sys.executable, "-W", "ignore", os.path.join(EXAMPLES, name + ".py"), "--out", str(out)] + list(options)
+    return [
+        sys.executable,
+        "-W",
+        "ignore",
+        os.path.join(EXAMPLES, name + ".py"),
+        "--out",
+        str(out),
+    ] + list(options)
 
 
 def environment():
     """This ctc_shim on the path, and PyTensor without a compiler: the short forms take longer to compile than to run."""
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
-    flags = [flag for flag in os.environ.get("PYTENSOR_FLAGS", "").split(",") if flag.startswith("base_compiledir")]
-    return dict(os.environ, PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-                PYTENSOR_FLAGS=",".join(flags + ["mode=FAST_COMPILE", "cxx="]))
+    flags = [
+        flag
+        for flag in os.environ.get("PYTENSOR_FLAGS", "").split(",")
+        if flag.startswith("base_compiledir")
+    ]
+    return dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+        PYTENSOR_FLAGS=",".join(flags + ["mode=FAST_COMPILE", "cxx="]),
+    )
 
 
 def run_short(name, out):
     """The numbers that the short form leaves, and what it printed; its picture is checked to be one."""
-    done = subprocess.run(command(name, out, "--short"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
+    done = subprocess.run(
+        command(name, out, "--short"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    )
     printed = done.stdout.decode(errors="replace")
     assert done.returncode == 0, printed
     with open(os.path.join(str(out), name + ".png"), "rb") as file:
@@ -48,16 +67,26 @@ def run_short(name, out):
 
 def test_stock_map(tmp_path):
     results, printed = run_short("stock_map", tmp_path)
-    ours, stock = ([results["errors"][way][key] for key in sorted(results["errors"][way])] for way in ("ours", "stock"))
+    ours, stock = (
+        [results["errors"][way][key] for key in sorted(results["errors"][way])]
+        for way in ("ours", "stock")
+    )
     assert len(ours) == 12 and max(ours) < 1e-8
-    assert 3 <= stock.count(None) < 12 and "stock: gradient NaN in %d of 12 cells" % stock.count(None) in printed
+    assert (
+        3 <= stock.count(None) < 12
+        and "stock: gradient NaN in %d of 12 cells" % stock.count(None) in printed
+    )
     assert results["long stock"]["nan_after"] <= 3 and "nan_after" not in results["long ours"]
     assert results["long ours"]["losses"][-1] < results["long ours"]["losses"][0]
 
 
 def test_pytensor_rnn(tmp_path):
     results, printed = run_short("pytensor_rnn", tmp_path)
-    assert len(results["losses"]) == 4 and results["losses"][-1] < results["losses"][0] and "after 4 steps" in printed
+    assert (
+        len(results["losses"]) == 4
+        and results["losses"][-1] < results["losses"][0]
+        and "after 4 steps" in printed
+    )
 
 
 def test_laplace(tmp_path):
@@ -71,12 +100,21 @@ def test_laplace(tmp_path):
 
 def test_pymc_posterior(tmp_path):
     results, printed = run_short("pymc_posterior", tmp_path)
-    assert results["draws"] == 20 and len(results["mean"]) == 5 and np.isfinite(results["mean"]).all() and "r-hat" in printed
+    assert (
+        results["draws"] == 20
+        and len(results["mean"]) == 5
+        and np.isfinite(results["mean"]).all()
+        and "r-hat" in printed
+    )
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there")
+@pytest.mark.skipif(
+    os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there"
+)
 def test_ctrl_c_leaves_what_there_is(tmp_path):
-    status, printed = stop_at(br"map: +0%", command("stock_map", tmp_path), environment(), seconds=1)  # of some five
+    status, printed = stop_at(
+        rb"map: +0%", command("stock_map", tmp_path), environment(), seconds=1
+    )  # of some five
     assert status == 130 and "stopped: what there is was kept" in printed, printed
     with open(str(tmp_path / "stock_map.json")) as file:
         results = json.load(file)
@@ -104,11 +142,19 @@ def test_shares_read_right():
 
 def test_emissions_follow_their_alignment():
     observed, targets, frames, labels = emissions.make(200, seed=3)
-    assert observed.shape == (200, emissions.FRAMES) and targets.shape == (200, emissions.LABELS) and targets.min() == 1
+    assert (
+        observed.shape == (200, emissions.FRAMES)
+        and targets.shape == (200, emissions.LABELS)
+        and targets.min() == 1
+    )
     assert (frames == emissions.FRAMES).all() and (labels == emissions.LABELS).all()
-    found = ctc_shim.ctc_align(-(observed[:, :, None] - emissions.MEANS) ** 2, targets, frames, labels, normalize=False)
+    found = ctc_shim.ctc_align(
+        -((observed[:, :, None] - emissions.MEANS) ** 2), targets, frames, labels, normalize=False
+    )
     residual = observed - emissions.MEANS[found.path]
-    assert 0.4 < residual.std() < emissions.SIGMA  # the best alignment fits better than the true one, but not by much
+    assert (
+        0.4 < residual.std() < emissions.SIGMA
+    )  # the best alignment fits better than the true one, but not by much
 
 
 def test_every_alignment_of_the_emissions_spells_its_target():

@@ -1,10 +1,11 @@
 """The six faults of stock Keras on Theano: each shown on stock, and gone with the patch."""
+
 import numpy as np
 import pytest
+from keras_support import EPSILON, Cost, K, stock_keras
 
 from ctc_shim import reference
 from ctc_shim.legacy_formulas import gradient_formulas, loss_formulas
-from keras_support import EPSILON, Cost, K, stock_keras
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,13 @@ def patched():
 
 
 def _exact(y_pred, labels, input_length, label_length):
-    return reference.ctc_loss(np.log(np.asarray(y_pred, dtype=np.float64) + EPSILON), np.asarray(labels), np.ravel(input_length),
-                              np.ravel(label_length), blank=-1)
+    return reference.ctc_loss(
+        np.log(np.asarray(y_pred, dtype=np.float64) + EPSILON),
+        np.asarray(labels),
+        np.ravel(input_length),
+        np.ravel(label_length),
+        blank=-1,
+    )
 
 
 def _softmax(z):
@@ -31,10 +37,17 @@ def _softmax(z):
 def test_stock_is_the_exhibit(stock):
     """loss_formulas.py is what stock computes."""
     rng = np.random.RandomState(0)
-    batch = _softmax(rng.randn(3, 9, 5)), rng.randint(0, 4, (3, 3)), np.array([9, 7, 8]), np.array([3, 1, 2])
+    batch = (
+        _softmax(rng.randn(3, 9, 5)),
+        rng.randint(0, 4, (3, 3)),
+        np.array([9, 7, 8]),
+        np.array([3, 1, 2]),
+    )
     loss, gradient = stock(*batch)
     np.testing.assert_allclose(loss, loss_formulas.stock_keras_loss(*batch), rtol=1e-6)
-    np.testing.assert_allclose(gradient, gradient_formulas.stock_keras_gradient(*batch), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        gradient, gradient_formulas.stock_keras_gradient(*batch), rtol=1e-5, atol=1e-6
+    )
 
 
 def _sure_of_blanks(labels, p):
@@ -44,7 +57,9 @@ def _sure_of_blanks(labels, p):
     return y_pred, np.arange(labels)[None] % (C - 1), np.array([T]), np.array([labels])
 
 
-@pytest.mark.parametrize("labels, p", [(20, 1e-6), (30, 1e-6), (40, 1e-3), (60, 1e-3), (100, 1e-6), (20, 0.08)])
+@pytest.mark.parametrize(
+    "labels, p", [(20, 1e-6), (30, 1e-6), (40, 1e-3), (60, 1e-3), (100, 1e-6), (20, 0.08)]
+)
 def test_the_exhibit_is_nan_where_stock_is(stock, labels, p):
     batch = _sure_of_blanks(labels, p)
     exhibit, gradient = gradient_formulas.stock_keras_gradient(*batch), stock(*batch)[1]
@@ -95,7 +110,12 @@ def test_labels_wrap_at_128(stock, patched):
     np.testing.assert_allclose(patched(*batch)[0], [[-np.log(0.9)]], rtol=1e-3)
     other = np.full((1, 1, 200), 0.1 / 199, dtype="float32")
     other[0, 0, 150 - 256 + 200] = 0.9
-    assert stock(other, [[150]], [1], [1])[0][0, 0] < 0.2 < 5 < patched(other, [[150]], [1], [1])[0][0, 0]
+    assert (
+        stock(other, [[150]], [1], [1])[0][0, 0]
+        < 0.2
+        < 5
+        < patched(other, [[150]], [1], [1])[0][0, 0]
+    )
 
 
 def test_vocabulary_over_32768(patched):
@@ -128,8 +148,9 @@ def _loss_model():
     softmax = Activation("softmax")(probabilities)
     labels = Input(shape=(2,), name="labels")
     frames, count = (Input(shape=(1,), dtype="int64", name=name) for name in ("frames", "count"))
-    loss = Lambda(lambda a: K.ctc_batch_cost(a[1], a[0], a[2], a[3]), output_shape=(1,), name="ctc")(
-        [softmax, labels, frames, count])
+    loss = Lambda(
+        lambda a: K.ctc_batch_cost(a[1], a[0], a[2], a[3]), output_shape=(1,), name="ctc"
+    )([softmax, labels, frames, count])
     names = ("inputs", "outputs") if keras.__version__.startswith("2") else ("input", "output")
     model = Model(**dict(zip(names, ([probabilities, labels, frames, count], loss))))
     model.compile(loss={"ctc": lambda y_true, y_pred: y_pred}, optimizer="sgd")
@@ -138,15 +159,22 @@ def _loss_model():
 
 def _model_batch():
     rng = np.random.RandomState(2)
-    return [rng.randn(3, 6, 4).astype("float32") * 3, np.array([[0, 1], [1, 2], [2, 0]], dtype="float32"),
-            np.full((3, 1), 6), np.array([[2], [1], [2]])]
+    return [
+        rng.randn(3, 6, 4).astype("float32") * 3,
+        np.array([[0, 1], [1, 2], [2, 0]], dtype="float32"),
+        np.full((3, 1), 6),
+        np.array([[2], [1], [2]]),
+    ]
 
 
 WEIGHTS = [np.array(w, dtype="float32") for w in ([1, 1, 1], [3, 0, 0], [0, 0, 3])]
 
 
 def _weighted_losses(model):
-    return [float(model.test_on_batch(_model_batch(), np.zeros((3, 1)), sample_weight=weight)) for weight in WEIGHTS]
+    return [
+        float(model.test_on_batch(_model_batch(), np.zeros((3, 1)), sample_weight=weight))
+        for weight in WEIGHTS
+    ]
 
 
 def test_shape_and_sample_weight():
@@ -162,5 +190,7 @@ def test_shape_and_sample_weight():
     even, first, last = _weighted_losses(model)
     np.testing.assert_allclose(even, each.mean(), rtol=1e-5)
     np.testing.assert_allclose(first / last, each[0, 0] / each[2, 0], rtol=1e-5)
-    factor = first / each[0, 0]  # before 2.3 Keras divides by the share of weights that are not zero
+    factor = (
+        first / each[0, 0]
+    )  # before 2.3 Keras divides by the share of weights that are not zero
     assert np.isclose(factor, 1, rtol=1e-5) or np.isclose(factor, 3, rtol=1e-5)

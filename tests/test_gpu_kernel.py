@@ -2,22 +2,23 @@
 
 What only a GPU can show (its speed, its memory model, that its driver takes the text) is not shown here.
 """
+
 import os
 import re
 import shutil
 import subprocess
 import sys
 
+import build_ptx
+import cases
 import numpy as np
 import pytest
-
-import cases
 import regimes
 from comparing import assert_contract, assert_exact_zero, assert_loss
+from fake_cuda import FakeCuda, rounded
+
 from ctc_shim import reference
 from ctc_shim.native import gpu_kernel, kernel_library
-import build_ptx
-from fake_cuda import FakeCuda, rounded
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,7 +30,9 @@ def gpu():
 
 
 def _want(c, kind):
-    return reference.ctc_loss_and_gradient(rounded(c.logits, kind), c.targets, c.input_lengths, c.target_lengths, **c.options)
+    return reference.ctc_loss_and_gradient(
+        rounded(c.logits, kind), c.targets, c.input_lengths, c.target_lengths, **c.options
+    )
 
 
 def _check(gpu, c, kind, **options):
@@ -51,10 +54,17 @@ def test_narrow_scores(gpu, c, kind):
     loss, gradient = gpu.compute(c, kind)
     want_loss, want = _want(c, kind)
     assert_loss(loss, want_loss, "float32")
-    assert_exact_zero(gradient.swapaxes(0, 1) if c.options.get("time_major") else gradient, np.isposinf(want_loss))
+    assert_exact_zero(
+        gradient.swapaxes(0, 1) if c.options.get("time_major") else gradient, np.isposinf(want_loss)
+    )
     np.testing.assert_array_equal(np.isnan(gradient), np.isnan(want))
-    half_a_unit = 2.0 ** -8 if kind == "bfloat16" else 2.0 ** -11  # of a number at the lower end of its binade
-    np.testing.assert_array_less(np.abs(gradient - want)[~np.isnan(want)], (np.abs(want) * half_a_unit + 1e-6)[~np.isnan(want)])
+    half_a_unit = (
+        2.0**-8 if kind == "bfloat16" else 2.0**-11
+    )  # of a number at the lower end of its binade
+    np.testing.assert_array_less(
+        np.abs(gradient - want)[~np.isnan(want)],
+        (np.abs(want) * half_a_unit + 1e-6)[~np.isnan(want)],
+    )
 
 
 @pytest.mark.parametrize("kind", ["float64", "float32"])
@@ -74,13 +84,25 @@ def test_a_target_of_several_strips(gpu, S, kind):
     """32 labels a strip: the last blank alone in a strip, labels that meet at a border, rows of fewer strips beside others."""
     for name in ("x15", "blank +30", "ln(y + 1e-7)") + (() if S % 2 else ("crammed",)):
         _check(gpu, regimes.case(name, S=S, T=150, C=4), kind, cells=1)
-    c = cases.case("equal neighbours", np.random.RandomState(1).randn(3, 2 * S + 3, 3), np.ones((3, S)), None, [S, S // 2, 0])
+    c = cases.case(
+        "equal neighbours",
+        np.random.RandomState(1).randn(3, 2 * S + 3, 3),
+        np.ones((3, S)),
+        None,
+        [S, S // 2, 0],
+    )
     _check(gpu, c, kind, cells=1)
 
 
 def test_seven_hundred_labels(gpu):
     rng = np.random.RandomState(2)
-    _check(gpu, cases.case("long targets", rng.randn(2, 900, 5) * 5, rng.randint(1, 5, (2, 700)), None, [700, 300]), "float32")
+    _check(
+        gpu,
+        cases.case(
+            "long targets", rng.randn(2, 900, 5) * 5, rng.randint(1, 5, (2, 700)), None, [700, 300]
+        ),
+        "float32",
+    )
 
 
 @pytest.mark.parametrize("kind", ["float64", "float32"])
@@ -90,7 +112,9 @@ def test_checkpoints_over_two_thousand_frames(gpu, kind):
 
 def test_no_classes_at_all(gpu):
     empty = np.zeros((2, 0))
-    assert gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), "float64")[0].tolist() == [0, np.inf]
+    assert gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), "float64")[
+        0
+    ].tolist() == [0, np.inf]
 
 
 def test_a_row_in_error_is_nan_alone(gpu):
@@ -100,15 +124,21 @@ def test_a_row_in_error_is_nan_alone(gpu):
             assert np.isnan(loss).sum() == 1 and np.isnan(gradient).any(axis=(1, 2)).sum() <= 1
 
 
-@pytest.mark.parametrize("value", [2 ** 32 + 1, -2 ** 32 + 1, 2 ** 31])
+@pytest.mark.parametrize("value", [2**32 + 1, -(2**32) + 1, 2**31])
 def test_an_integer_beyond_32_bits_is_not_cut(gpu, value):
     scores = np.zeros((2, 4, 3))
-    for c in (cases.case("label", scores, [[1], [value]]), cases.case("length", scores, [[1], [1]], [4, value]),
-              cases.case("count", scores, [[1], [1]], None, [1, value])):
+    for c in (
+        cases.case("label", scores, [[1], [value]]),
+        cases.case("length", scores, [[1], [1]], [4, value]),
+        cases.case("count", scores, [[1], [1]], None, [1, value]),
+    ):
         assert np.isnan(gpu.compute(c, "float32")[0]).tolist() == [False, True]
 
 
-@pytest.mark.parametrize("wide", [(False, False, False), (True, False, False), (False, True, False), (False, False, True)])
+@pytest.mark.parametrize(
+    "wide",
+    [(False, False, False), (True, False, False), (False, True, False), (False, False, True)],
+)
 def test_integers_of_either_width(gpu, wide):
     _check(gpu, regimes.case("random", T=20, S=8), "float64", wide=wide)
 
@@ -117,7 +147,11 @@ def test_the_upstream_gradient_is_folded_in(gpu):
     c = regimes.case("random")
     for kind in ("float64", "float32"):
         got = gpu.compute(c, kind, upstream=[-2, 0.5])[1]
-        np.testing.assert_allclose(got, gpu.compute(c, kind)[1] * [[[-2]], [[0.5]]], atol=1e-12 if kind == "float64" else 1e-6)
+        np.testing.assert_allclose(
+            got,
+            gpu.compute(c, kind)[1] * [[[-2]], [[0.5]]],
+            atol=1e-12 if kind == "float64" else 1e-6,
+        )
 
 
 def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
@@ -143,9 +177,13 @@ def test_launches_and_their_stream(gpu):
     assert gpu.fake.fake_launches() == before + 3 and gpu.fake.fake_stream() == 0x5EA
 
 
-@pytest.mark.parametrize("code, text", [
-    (2, r"cuLaunchKernel\(prepare\) gave CUDA_ERROR_OUT_OF_MEMORY \(2\): out of memory"),
-    (999, r"cuLaunchKernel\(prepare\) gave a CUDA error \(999\)")])
+@pytest.mark.parametrize(
+    "code, text",
+    [
+        (2, r"cuLaunchKernel\(prepare\) gave CUDA_ERROR_OUT_OF_MEMORY \(2\): out of memory"),
+        (999, r"cuLaunchKernel\(prepare\) gave a CUDA error \(999\)"),
+    ],
+)
 def test_a_failed_launch_names_the_error(gpu, code, text):
     gpu.fake.fake_fail(b"cuLaunchKernel", code)
     with pytest.raises(RuntimeError, match=text):
@@ -163,12 +201,27 @@ def test_too_little_working_memory_is_refused(gpu):
 def test_under_sanitizers(tmp_path):
     """No read or write outside of any array, and nothing undefined, in the launcher and in the kernel."""
     flags = " -fsanitize=address,undefined -fno-sanitize-recover"
-    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+    runtime = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True
+    ).stdout.strip()
     path = os.pathsep.join([os.path.dirname(HERE), HERE, os.environ.get("PYTHONPATH", "")])
-    variables = dict(os.environ, CC="gcc" + flags, CXX="g++" + flags, CTC_SHIM_CACHE=str(tmp_path), PYTHONPATH=path, LD_PRELOAD=runtime,
-                     ASAN_OPTIONS="detect_leaks=0")
-    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", "gpu_kernel_sanitized.py")], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env=variables, universal_newlines=True, timeout=500)
+    variables = dict(
+        os.environ,
+        CC="gcc" + flags,
+        CXX="g++" + flags,
+        CTC_SHIM_CACHE=str(tmp_path),
+        PYTHONPATH=path,
+        LD_PRELOAD=runtime,
+        ASAN_OPTIONS="detect_leaks=0",
+    )
+    done = subprocess.run(
+        [sys.executable, os.path.join(HERE, "scripts", "gpu_kernel_sanitized.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        universal_newlines=True,
+        timeout=500,
+    )
     assert done.returncode == 0 and int(done.stdout) > 400, done.stderr
 
 
@@ -188,21 +241,29 @@ def test_doctor_says_whether_there_is_a_gpu_kernel(gpu, monkeypatch):
 
 def test_no_driver_is_one_warning(unopened):
     unopened.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"):
+    with pytest.warns(
+        kernel_library.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"
+    ):
         assert gpu_kernel.load() is None
     assert gpu_kernel.load() is None  # silently
 
 
 def test_a_driver_that_is_too_old(unopened):
     unopened.setattr(gpu_kernel, "DRIVER", "libm.so.6")
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no cuInit: a driver of CUDA 12.0 or newer is needed"):
+    with pytest.warns(
+        kernel_library.MissingKernelWarning,
+        match="no cuInit: a driver of CUDA 12.0 or newer is needed",
+    ):
         assert gpu_kernel.load() is None
 
 
 def test_a_text_that_the_driver_refuses(unopened, tmp_path):
     (tmp_path / "wrong.ptx").write_text("not PTX")
     unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "wrong.ptx"))
-    with pytest.warns(kernel_library.MissingKernelWarning, match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed"):
+    with pytest.warns(
+        kernel_library.MissingKernelWarning,
+        match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed",
+    ):
         assert gpu_kernel.load() is None
 
 
@@ -210,22 +271,33 @@ def test_a_text_without_a_kernel(unopened, tmp_path):
     with open(gpu_kernel.PTX) as stream:
         (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_chain_4", "another"))
     unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "less.ptx"))
-    with pytest.warns(kernel_library.MissingKernelWarning, match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND"):
+    with pytest.warns(
+        kernel_library.MissingKernelWarning,
+        match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND",
+    ):
         assert gpu_kernel.load() is None
 
 
 def test_no_compiler_is_one_warning(unopened):
     unopened.setattr(kernel_library, "built", lambda *arguments: None)
     unopened.setattr(kernel_library, "variant_path", lambda name: None)
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no C compiler to build its launcher"):
+    with pytest.warns(
+        kernel_library.MissingKernelWarning, match="no C compiler to build its launcher"
+    ):
         assert gpu_kernel.load() is None
 
 
 def test_the_text_that_is_shipped_is_of_this_source():
     with open(gpu_kernel.PTX) as stream:
         text = stream.read()
-    assert text.startswith(build_ptx.header(kernel_library.source_text(build_ptx.SOURCE))), "run python tools/build_ptx.py"
-    wanted = ["prepare"] + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")] + ["chain_%d" % K for K in gpu_kernel.CELLS]
+    assert text.startswith(build_ptx.header(kernel_library.source_text(build_ptx.SOURCE))), (
+        "run python tools/build_ptx.py"
+    )
+    wanted = (
+        ["prepare"]
+        + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")]
+        + ["chain_%d" % K for K in gpu_kernel.CELLS]
+    )
     assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
     assert ".version 8.0" in text and ".target sm_75" in text
     assert ".local" not in text  # the rows of the lattice are registers
@@ -241,7 +313,10 @@ def test_it_compiles_to_ptx(architecture):
             raise
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
-    assert text.count(".entry ctc_shim_") == 5 + len(gpu_kernel.CELLS) and ".target sm_" + architecture[-2:] in text
+    assert (
+        text.count(".entry ctc_shim_") == 5 + len(gpu_kernel.CELLS)
+        and ".target sm_" + architecture[-2:] in text
+    )
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
         with open(gpu_kernel.PTX) as stream:
             assert stream.read() == text
@@ -251,6 +326,12 @@ def test_it_compiles_to_ptx(architecture):
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
 def test_the_assembler_takes_the_text(architecture):
     """What a driver does with it when it loads it."""
-    done = subprocess.run(["ptxas", "-v", "-arch", architecture, gpu_kernel.PTX, "-o", os.devnull], stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(
+        ["ptxas", "-v", "-arch", architecture, gpu_kernel.PTX, "-o", os.devnull],
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 0, done.stderr
-    assert max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256  # the rows of the lattice are registers
+    assert (
+        max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256
+    )  # the rows of the lattice are registers

@@ -1,4 +1,5 @@
 """The exhibits: stock's formulas, and what they amount to."""
+
 import numpy as np
 import pytest
 
@@ -13,8 +14,12 @@ def _softmax(z):
 
 def _batch(seed, scale=2.0, N=3, T=15, C=6, S=4):
     rng = np.random.RandomState(seed)
-    return (_softmax(rng.randn(N, T, C) * scale), rng.randint(0, C - 1, (N, S)), rng.randint(2 * S, T + 1, (N, 1)),
-            rng.randint(1, S + 1, (N, 1)))
+    return (
+        _softmax(rng.randn(N, T, C) * scale),
+        rng.randint(0, C - 1, (N, S)),
+        rng.randint(2 * S, T + 1, (N, 1)),
+        rng.randint(1, S + 1, (N, 1)),
+    )
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -28,9 +33,13 @@ def test_stock_is_ctc_of_smoothed_probabilities_less_ln_t(seed):
 @pytest.mark.parametrize("seed", range(50))
 def test_the_linear_and_the_scaled_recursion_are_right(seed):
     y_pred, y_true, input_length, label_length = _batch(seed, scale=[0.1, 1.0, 10.0][seed % 3])
-    want = reference.ctc_loss(np.log(y_pred), y_true, input_length[:, 0], label_length[:, 0], blank=-1, normalize=False)
+    want = reference.ctc_loss(
+        np.log(y_pred), y_true, input_length[:, 0], label_length[:, 0], blank=-1, normalize=False
+    )
     for recursion in (loss_formulas.linear_loss, loss_formulas.scaled_loss):
-        np.testing.assert_allclose(recursion(y_pred, y_true, input_length, label_length), want, rtol=1e-9)
+        np.testing.assert_allclose(
+            recursion(y_pred, y_true, input_length, label_length), want, rtol=1e-9
+        )
 
 
 def test_keras_own_numbers():
@@ -38,12 +47,16 @@ def test_keras_own_numbers():
     from data import load
 
     keras = next(c for c in load.cases() if c.name == "keras_pair")
-    stock = loss_formulas.stock_keras_loss(keras.scores, keras.labels, keras.input_length, keras.label_length)
+    stock = loss_formulas.stock_keras_loss(
+        keras.scores, keras.labels, keras.input_length, keras.label_length
+    )
     np.testing.assert_allclose(stock, [[1.733084, 3.813513]], rtol=2e-6)
 
 
 def test_labels_wrap_at_128():
-    np.testing.assert_array_equal(loss_formulas.interleaved([127, 128, 200, 255])[1::2], [127, -128, -56, -1])
+    np.testing.assert_array_equal(
+        loss_formulas.interleaved([127, 128, 200, 255])[1::2], [127, -128, -56, -1]
+    )
 
 
 def test_long_confident_targets_underflow():
@@ -68,7 +81,10 @@ def test_the_gradient_of_stock_is_the_slope_of_its_loss(seed):
         up, down = batch[0].copy(), batch[0].copy()
         up[place] += step
         down[place] -= step
-        slope = (loss_formulas.stock_keras_loss(up, *batch[1:]).sum() - loss_formulas.stock_keras_loss(down, *batch[1:]).sum()) / (2 * step)
+        slope = (
+            loss_formulas.stock_keras_loss(up, *batch[1:]).sum()
+            - loss_formulas.stock_keras_loss(down, *batch[1:]).sum()
+        ) / (2 * step)
         np.testing.assert_allclose(gradient[place], slope, rtol=1e-5, atol=1e-8)
     padded = np.arange(15)[None, :] >= batch[2]
     assert (gradient[padded] == 0).all()

@@ -1,4 +1,5 @@
 """jax_ctc_loss as a JAX function: transformations, derivatives, sharding, and what importing it does not do."""
+
 import os
 import subprocess
 import sys
@@ -6,10 +7,10 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-
 import on_linkers
+import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
+
 from ctc_shim import contract, jax_ctc_loss, reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,7 +26,12 @@ def _batch(N=3, T=7, C=4, S=3, seed=0):
     """Feasible rows, an empty target among them."""
     rng = np.random.RandomState(seed)
     targets = rng.randint(1, C, (N, S)).astype("int32")
-    return rng.randn(N, T, C) * 2, targets, np.maximum(T - np.arange(N), 6).astype("int32"), (S - np.arange(N) % (S + 1)).astype("int32")
+    return (
+        rng.randn(N, T, C) * 2,
+        targets,
+        np.maximum(T - np.arange(N), 6).astype("int32"),
+        (S - np.arange(N) % (S + 1)).astype("int32"),
+    )
 
 
 def test_eager_jit_and_time_major_agree_with_the_reference():
@@ -40,32 +46,46 @@ def test_eager_jit_and_time_major_agree_with_the_reference():
 def test_narrow_scores_are_computed_in_float32(narrow):
     logits, *integers = _batch()
     logits = jnp.asarray(logits).astype(narrow)
-    want_loss, want = reference.ctc_loss_and_gradient(np.asarray(logits.astype("float64")), *integers)
+    want_loss, want = reference.ctc_loss_and_gradient(
+        np.asarray(logits.astype("float64")), *integers
+    )
     loss, back = jax.vjp(lambda z: jax_ctc_loss(z, *integers), logits)
-    gradient, = back(jnp.ones_like(loss))
+    (gradient,) = back(jnp.ones_like(loss))
     assert loss.dtype == "float32" and gradient.dtype == narrow
     assert_loss(loss, want_loss, "float32")
-    assert np.abs(np.asarray(gradient, dtype="float64") - want).max() < 0.004  # half a unit of bfloat16 below 1
+    assert (
+        np.abs(np.asarray(gradient, dtype="float64") - want).max() < 0.004
+    )  # half a unit of bfloat16 below 1
 
 
 def test_vmap_over_scores_over_targets_and_twice():
     logits, targets, frames, counts = _batch()
     scaled = jnp.stack([logits, 2 * logits])
     want = np.stack([reference.ctc_loss(z, targets, frames, counts) for z in np.asarray(scaled)])
-    assert_loss(jax.vmap(lambda z: jax_ctc_loss(z, targets, frames, counts))(scaled), want, "float64")
+    assert_loss(
+        jax.vmap(lambda z: jax_ctc_loss(z, targets, frames, counts))(scaled), want, "float64"
+    )
     both = jnp.stack([targets, targets[::-1]])
     want = np.stack([reference.ctc_loss(logits, y, frames, counts) for y in np.asarray(both)])
     assert_loss(jax.vmap(lambda y: jax_ctc_loss(logits, y, frames, counts))(both), want, "float64")
     one = lambda z, y, t, s: jax_ctc_loss(z[None], y[None], t[None], s[None])[0]
-    twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(scaled, targets, frames, counts)
-    assert_gradient(twice[1], reference.ctc_loss_and_gradient(2 * logits, targets, frames, counts)[1], "float64")
+    twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(
+        scaled, targets, frames, counts
+    )
+    assert_gradient(
+        twice[1], reference.ctc_loss_and_gradient(2 * logits, targets, frames, counts)[1], "float64"
+    )
 
 
 def test_the_upstream_gradient_is_folded_in():
     logits, *integers = _batch()
     weights = np.array([0.5, 0.0, -2.0])
     gradient = jax.grad(lambda z: (weights * jax_ctc_loss(z, *integers)).sum())(logits)
-    assert_gradient(gradient, reference.ctc_loss_and_gradient(logits, *integers)[1] * weights[:, None, None], "float64")
+    assert_gradient(
+        gradient,
+        reference.ctc_loss_and_gradient(logits, *integers)[1] * weights[:, None, None],
+        "float64",
+    )
 
 
 def test_an_infinite_loss_sends_nothing_back():
@@ -81,11 +101,15 @@ def test_second_derivatives(normalize):
     """Forward over reverse and reverse over reverse, against finite differences of the gradient."""
     logits, *integers = _batch(N=2, T=6, C=3, S=2)
     direction = np.random.RandomState(1).randn(*logits.shape)
-    gradient = jax.jit(jax.grad(lambda z: (jax_ctc_loss(z, *integers, normalize=normalize) ** 2).sum()))
+    gradient = jax.jit(
+        jax.grad(lambda z: (jax_ctc_loss(z, *integers, normalize=normalize) ** 2).sum())
+    )
     forward = jax.jvp(gradient, (logits,), (direction,))[1]
     reverse = jax.grad(lambda z: (gradient(z) * direction).sum())(logits)
     step = 1e-5
-    differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
+    differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (
+        2 * step
+    )
     np.testing.assert_allclose(forward, differences, atol=1e-7)
     np.testing.assert_allclose(reverse, forward, atol=1e-10)
 
@@ -94,27 +118,44 @@ def test_the_slope_along_a_direction():
     logits, *integers = _batch()
     direction = np.random.RandomState(1).randn(*logits.shape)
     _, slope = jax.jvp(lambda z: jax_ctc_loss(z, *integers), (logits,), (direction,))
-    assert_gradient(slope, (reference.ctc_loss_and_gradient(logits, *integers)[1] * direction).sum((1, 2)), "float64")
+    assert_gradient(
+        slope,
+        (reference.ctc_loss_and_gradient(logits, *integers)[1] * direction).sum((1, 2)),
+        "float64",
+    )
 
 
 def test_a_wrong_row_is_nan_alone():
     logits, targets, frames, counts = _batch()
     targets[1, 0] = 9
     (loss, gradient) = jax.vjp(lambda z: jax_ctc_loss(z, targets, frames, counts), logits)
-    gradient, = gradient(jnp.ones(3))
+    (gradient,) = gradient(jnp.ones(3))
     assert np.isnan(loss).tolist() == [False, True, False]
     valid = np.arange(7)[None, :] < frames[:, None]
-    np.testing.assert_array_equal(np.isnan(gradient).all(axis=2), valid & (np.arange(3) == 1)[:, None])
+    np.testing.assert_array_equal(
+        np.isnan(gradient).all(axis=2), valid & (np.arange(3) == 1)[:, None]
+    )
 
 
-@pytest.mark.parametrize("change, error, text", [
-    (dict(logits=np.zeros((3, 7))), ValueError, "logits must have 3 axes"),
-    (dict(logits=np.zeros((3, 7, 4), dtype="int32")), TypeError, "logits must be floating-point"),
-    (dict(targets=np.zeros((3, 3))), TypeError, "targets must be integers"),
-    (dict(input_lengths=np.zeros(2, dtype="int32")), contract.CTCInputError, "input_lengths has 2 rows"),
-    (dict(blank=4), contract.CTCInputError, "blank must lie in"),
-    (dict(infeasible="nan"), ValueError, "infeasible must be one of"),
-])
+@pytest.mark.parametrize(
+    "change, error, text",
+    [
+        (dict(logits=np.zeros((3, 7))), ValueError, "logits must have 3 axes"),
+        (
+            dict(logits=np.zeros((3, 7, 4), dtype="int32")),
+            TypeError,
+            "logits must be floating-point",
+        ),
+        (dict(targets=np.zeros((3, 3))), TypeError, "targets must be integers"),
+        (
+            dict(input_lengths=np.zeros(2, dtype="int32")),
+            contract.CTCInputError,
+            "input_lengths has 2 rows",
+        ),
+        (dict(blank=4), contract.CTCInputError, "blank must lie in"),
+        (dict(infeasible="nan"), ValueError, "infeasible must be one of"),
+    ],
+)
 def test_errors_while_tracing(change, error, text):
     arguments = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), _batch()))
     with pytest.raises(error, match=text):
@@ -145,10 +186,19 @@ def test_without_a_compiler_there_is_one_warning(monkeypatch):
 
 def _script(name, *arguments, **environment):
     folder = os.path.dirname(HERE)
-    variables = dict(os.environ, PYTHONPATH=os.pathsep.join([folder, HERE, os.environ.get("PYTHONPATH", "")]), JAX_PLATFORMS="cpu",
-                     **environment)
-    return subprocess.Popen([sys.executable, os.path.join(HERE, "scripts", name)] + list(arguments), stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=variables, universal_newlines=True)
+    variables = dict(
+        os.environ,
+        PYTHONPATH=os.pathsep.join([folder, HERE, os.environ.get("PYTHONPATH", "")]),
+        JAX_PLATFORMS="cpu",
+        **environment,
+    )
+    return subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "scripts", name)] + list(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        universal_newlines=True,
+    )
 
 
 def test_eight_devices_need_no_communication():
@@ -182,13 +232,19 @@ assert not {"jax", "torch"} & set(sys.modules), "something imported them"
 """
 
 
-@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
 def test_neither_pytensor_nor_the_public_names_import_jax():
     done = subprocess.run([sys.executable, "-c", LAZY], stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr.decode()
 
 
-@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
 def test_pytensor_function_takes_batches_of_any_size():
     import pytensor
     import pytensor.tensor as pt
@@ -197,7 +253,9 @@ def test_pytensor_function_takes_batches_of_any_size():
 
     symbols = [pt.dtensor3(), pt.imatrix(), pt.ivector(), pt.ivector()]
     loss = ctc_loss(*symbols)
-    function = pytensor.function(symbols, [loss, pytensor.grad(loss.mean(), symbols[0])], mode="JAX")
+    function = pytensor.function(
+        symbols, [loss, pytensor.grad(loss.mean(), symbols[0])], mode="JAX"
+    )
     for N, T in ((3, 7), (2, 9)):
         batch = _batch(N=N, T=T)
         want = reference.ctc_loss_and_gradient(*batch)
@@ -206,8 +264,13 @@ def test_pytensor_function_takes_batches_of_any_size():
         assert_gradient(got[1], want[1] / N, "float64")
 
 
-@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
-@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float32")])
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
+@pytest.mark.parametrize(
+    "normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float32")]
+)
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
     on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)

@@ -1,11 +1,12 @@
 """Alignment, posteriors and decoding of JAX arrays: the same results as on arrays, eagerly, under jit and under vmap."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import on_linkers
 import pytest
 
 import ctc_shim
-import on_linkers
 
 
 @pytest.fixture(autouse=True)
@@ -16,13 +17,23 @@ def double():
 
 def batch(N=3, T=7, C=4, S=3):
     rng = np.random.RandomState(0)
-    return (rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)), np.maximum(T - np.arange(N), 6), S - np.arange(N) % (S + 1))
+    return (
+        rng.randn(N, T, C) * 2,
+        rng.randint(1, C, (N, S)),
+        np.maximum(T - np.arange(N), 6),
+        S - np.arange(N) % (S + 1),
+    )
 
 
 def same(got, want, frames):
     """Labels of a decoder are as wide as there are frames, filled with -1."""
     if want.dtype == np.int64 and want.shape != got.shape:
-        want = np.pad(want, [(0, 0)] * (want.ndim - 1) + [(0, frames - want.shape[-1])], mode="constant", constant_values=-1)
+        want = np.pad(
+            want,
+            [(0, 0)] * (want.ndim - 1) + [(0, frames - want.shape[-1])],
+            mode="constant",
+            constant_values=-1,
+        )
     np.testing.assert_array_equal(got, want)
 
 
@@ -33,10 +44,14 @@ def test_as_on_arrays_in_jit_and_in_vmap(name, time_major):
     arrays[0] = arrays[0].swapaxes(0, 1) if time_major else arrays[0]
     arrays = arrays[:1] + arrays[2:3] if name.endswith("decode") else arrays
     plain, face = (getattr(ctc_shim, prefix + name) for prefix in ("ctc_", "jax_ctc_"))
-    call = lambda *values: tuple(jnp.atleast_1d(r) for r in _several(face(*values, time_major=time_major)))
+    call = lambda *values: tuple(
+        jnp.atleast_1d(r) for r in _several(face(*values, time_major=time_major))
+    )
     want = _several(plain(*arrays, time_major=time_major))
     doubled = _several(plain(arrays[0] * 2, *arrays[1:], time_major=time_major))
-    mapped = jax.jit(jax.vmap(call, in_axes=(0,) + (None,) * (len(arrays) - 1)))(jnp.stack([arrays[0], arrays[0] * 2]), *arrays[1:])
+    mapped = jax.jit(jax.vmap(call, in_axes=(0,) + (None,) * (len(arrays) - 1)))(
+        jnp.stack([arrays[0], arrays[0] * 2]), *arrays[1:]
+    )
     for got in (call(*arrays), jax.jit(call)(*arrays), [result[0] for result in mapped]):
         assert len(got) == len(want)
         for result, array in zip(got, want):
@@ -52,7 +67,9 @@ def _several(results):
 def test_without_64_bits_and_narrow():
     with jax.enable_x64(False):
         logits, *others = batch()
-        found = ctc_shim.jax_ctc_align(jnp.asarray(logits, dtype="bfloat16"), *[value.astype("int32") for value in others])
+        found = ctc_shim.jax_ctc_align(
+            jnp.asarray(logits, dtype="bfloat16"), *[value.astype("int32") for value in others]
+        )
         assert found.path.dtype == "int32" and found.score.dtype == "float32"
         assert [span.label for span in found.spans(0)] == others[0][0].tolist()
 
@@ -61,7 +78,11 @@ def test_errors():
     logits, targets, frames, counts = batch()
     with pytest.raises(ValueError, match=r"logits must have 3 axes, got 2 \(shape \(7, 4\)\)"):
         ctc_shim.jax_ctc_align(logits[0], targets, frames, counts)
-    for top_paths, message in ((0, "from 1 on, got 0"), (1.5, "got 1.5"), (101, r"at most beam_width \(100\), got 101")):
+    for top_paths, message in (
+        (0, "from 1 on, got 0"),
+        (1.5, "got 1.5"),
+        (101, r"at most beam_width \(100\), got 101"),
+    ):
         with pytest.raises(ValueError, match="top_paths must be .*" + message):
             ctc_shim.jax_ctc_beam_search_decode(logits, frames, top_paths=top_paths)
     with pytest.raises(Exception, match="input_lengths"):

@@ -1,21 +1,22 @@
 """jax_ctc_loss as on a GPU: its handler for CUDA registered for the host, with the driver of the tests; and programs lowered for CUDA."""
+
 import os
 import re
 import subprocess
 import sys
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-import cases
 import regimes
 from comparing import assert_contract, assert_gradient, assert_loss
+from fake_cuda import FakeCuda
+
 from ctc_shim import jax_ctc_loss, reference
 from ctc_shim.jax import custom_call, derivatives, ffi
 from ctc_shim.native import gpu_kernel, kernel_library
-from fake_cuda import FakeCuda
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STREAM = 0x5EA
@@ -40,13 +41,17 @@ def _run(c, dtype):
         loss = jax_ctc_loss(logits, *integers, **c.options)
         return loss.sum(), loss
 
-    (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(jnp.asarray(c.logits).astype(dtype))
+    (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(
+        jnp.asarray(c.logits).astype(dtype)
+    )
     return loss, gradient
 
 
 def _want(c, dtype):
     logits = np.asarray(jnp.asarray(c.logits).astype(dtype).astype("float64"))
-    return reference.ctc_loss_and_gradient(logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+    return reference.ctc_loss_and_gradient(
+        logits, c.targets, c.input_lengths, c.target_lengths, **c.options
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -56,7 +61,9 @@ def test_contract(gpu, c, dtype):
     loss, gradient = _run(c, dtype)
     assert loss.dtype == gradient.dtype == dtype
     assert_contract(np.asarray(loss), np.asarray(gradient), _want(c, dtype), c, dtype)
-    assert not c.logits.size or gpu.fake.fake_launches() > before and gpu.fake.fake_stream() == STREAM
+    assert (
+        not c.logits.size or gpu.fake.fake_launches() > before and gpu.fake.fake_stream() == STREAM
+    )
 
 
 @pytest.mark.parametrize("name", regimes.NAMES)
@@ -86,15 +93,24 @@ def test_rows_in_error_are_nan(gpu):
 
 def _batch(N=3, T=9, C=4, S=3):
     rng = np.random.RandomState(0)
-    return rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)).astype("int32"), np.full(N, T, "int32"), (S - np.arange(N)).astype("int32")
+    return (
+        rng.randn(N, T, C) * 2,
+        rng.randint(1, C, (N, S)).astype("int32"),
+        np.full(N, T, "int32"),
+        (S - np.arange(N)).astype("int32"),
+    )
 
 
 def test_vmap_twice_and_over_targets(gpu):
     logits, targets, frames, counts = _batch()
     scaled = jnp.stack([logits, 2 * logits])
     one = lambda z, y, t, s: jax_ctc_loss(z[None], y[None], t[None], s[None])[0]
-    twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(scaled, targets, frames, counts)
-    assert_gradient(twice[1], reference.ctc_loss_and_gradient(2 * logits, targets, frames, counts)[1], "float64")
+    twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(
+        scaled, targets, frames, counts
+    )
+    assert_gradient(
+        twice[1], reference.ctc_loss_and_gradient(2 * logits, targets, frames, counts)[1], "float64"
+    )
 
 
 @pytest.mark.parametrize("time_major", [False, True])
@@ -104,9 +120,15 @@ def test_the_upstream_gradient_is_folded_in(gpu, time_major):
     want = reference.ctc_loss_and_gradient(logits, *integers)
     weights = np.array([0.5, 0.0, -2.0])
     logits = logits.swapaxes(0, 1) if time_major else logits
-    loss, gradient = jax.jit(lambda *arrays: custom_call.compute(list(arrays), 0, True, "inf", time_major, True))(logits, *integers, weights)
+    loss, gradient = jax.jit(
+        lambda *arrays: custom_call.compute(list(arrays), 0, True, "inf", time_major, True)
+    )(logits, *integers, weights)
     assert_loss(loss, want[0], "float64")
-    assert_gradient(gradient.swapaxes(0, 1) if time_major else gradient, want[1] * weights[:, None, None], "float64")
+    assert_gradient(
+        gradient.swapaxes(0, 1) if time_major else gradient,
+        want[1] * weights[:, None, None],
+        "float64",
+    )
 
 
 def test_second_derivatives(gpu):
@@ -114,12 +136,19 @@ def test_second_derivatives(gpu):
     direction = np.random.RandomState(1).randn(*logits.shape)
     gradient = jax.jit(jax.grad(lambda z: jax_ctc_loss(z, *integers).sum()))
     step = 1e-5
-    differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (2 * step)
-    np.testing.assert_allclose(jax.jvp(gradient, (logits,), (direction,))[1], differences, atol=1e-7)
+    differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (
+        2 * step
+    )
+    np.testing.assert_allclose(
+        jax.jvp(gradient, (logits,), (direction,))[1], differences, atol=1e-7
+    )
 
 
 def test_a_failed_launch_names_the_error(gpu):
-    for code, text in ((2, "RESOURCE_EXHAUSTED.*CUDA_ERROR_OUT_OF_MEMORY"), (700, r"INTERNAL.*a CUDA error \(700\)")):
+    for code, text in (
+        (2, "RESOURCE_EXHAUSTED.*CUDA_ERROR_OUT_OF_MEMORY"),
+        (700, r"INTERNAL.*a CUDA error \(700\)"),
+    ):
         gpu.fake.fake_fail(b"cuLaunchKernel", code)
         with pytest.raises(Exception, match=text):
             jax.block_until_ready(_run(cases.case("", *_batch()), "float32"))
@@ -128,7 +157,9 @@ def test_a_failed_launch_names_the_error(gpu):
 
 def test_too_little_working_memory_is_refused(gpu, monkeypatch):
     monkeypatch.setattr(gpu_kernel, "working_memory", lambda *shape: 64)
-    with pytest.raises(Exception, match="INTERNAL.*working memory of [0-9]+ bytes is needed, got 64"):
+    with pytest.raises(
+        Exception, match="INTERNAL.*working memory of [0-9]+ bytes is needed, got 64"
+    ):
         jax.block_until_ready(_run(cases.case("", *_batch(T=8)), "float32"))
 
 
@@ -175,7 +206,11 @@ def with_gpus(monkeypatch):
 
 def test_where_there_are_gpus_the_handler_is_registered_for_cuda(with_gpus):
     registered = []
-    with_gpus.setattr(jax.ffi, "register_ffi_target", lambda name, capsule, platform: registered.append((name, platform)))
+    with_gpus.setattr(
+        jax.ffi,
+        "register_ffi_target",
+        lambda name, capsule, platform: registered.append((name, platform)),
+    )
     with FakeCuda():
         assert ffi.available_on_cuda.__wrapped__()
     assert registered == [("ctc_shim_xla_cuda", "CUDA")]
@@ -191,8 +226,19 @@ def test_where_the_launcher_cannot_be_loaded_the_scan_computes(with_gpus):
 def test_eight_devices_need_no_communication():
     """Batch-sharded in, batch-sharded out, by CUDA's handler; working memory is each device's own."""
     path = os.pathsep.join([os.path.dirname(HERE), HERE, os.environ.get("PYTHONPATH", "")])
-    variables = dict(os.environ, PYTHONPATH=path, JAX_PLATFORMS="cpu", XLA_FLAGS="--xla_force_host_platform_device_count=8")
-    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", "jax_sharded.py"), "cuda"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env=variables, universal_newlines=True, timeout=500)
+    variables = dict(
+        os.environ,
+        PYTHONPATH=path,
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+    )
+    done = subprocess.run(
+        [sys.executable, os.path.join(HERE, "scripts", "jax_sharded.py"), "cuda"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        universal_newlines=True,
+        timeout=500,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["batch-first", "time-major", "shard_map", "fine"]

@@ -1,23 +1,34 @@
 """The wrappers of generators and Sequences and the callback, on a real legacy Keras."""
+
 import pickle
 import warnings
 
 import keras
 import numpy as np
 import pytest
+from keras import backend as K
 
 import ctc_shim  # noqa: F401, patches
 from ctc_shim import CTCInputError
-from ctc_shim.diagnose.training import CTCBatchWarning, check_callback, check_keras_batch, checked_batches, checked_sequence
-from keras import backend as K
+from ctc_shim.diagnose.training import (
+    CTCBatchWarning,
+    check_callback,
+    check_keras_batch,
+    checked_batches,
+    checked_sequence,
+)
 
 N, T, C, S = 4, 8, 5, 3
 
 
 def inputs(labels=None, frames=T):
     rng = np.random.RandomState(0)
-    return {"the_input": rng.rand(N, 2 * T, 3).astype("float32"), "the_labels": np.tile(labels or [0, 1, 2], (N, 1)).astype("float32"),
-            "input_length": np.full((N, 1), float(frames)), "label_length": np.full((N, 1), float(S))}
+    return {
+        "the_input": rng.rand(N, 2 * T, 3).astype("float32"),
+        "the_labels": np.tile(labels or [0, 1, 2], (N, 1)).astype("float32"),
+        "input_length": np.full((N, 1), float(frames)),
+        "label_length": np.full((N, 1), float(S)),
+    }
 
 
 def outputs():
@@ -36,12 +47,18 @@ def model():
     frames = L.Input(name="the_input", shape=(2 * T, 3), dtype="float32")
     half = L.Lambda(lambda x: x[:, ::2], output_shape=(T, 3))(frames)
     dense = L.TimeDistributed(L.Dense(C, activation="softmax"), name="softmax")(half)
-    others = [L.Input(name=name, shape=shape, dtype="float32") for name, shape in
-              (("the_labels", [S]), ("input_length", [1]), ("label_length", [1]))]
-    cost = L.Lambda(lambda a: K.ctc_batch_cost(a[1], a[0], a[2], a[3]), output_shape=(1,), name="ctc")([dense] + others)
+    others = [
+        L.Input(name=name, shape=shape, dtype="float32")
+        for name, shape in (("the_labels", [S]), ("input_length", [1]), ("label_length", [1]))
+    ]
+    cost = L.Lambda(
+        lambda a: K.ctc_batch_cost(a[1], a[0], a[2], a[3]), output_shape=(1,), name="ctc"
+    )([dense] + others)
     model = keras.models.Model([frames] + others, cost)
     model.compile(loss={"ctc": lambda y_true, y_pred: y_pred}, optimizer="sgd")
-    model.set_weights([np.random.RandomState(0).randn(3, C), np.zeros(C)])  # chance may make a network that only says blank
+    model.set_weights(
+        [np.random.RandomState(0).randn(3, C), np.zeros(C)]
+    )  # chance may make a network that only says blank
     return model
 
 
@@ -56,7 +73,12 @@ def test_good_batches_pass_in_silence():
         warnings.simplefilter("error")
         passed = checked_batches(batches(), batches=1)
         first, second = next(passed), next(passed)
-    assert sorted(first[0]) == ["input_length", "label_length", "the_input", "the_labels"] and second[1]["ctc"].shape == (N,)
+    assert sorted(first[0]) == [
+        "input_length",
+        "label_length",
+        "the_input",
+        "the_labels",
+    ] and second[1]["ctc"].shape == (N,)
 
 
 def test_the_first_batches_are_told_about_and_no_later_ones():
@@ -71,15 +93,24 @@ def test_the_first_batches_are_told_about_and_no_later_ones():
 
 def test_inputs_in_a_list_and_an_error_that_stops():
     data = inputs([1, 4, 1])
-    listed = ([data[name] for name in ("the_input", "the_labels", "input_length", "label_length")], outputs())
+    listed = (
+        [data[name] for name in ("the_input", "the_labels", "input_length", "label_length")],
+        outputs(),
+    )
     with pytest.raises(CTCInputError, match="label-is-blank"):
         next(checked_batches([listed], names=(1, 2, 3), classes=C, on_error="raise"))
 
 
-@pytest.mark.parametrize("names, text", [
-    (("labels", "input_length", "label_length"),
-     "no 'labels', there are 'input_length', 'label_length', 'the_input', 'the_labels'"),
-    ((1, 2, 3), "no 1, there are 'input_length'")])
+@pytest.mark.parametrize(
+    "names, text",
+    [
+        (
+            ("labels", "input_length", "label_length"),
+            "no 'labels', there are 'input_length', 'label_length', 'the_input', 'the_labels'",
+        ),
+        ((1, 2, 3), "no 1, there are 'input_length'"),
+    ],
+)
 def test_names_that_are_not_among_the_inputs(model, names, text):
     with pytest.raises(ValueError, match="names must be .*" + text):
         next(checked_batches(batches(), names=names))
@@ -88,7 +119,10 @@ def test_names_that_are_not_among_the_inputs(model, names, text):
 
 
 def test_places_that_are_not_among_the_inputs():
-    listed = ([inputs()[name] for name in ("the_labels", "input_length", "label_length")], outputs())
+    listed = (
+        [inputs()[name] for name in ("the_labels", "input_length", "label_length")],
+        outputs(),
+    )
     for names, text in (((1, 2, 3), "no 3"), (("the_labels", 1, 2), "no 'the_labels'")):
         with pytest.raises(ValueError, match=text + ", there are 0, 1, 2$"):
             next(checked_batches([listed], names=names))
@@ -110,7 +144,13 @@ def test_the_callback_sees_what_the_network_puts_out(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error", CTCBatchWarning)
         fit(model, data, callback)
-    assert len(callback.reports) == 2 and callback.reports[0].sizes == {"N": 3, "T": T, "C": C, "S": S, "blank": C - 1}
+    assert len(callback.reports) == 2 and callback.reports[0].sizes == {
+        "N": 3,
+        "T": T,
+        "C": C,
+        "S": S,
+        "blank": C - 1,
+    }
 
 
 def test_lengths_counted_before_the_stride(model):
@@ -147,13 +187,17 @@ class Batches(getattr(keras.utils, "Sequence", object)):
         self.epochs += 1
 
 
-with_sequence = pytest.mark.skipif(not hasattr(keras.utils, "Sequence"), reason="this Keras has no Sequence")
+with_sequence = pytest.mark.skipif(
+    not hasattr(keras.utils, "Sequence"), reason="this Keras has no Sequence"
+)
 
 
 @with_sequence
 def test_a_sequence_is_checked_in_its_first_epoch():
     checked = checked_sequence(Batches(wrong=1), frames=T, classes=C)
-    assert isinstance(checked, keras.utils.Sequence) and len(checked) == 4 and checked.note == "mine"
+    assert (
+        isinstance(checked, keras.utils.Sequence) and len(checked) == 4 and checked.note == "mine"
+    )
     with pytest.warns(CTCBatchWarning, match="batch 1: (?s:.)*1 missing"):
         assert checked[1][0]["input_length"][0, 0] == 4
     copy = pickle.loads(pickle.dumps(checked))
@@ -172,11 +216,18 @@ def test_a_sequence_in_fit_generator(model):
     sequence = Batches()
     with warnings.catch_warnings():
         warnings.simplefilter("error", CTCBatchWarning)
-        model.fit_generator(checked_sequence(sequence, frames=T, classes=C), steps_per_epoch=4, epochs=2, verbose=0)
+        model.fit_generator(
+            checked_sequence(sequence, frames=T, classes=C), steps_per_epoch=4, epochs=2, verbose=0
+        )
     assert sequence.epochs >= 1  # Keras may stop its thread before it tells of the last end
     # Some releases turn an error of a worker into a StopIteration, and Python from 3.7 on that into a RuntimeError.
     with pytest.raises((CTCInputError, RuntimeError)) as caught:
-        model.fit_generator(checked_sequence(Batches(wrong=2), frames=T, on_error="raise"), steps_per_epoch=4, epochs=1, verbose=0)
+        model.fit_generator(
+            checked_sequence(Batches(wrong=2), frames=T, on_error="raise"),
+            steps_per_epoch=4,
+            epochs=1,
+            verbose=0,
+        )
     told, error = [], caught.value
     while error is not None:
         told.append(str(error))

@@ -1,11 +1,12 @@
 """Patched Keras against the frozen numbers of real TensorFlow."""
+
 import numpy as np
 import pytest
-
-from ctc_shim import CTCInputError, reference
 from data import load
 from data.hard_cases import hard_cases
 from keras_support import EPSILON, Cost
+
+from ctc_shim import CTCInputError, reference
 
 # The TensorFlow whose Keras adds the same epsilon.
 FROZEN = "tensorflow_1_15_keras_1_2_2" if EPSILON == 1e-8 else "tensorflow_1_15_keras_2_3_1"
@@ -39,11 +40,20 @@ def _gradient_error(c, gradient, frozen):
 def test_random_batches(c, cost, frozen):
     loss, gradient = cost(c.scores, c.labels, c.input_length, c.label_length)
     assert loss.shape == (len(c.labels), 1) and loss.dtype == np.float32
-    exact = reference.ctc_loss(np.log(c.scores.astype(np.float64) + EPSILON), c.labels, c.input_length[:, 0],
-                               c.label_length[:, 0], blank=-1)
-    assert (np.abs(loss[:, 0] - exact) <= 4e-6 * np.maximum(1, exact)).all()  # ln in float32 and then the loss
+    exact = reference.ctc_loss(
+        np.log(c.scores.astype(np.float64) + EPSILON),
+        c.labels,
+        c.input_length[:, 0],
+        c.label_length[:, 0],
+        blank=-1,
+    )
+    assert (
+        np.abs(loss[:, 0] - exact) <= 4e-6 * np.maximum(1, exact)
+    ).all()  # ln in float32 and then the loss
     want = frozen[c.name]
-    if want.error:  # Keras before 2.1.6 cannot do a batch of one on TensorFlow: the exact numbers stand for it
+    if (
+        want.error
+    ):  # Keras before 2.1.6 cannot do a batch of one on TensorFlow: the exact numbers stand for it
         assert len(c.labels) == 1
         return
     loss_bound, gradient_bound = _bounds(want.loss.astype(np.float64))
@@ -89,7 +99,9 @@ def _run(cost, name):
     return c, cost(c.scores, c.labels, c.input_length, c.label_length)
 
 
-@pytest.mark.parametrize("name", ["feasible_repeats", "feasible_repeats_tight", "label_blank_at_the_end"])
+@pytest.mark.parametrize(
+    "name", ["feasible_repeats", "feasible_repeats_tight", "label_blank_at_the_end"]
+)
 def test_hard_but_equal(name, cost, frozen):
     _, (loss, _) = _run(cost, name)
     np.testing.assert_allclose(loss, frozen[name].loss, rtol=2e-6)
@@ -102,7 +114,9 @@ def test_only_the_repeats_do_not_fit(cost, frozen):
     assert (gradient[0] == 0).all() and np.isfinite(gradient[1]).all() and gradient[1].any()
 
 
-@pytest.mark.parametrize("name", ["empty_target", "label_is_blank_only", "label_is_blank_only_all_frames"])
+@pytest.mark.parametrize(
+    "name", ["empty_target", "label_is_blank_only", "label_is_blank_only_all_frames"]
+)
 def test_a_row_that_says_nothing(name, cost):
     """Keras' own image_ocr.py marks such rows with a single blank; TensorFlow raises or adds an artefact there."""
     c, (loss, gradient) = _run(cost, name)
@@ -128,8 +142,15 @@ def test_padding_is_never_read(cost):
 
 def test_float64_and_integer_labels():
     c = RANDOM[0]
-    loss, gradient = Cost(label_dtype="int32", dtype="float64")(c.scores, c.labels, c.input_length, c.label_length)
+    loss, gradient = Cost(label_dtype="int32", dtype="float64")(
+        c.scores, c.labels, c.input_length, c.label_length
+    )
     assert loss.dtype == np.float64 and gradient.dtype == np.float64
-    exact = reference.ctc_loss(np.log(c.scores.astype(np.float64) + EPSILON), c.labels, c.input_length[:, 0],
-                               c.label_length[:, 0], blank=-1)
+    exact = reference.ctc_loss(
+        np.log(c.scores.astype(np.float64) + EPSILON),
+        c.labels,
+        c.input_length[:, 0],
+        c.label_length[:, 0],
+        blank=-1,
+    )
     np.testing.assert_allclose(loss[:, 0], exact, rtol=1e-10)

@@ -1,4 +1,5 @@
 """Patching and undoing, each case in a process of its own."""
+
 import os
 import subprocess
 import sys
@@ -10,29 +11,45 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def run_script(*arguments, **environment):
     """The last line a script of tests/scripts prints; its error output when it fails."""
-    done = subprocess.run([sys.executable, os.path.join(HERE, "scripts", arguments[0])] + list(arguments[1:]),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **environment))
+    done = subprocess.run(
+        [sys.executable, os.path.join(HERE, "scripts", arguments[0])] + list(arguments[1:]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, **environment),
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip().splitlines()[-1]
 
 
 def _what_stops_keras():
     """The error with which Keras cannot be imported here without ctc_shim, or nothing."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", "import keras"], env=dict(os.environ, CTC_SHIM_PATCH="0"),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", "import keras"],
+        env=dict(os.environ, CTC_SHIM_PATCH="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     return done.returncode and done.stderr.decode().strip().splitlines()[-1]
 
 
 STOPPED = _what_stops_keras()
-keras_first = pytest.mark.skipif(bool(STOPPED), reason="only with ctc_shim before it does Keras load here: %s" % STOPPED)
+keras_first = pytest.mark.skipif(
+    bool(STOPPED), reason="only with ctc_shim before it does Keras load here: %s" % STOPPED
+)
 
 
 def test_what_stops_keras_is_known():
     assert not STOPPED or "MRG_RandomStreams" in STOPPED or "collections" in STOPPED
 
 
-@pytest.mark.parametrize("order", ["before", "theano_first"] + [
-    pytest.param(order, marks=keras_first) for order in ("after", "between", "keras_models_first")])
+@pytest.mark.parametrize(
+    "order",
+    ["before", "theano_first"]
+    + [
+        pytest.param(order, marks=keras_first)
+        for order in ("after", "between", "keras_models_first")
+    ],
+)
 def test_every_order_of_imports(order):
     assert run_script("import_orders.py", order) == "fine"
 
@@ -62,9 +79,15 @@ def test_the_environments_policy_holds_where_the_import_is_disarmed():
 
 def test_a_wrong_policy_in_the_environment_is_named():
     assert "CTC_SHIM_INFEASIBLE must be one of inf, zero, raise, tensorflow, got 'ignore'" in _said(
-        "import ctc_shim", CTC_SHIM_INFEASIBLE="ignore")
+        "import ctc_shim", CTC_SHIM_INFEASIBLE="ignore"
+    )
 
 
 def _said(code, **environment):
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, **environment))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(os.environ, **environment),
+    )
     return done.stdout.decode()

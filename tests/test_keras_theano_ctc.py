@@ -2,15 +2,16 @@
 
 Named so that conftest.py runs it where the Keras patch runs: it needs a real Theano.
 """
+
 import sys
 import types
 
 import numpy as np
 import pytest
-
-import ctc_shim
 import theano
 import theano.tensor as T
+
+import ctc_shim
 
 try:
     from theano.tensor.nnet import ctc as theano_ctc
@@ -20,12 +21,19 @@ except ImportError:
 # The example of warp-ctc's own tutorial, as in Theano's tests: activations (T, N, C), costs, and the gradient of their sum.
 ACTIVATIONS = np.zeros((3, 3, 5), dtype="float32")
 ACTIVATIONS[:, 1] = np.arange(1, 16).reshape(3, 5)
-ACTIVATIONS[:, 2] = np.array([[-5, -4, -3, -2, -1], [-10, -9, -8, -7, -6], [-15, -14, -13, -12, -11]])
-LABELS, FRAMES = np.array([[1, -1], [3, 3], [2, 3]], dtype="int32"), np.array([1, 3, 3], dtype="int32")
+ACTIVATIONS[:, 2] = np.array(
+    [[-5, -4, -3, -2, -1], [-10, -9, -8, -7, -6], [-15, -14, -13, -12, -11]]
+)
+LABELS, FRAMES = (
+    np.array([[1, -1], [3, 3], [2, 3]], dtype="int32"),
+    np.array([1, 3, 3], dtype="int32"),
+)
 COSTS = [1.609437943, 7.355742931, 4.938849926]
-GRADIENT_OF_THE_FIRST_FRAME = [[0.2, -0.8, 0.2, 0.2, 0.2],
-                               [0.01165623125, 0.03168492019, 0.08612854034, -0.7658783197, 0.636408627],
-                               [-0.02115798369, 0.03168492019, -0.8810571432, 0.2341216654, 0.636408627]]
+GRADIENT_OF_THE_FIRST_FRAME = [
+    [0.2, -0.8, 0.2, 0.2, 0.2],
+    [0.01165623125, 0.03168492019, 0.08612854034, -0.7658783197, 0.636408627],
+    [-0.02115798369, 0.03168492019, -0.8810571432, 0.2341216654, 0.636408627],
+]
 
 
 @pytest.fixture
@@ -36,14 +44,18 @@ def patched():
 
 
 def _costs(activations, labels, frames):
-    return theano_ctc.ctc(*(theano.shared(np.asarray(a)) for a in (activations, labels, frames))).eval()
+    return theano_ctc.ctc(
+        *(theano.shared(np.asarray(a)) for a in (activations, labels, frames))
+    ).eval()
 
 
 if theano_ctc is None:
+
     def test_an_old_theano_is_told():
         with pytest.raises(ImportError, match="from Theano 1.0 on"):
             ctc_shim.patch_theano_ctc()
 else:
+
     def test_the_published_numbers(patched):
         symbol = theano.shared(ACTIVATIONS)
         cost = theano_ctc.ctc(symbol, LABELS, FRAMES)
@@ -54,7 +66,10 @@ else:
         np.testing.assert_array_equal(gradient[1:, 0], 0)
 
     def test_any_negative_number_is_padding(patched):
-        np.testing.assert_array_equal(_costs(ACTIVATIONS, np.where(LABELS < 0, -77, LABELS), FRAMES), _costs(ACTIVATIONS, LABELS, FRAMES))
+        np.testing.assert_array_equal(
+            _costs(ACTIVATIONS, np.where(LABELS < 0, -77, LABELS), FRAMES),
+            _costs(ACTIVATIONS, LABELS, FRAMES),
+        )
         with pytest.raises(ValueError, match=r"targets\[0, 0\] = -1 is not a label"):
             _costs(ACTIVATIONS, np.array([[-1, 1], [3, 3], [2, 3]], dtype="int32"), FRAMES)
 
@@ -64,7 +79,9 @@ else:
         short[1] = 2  # two equal labels need three frames
         ctc_shim.patch_theano_ctc(infeasible=policy)
         try:
-            np.testing.assert_allclose(_costs(ACTIVATIONS, LABELS, short), [COSTS[0], cost, COSTS[2]], rtol=1e-6)
+            np.testing.assert_allclose(
+                _costs(ACTIVATIONS, LABELS, short), [COSTS[0], cost, COSTS[2]], rtol=1e-6
+            )
         finally:
             ctc_shim.unpatch_theano_ctc()
         with pytest.raises(ValueError, match="infeasible must be one of"):
@@ -83,6 +100,8 @@ else:
             assert theano_ctc.ctc is users.cost and theano_ctc.ctc not in (stock, ours)
             for _ in range(2):
                 ctc_shim.unpatch_theano_ctc()
-                assert theano_ctc.ctc is users.cost is stock and not ctc_shim.theano_ctc_is_patched()
+                assert (
+                    theano_ctc.ctc is users.cost is stock and not ctc_shim.theano_ctc_is_patched()
+                )
         finally:
             del sys.modules["users_of_theano_ctc"]

@@ -1,14 +1,15 @@
 """The compiled kernel through its own face: threads, strides, posteriors, the build and what happens without one."""
+
 import os
 import platform
 import subprocess
 import sys
 
+import cases
 import numpy as np
 import pytest
-
-import cases
 from comparing import assert_gradient, assert_loss
+
 from ctc_shim import contract, reference
 from ctc_shim.native import kernel_library
 
@@ -22,14 +23,21 @@ def library():
 
 def _call(library, logits, targets, frames, counts, **options):
     loss, gradient = np.empty(len(targets), logits.dtype), np.full(logits.shape, 77, logits.dtype)
-    report = kernel_library.call(library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options)
+    report = kernel_library.call(
+        library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options
+    )
     assert report[0] == 0
     return loss, gradient
 
 
 def _large_batch(N=9, T=900, C=40, S=120, dtype="float32"):
     rng = np.random.RandomState(3)
-    return (rng.randn(N, T, C).astype(dtype) * 3, rng.randint(1, C, (N, S)), rng.randint(T // 2, T + 1, N), rng.randint(S // 2, S + 1, N))
+    return (
+        rng.randn(N, T, C).astype(dtype) * 3,
+        rng.randint(1, C, (N, S)),
+        rng.randint(T // 2, T + 1, N),
+        rng.randint(S // 2, S + 1, N),
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -61,9 +69,16 @@ def test_rows_read_in_place_and_rows_copied(library, C, epsilon):
     want = _call(library, scores, targets, frames, counts, epsilon=epsilon)
     assert np.isfinite(want[0]).all() and want[1].any(axis=(1, 2)).all()
     sparse = np.zeros((2, 900, 2 * C), scores.dtype)
-    shifted = np.frombuffer(bytearray(scores.nbytes + 1), scores.dtype, scores.size, offset=1).reshape(scores.shape)
+    shifted = np.frombuffer(
+        bytearray(scores.nbytes + 1), scores.dtype, scores.size, offset=1
+    ).reshape(scores.shape)
     assert not shifted.flags.aligned
-    for view in (np.asfortranarray(scores), np.ascontiguousarray(scores[::-1, ::-1, ::-1])[::-1, ::-1, ::-1], sparse[:, :, ::2], shifted):
+    for view in (
+        np.asfortranarray(scores),
+        np.ascontiguousarray(scores[::-1, ::-1, ::-1])[::-1, ::-1, ::-1],
+        sparse[:, :, ::2],
+        shifted,
+    ):
         view[...] = scores
         got = _call(library, view, targets, frames, counts, epsilon=epsilon)
         for ours, theirs in zip(got, want):
@@ -84,25 +99,46 @@ def test_posteriors(library, c):
         c = c._replace(logits=c.logits.swapaxes(0, 1))
     options = dict(implementation_options(c))
     loss, posterior = np.empty(len(c.targets)), np.full(c.logits.shape, 77.0)
-    report = kernel_library.call(library, c.logits, c.targets, c.input_lengths, c.target_lengths, loss=loss, gradient=posterior,
-                         posteriors=True, **options)
+    report = kernel_library.call(
+        library,
+        c.logits,
+        c.targets,
+        c.input_lengths,
+        c.target_lengths,
+        loss=loss,
+        gradient=posterior,
+        posteriors=True,
+        **options,
+    )
     assert report[0] == 0
-    want = reference.ctc_posteriors(c.logits, c.targets, c.input_lengths, c.target_lengths, options["blank"],
-                                    options["normalize"], contract.POLICIES[options["policy"]])
+    want = reference.ctc_posteriors(
+        c.logits,
+        c.targets,
+        c.input_lengths,
+        c.target_lengths,
+        options["blank"],
+        options["normalize"],
+        contract.POLICIES[options["policy"]],
+    )
     usable = np.isfinite(loss)
     assert_gradient(posterior[usable], want[usable], "float64")
 
 
 def implementation_options(c):
-    return dict(blank=c.options.get("blank", 0), normalize=c.options.get("normalize", True),
-                policy=contract.check_policy(c.options.get("infeasible", "inf")))
+    return dict(
+        blank=c.options.get("blank", 0),
+        normalize=c.options.get("normalize", True),
+        policy=contract.check_policy(c.options.get("infeasible", "inf")),
+    )
 
 
 def test_one_infinity_on_a_needed_class():
     """A prototype gave 1.8e8 here: -inf needs a sentinel of its own, not a very small number."""
     logits = np.zeros((1, 400, 3))
     logits[0, 200, :2] = -np.inf
-    loss, gradient = _call(kernel_library.load(), logits, np.array([[1]]), np.array([400]), np.array([1]))
+    loss, gradient = _call(
+        kernel_library.load(), logits, np.array([[1]]), np.array([400]), np.array([1])
+    )
     assert_loss(loss, [np.inf], "float64")
     assert (gradient == 0).all()
 
@@ -144,7 +180,9 @@ def _probabilities(kind, N, T, C, dtype, rng):
     """(N, T, C) probabilities of a network in a state that tries the arithmetic."""
     scale = {"plain": 2, "sure": 30, "rising": 1, "with zeros": 2}[kind]
     logits = rng.randn(N, T, C) * scale
-    if kind == "rising":  # the largest comes last, so that every chunk of classes has a reference of its own
+    if (
+        kind == "rising"
+    ):  # the largest comes last, so that every chunk of classes has a reference of its own
         logits += np.linspace(0, 40, C)
     if kind == "sure":
         logits[:, :, 0] += 60  # collapsed onto the blank: labels at 1e-30 and below
@@ -163,16 +201,26 @@ def test_from_probabilities(library, C, kind, dtype, epsilon):
     rng = np.random.RandomState(C)
     N, T, S = 3, 40, 12
     p = _probabilities(kind, N, T, C, dtype, rng)
-    targets, frames, counts = rng.randint(1, C, (N, S)), np.array([T, T - 3, T]), np.array([S, 5, 0])
-    p[1, T - 3:] = np.nan
+    targets, frames, counts = (
+        rng.randint(1, C, (N, S)),
+        np.array([T, T - 3, T]),
+        np.array([S, 5, 0]),
+    )
+    p[1, T - 3 :] = np.nan
     loss, gradient = _call(library, p, targets, frames, counts, epsilon=epsilon)
     shifted = p.astype("float64") + epsilon
     with np.errstate(divide="ignore"):
         want, to_scores = reference.ctc_loss_and_gradient(np.log(shifted), targets, frames, counts)
     assert_loss(loss, want, dtype)
-    assert not gradient[1, T - 3:].any()
-    large = shifted > 1e-30  # below it the derivative by p leaves float32; NaN in the padding is not larger
-    assert_gradient(np.where(large, gradient, 0) * np.where(large, shifted, 0), np.where(large, to_scores, 0), dtype)
+    assert not gradient[1, T - 3 :].any()
+    large = (
+        shifted > 1e-30
+    )  # below it the derivative by p leaves float32; NaN in the padding is not larger
+    assert_gradient(
+        np.where(large, gradient, 0) * np.where(large, shifted, 0),
+        np.where(large, to_scores, 0),
+        dtype,
+    )
     assert np.isfinite(gradient[large]).all()
 
 
@@ -187,14 +235,20 @@ def test_no_probability_in_a_frame(library):
 def test_a_probability_that_is_none(library, bad):
     p = np.full((2, 3, 4), 0.25)
     p[0, 1, 3] = bad
-    loss, gradient = _call(library, p, np.array([[1], [1]]), np.array([3, 3]), np.array([1, 1]), epsilon=1e-7)
+    loss, gradient = _call(
+        library, p, np.array([[1], [1]]), np.array([3, 3]), np.array([1, 1]), epsilon=1e-7
+    )
     assert np.isnan(loss[0]) and np.isnan(gradient[0]).all()
     assert np.isfinite(loss[1]) and np.isfinite(gradient[1]).all()
 
 
 def _python(code, **environment):
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, **environment))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, **environment),
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode() + done.stderr.decode()
 
@@ -203,9 +257,15 @@ LOOK = "from ctc_shim.native import kernel_library; print(kernel_library.load())
 
 
 def test_no_compiler_warns_once(tmp_path):
-    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load(), kernel_library.load())",
-                   PATH=str(tmp_path), CC="", CTC_SHIM_CACHE=str(tmp_path))
-    assert "None None" in said and said.count("no C compiler") == 1 and "Install gcc or clang" in said
+    said = _python(
+        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load(), kernel_library.load())",
+        PATH=str(tmp_path),
+        CC="",
+        CTC_SHIM_CACHE=str(tmp_path),
+    )
+    assert (
+        "None None" in said and said.count("no C compiler") == 1 and "Install gcc or clang" in said
+    )
 
 
 def test_numpy_can_be_chosen_in_silence(tmp_path):
@@ -213,15 +273,20 @@ def test_numpy_can_be_chosen_in_silence(tmp_path):
 
 
 def test_a_compiler_that_fails_is_named(tmp_path):
-    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())", CC="false",
-                   CTC_SHIM_CACHE=str(tmp_path))
+    said = _python(
+        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
+        CC="false",
+        CTC_SHIM_CACHE=str(tmp_path),
+    )
     assert "None" in said and "the C compiler false failed on loss.c" in said
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    said = _python("from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
-                   CTC_SHIM_CACHE=str(tmp_path / "file"))
+    said = _python(
+        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
+        CTC_SHIM_CACHE=str(tmp_path / "file"),
+    )
     assert "None" in said
 
 
@@ -248,7 +313,11 @@ print("fine")
 def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
     """-ffast-math lets a compiler drop -inf and NaN; it is common in old .theanorc files."""
     compiler = os.environ.get("CC") or "gcc"
-    said = _python(FAST_MATH % os.path.dirname(os.path.abspath(__file__)), CC=compiler + " -ffast-math", CTC_SHIM_CACHE=str(tmp_path))
+    said = _python(
+        FAST_MATH % os.path.dirname(os.path.abspath(__file__)),
+        CC=compiler + " -ffast-math",
+        CTC_SHIM_CACHE=str(tmp_path),
+    )
     assert said.strip() == "fine"
 
 
@@ -259,9 +328,25 @@ def variants(tmp_path_factory):
     if not kernel_library.variant_path(kernel_library.BASE):
         folder = str(tmp_path_factory.mktemp("built"))
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", folder, "--build-temp", folder], cwd=root, check=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return {name: os.path.join(folder, "ctc_shim", "native", "_ctc_%s.so" % name) for name in names}
+        subprocess.run(
+            [
+                sys.executable,
+                "setup.py",
+                "-q",
+                "build_ext",
+                "--build-lib",
+                folder,
+                "--build-temp",
+                folder,
+            ],
+            cwd=root,
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        return {
+            name: os.path.join(folder, "ctc_shim", "native", "_ctc_%s.so" % name) for name in names
+        }
     return {name: kernel_library.variant_path(name) for name in names}
 
 
@@ -269,7 +354,9 @@ def variants(tmp_path_factory):
 def test_every_variant_that_this_processor_runs_is_right(variants):
     features, runnable = kernel_library.cpu_features(), [kernel_library.BASE]
     runnable += [name for name, needed in kernel_library.VARIANTS if features.issuperset(needed)]
-    assert set(variants) == {"base", "v2", "v3", "v4"} and all(map(os.path.exists, variants.values()))
+    assert set(variants) == {"base", "v2", "v3", "v4"} and all(
+        map(os.path.exists, variants.values())
+    )
     logits, targets, frames, counts = _large_batch(N=4, T=90, C=9, S=20)
     want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
     for name in runnable:

@@ -1,4 +1,5 @@
-"""Imports go one way, heavy libraries only inside functions, and every file is valid on the oldest Python."""
+"""The rooms of the package: imports only descend, and heavy libraries load inside functions."""
+
 import ast
 import os
 
@@ -7,43 +8,27 @@ import pytest
 import ctc_shim
 
 ROOT = os.path.dirname(os.path.abspath(ctc_shim.__file__))
-HEAVY = {"theano", "aesara", "pytensor", "keras", "numba", "jax", "torch", "tensorflow", "matplotlib", "scipy", "llvmlite"}
+HEAVY = {"theano", "aesara", "pytensor", "keras", "numba", "jax", "torch", "tensorflow"}
+HEAVY |= {"matplotlib", "scipy", "llvmlite"}
 
-# What a module may import from the package at its top; the command line's modules import inside functions.
-ALLOWED = {
-    "__init__": {"keras_patch"},
-    "__main__": {"cli"},
-    "align": {"checks", "kernels", "library", "reference", "viterbi"},
-    "align_op": {"align", "checks", "family_op", "library", "op"},
-    "checks": set(),
-    "cli": set(),
-    "compare": {"history", "reference"},
-    "decode": {"checks", "kernels", "library"},
-    "decode_op": {"checks", "family_op", "kernels", "library"},
-    "diagnose": {"checks", "reference"},
-    "doctor": {"__version__", "keras_patch", "kernels", "legacy", "proofs", "theano_alias"},
-    "family_op": {"library"},
-    "graph": {"checks", "library"},
-    "history": {"reference"},
-    "history_gradient": {"history"},
-    "jax_faces": {"align", "checks", "decode"},
-    "keras_patch": {"checks", "decode", "family_op", "kernels", "library", "loss", "theano_alias"},
-    "kernels": {"checks", "reference", "reference_decoders"},
-    "legacy": {"theano_alias"},
-    "library": set(),
-    "loss": {"checks", "library", "op"},
-    "op": {"checks", "family_op", "kernels", "library", "second_order"},
-    "plot": set(),
-    "proofs": {"kernels", "reference"},
-    "reference": {"checks"},
-    "reference_decoders": {"checks"},
-    "rewrites": set(),
-    "second_order": {"family_op", "graph"},
-    "theano_alias": set(),
-    "theano_ctc": {"checks", "keras_patch", "loss"},
-    "torch_faces": {"align", "decode"},
-    "viterbi": {"reference"},
-}
+# The floors of the house, lowest first. A room may import rooms of lower floors, and itself.
+FLOORS = (
+    {"arrays", "compat", "contract", "patching"},
+    {"reference"},
+    {"native"},
+    {"jax", "torch"},
+    {"symbolic"},
+    {"loss", "align", "decode"},
+    {"diagnose", "legacy_formulas", "plot", "theano_ctc"},
+    {"keras_patch", "theano_alias"},
+    {"__init__"},
+    {"commands"},
+    {"__main__"},
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MOST_MODULES = 16  # in a folder
+# Loaded by the alias right after PyTensor's Numba linker, when Numba is there anyway.
+NEEDS_NUMBA = os.path.join("theano_alias", "tuning", "numba_kernels.py")
 
 
 def _files():
@@ -56,55 +41,88 @@ def _files():
 FILES = sorted(_files())
 
 
-def _room(path):
-    """The top-level module or sub-package a file belongs to."""
+def room_of(path):
+    """The top-level module or sub-package that a file belongs to."""
     return path.split(os.sep)[0].replace(".py", "")
 
 
-def _parse(path):
+def parse(path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
         return ast.parse(stream.read())
 
 
-def own_imports(path, tree):
-    """Names of our rooms that a file imports at its top."""
-    depth = path.count(os.sep)
+def rooms_imported(tree):
+    """The rooms a file imports, inside functions too; "__init__" stands for the public names."""
     found = set()
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
-            found.update([node.module.split(".")[0]] if node.module else [alias.name for alias in node.names])
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            found.update("ctc_shim" for name in names if name.split(".")[0] == "ctc_shim")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found.update((name + ["__init__"])[1] for name in names if name[0] == "ctc_shim")
+        elif isinstance(node, ast.ImportFrom) and node.module == "ctc_shim":
+            names = [alias.name for alias in node.names]
+            found.update(name if name in FLOOR_OF else "__init__" for name in names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ctc_shim."):
+            found.add(node.module.split(".")[1])
     return found
 
 
+def upward_imports(room, tree):
+    """Rooms that a file of `room` imports although they are not below it."""
+    others = rooms_imported(tree) - {room}
+    return {other for other in others if FLOOR_OF[other] >= FLOOR_OF[room]}
+
+
+def relative_imports(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+
+
 def heavy_imports(tree):
-    """Heavy libraries that a file imports at its top."""
+    """Heavy libraries that a file imports when it is itself imported."""
     found = set()
     for node in tree.body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         found.update(name.split(".")[0] for name in names)
     return found & HEAVY
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_imports_go_one_way(path):
-    assert own_imports(path, _parse(path)) <= ALLOWED[_room(path)]
+def test_imports_descend(path):
+    assert not upward_imports(room_of(path), parse(path))
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if _room(path) != "theano_alias"])
+@pytest.mark.parametrize("path", FILES)
+def test_imports_are_absolute(path):
+    assert not relative_imports(parse(path))
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != NEEDS_NUMBA])
 def test_heavy_libraries_are_imported_inside_functions(path):
-    assert not heavy_imports(_parse(path))
+    assert not heavy_imports(parse(path))
 
 
 def test_the_checks_can_fail():
-    tree = ast.parse("import theano\nfrom ..op import CTCLoss\nfrom .. import graph\n")
+    tree = ast.parse(
+        "import theano\nfrom . import x\ndef f():\n    from ctc_shim.loss import ctc_loss\n"
+        "    from ctc_shim import contract, keras_is_patched\n"
+    )
     assert heavy_imports(tree) == {"theano"}
-    assert own_imports(os.path.join("kernels", "x.py"), tree) == {"op", "graph"}
+    assert len(relative_imports(tree)) == 1
+    assert upward_imports("native", tree) == {"loss", "__init__"}
+    assert not upward_imports("commands", tree)
 
 
 @pytest.mark.parametrize("path", FILES)
 def test_no_module_is_named_like_a_library(path):
+    """The public namespaces ctc_shim.jax and ctc_shim.torch are packages, not modules."""
     assert os.path.basename(path)[:-3] not in HEAVY
+
+
+def test_no_name_is_used_twice():
+    names = [os.path.basename(path) for path in FILES if not path.endswith("__init__.py")]
+    assert not {name for name in names if names.count(name) > 1}
+
+
+def test_no_folder_is_crowded():
+    folders = [os.path.dirname(path) for path in FILES]
+    assert not {name for name in folders if folders.count(name) > MOST_MODULES}

@@ -1,4 +1,5 @@
 """`import ctc_shim` loads nothing heavy, in a fresh process; and the proof of it can fail."""
+
 import os
 import subprocess
 import sys
@@ -7,15 +8,33 @@ import pytest
 
 import ctc_shim
 
-HEAVY = ("theano", "pytensor", "aesara", "keras", "numba", "jax", "torch", "tensorflow", "matplotlib", "scipy")
+HEAVY = (
+    "theano",
+    "pytensor",
+    "aesara",
+    "keras",
+    "numba",
+    "jax",
+    "torch",
+    "tensorflow",
+    "matplotlib",
+    "scipy",
+)
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(ctc_shim.__file__)))
 
 
 def loaded_after(code):
     """The heavy modules that a fresh interpreter holds after running `code`."""
-    report = "import sys\n%s\nprint(' '.join(name for name in %r if name in sys.modules))" % (code, HEAVY)
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([FOLDER, os.environ.get("PYTHONPATH", "")]))
-    done = subprocess.run([sys.executable, "-c", report], stdout=subprocess.PIPE, env=environment, check=True)
+    report = "import sys\n%s\nprint(' '.join(name for name in %r if name in sys.modules))" % (
+        code,
+        HEAVY,
+    )
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join([FOLDER, os.environ.get("PYTHONPATH", "")])
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", report], stdout=subprocess.PIPE, env=environment, check=True
+    )
     return done.stdout.decode().split()
 
 
@@ -29,7 +48,9 @@ def test_the_public_names_load_nothing_heavy():
 
 
 def test_the_proof_can_fail():
-    assert loaded_after("import ctc_shim, types; sys.modules['keras'] = types.ModuleType('keras')") == ["keras"]
+    assert loaded_after(
+        "import ctc_shim, types; sys.modules['keras'] = types.ModuleType('keras')"
+    ) == ["keras"]
 
 
 @pytest.mark.parametrize("name", ctc_shim.__all__)

@@ -2,6 +2,7 @@
 
 CTC_SHIM_LIVE=1 (tox sets it where TensorFlow is installed) makes this run; it is left out elsewhere.
 """
+
 import os
 import subprocess
 import sys
@@ -13,8 +14,12 @@ SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "on
 
 def _run(output, command, backend):
     environment = dict(os.environ, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="2")
-    done = subprocess.run([sys.executable] + command + [SCRIPT, str(output)], env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable] + command + [SCRIPT, str(output)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.returncode == 0, done.stderr.decode()
     with np.load(str(output)) as found:
         return {name: found[name] for name in found.files}
@@ -31,7 +36,9 @@ def test_the_same_script_on_both_backends(tmp_path):
         scale = np.abs(theirs["gradient%d" % i]).max(axis=(1, 2), keepdims=True)
         # TensorFlow's own float32 gradient is this far from the exact one: see tests/data/README.md
         allowed = 2e-5 + 1.5e-6 * want[:, :, None]
-        assert (np.abs(ours["gradient%d" % i] - theirs["gradient%d" % i]) / scale <= allowed).all(), i
+        assert (
+            np.abs(ours["gradient%d" % i] - theirs["gradient%d" % i]) / scale <= allowed
+        ).all(), i
     np.testing.assert_allclose(ours["training"], theirs["training"], rtol=1e-4)
 
 
@@ -50,7 +57,11 @@ print(caught[-1].message)
 
 
 def test_keras_on_tensorflow_is_left_alone():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", LEFT_ALONE], env=dict(os.environ, KERAS_BACKEND="tensorflow"),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LEFT_ALONE],
+        env=dict(os.environ, KERAS_BACKEND="tensorflow"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert "Keras 2.3.1 runs on the tensorflow backend: nothing to patch" in done.stdout.decode()

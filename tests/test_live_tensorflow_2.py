@@ -1,14 +1,15 @@
 """Today's TensorFlow against the numpy truth, live; CTC_SHIM_LIVE=2 makes this run. Keras 3 is there too: nothing to patch."""
+
 import warnings
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from data import load
 
 import ctc_shim
 from ctc_shim import reference
-from data import load
 
 
 @pytest.mark.parametrize("c", load.cases()[::8], ids=lambda c: c.name)
@@ -16,9 +17,13 @@ def test_ctc_batch_cost(c):
     y_pred = tf.constant(c.scores)
     with tf.GradientTape() as tape:
         tape.watch(y_pred)
-        loss = tf_keras.backend.ctc_batch_cost(c.labels.astype("int32"), y_pred, c.input_length, c.label_length)
+        loss = tf_keras.backend.ctc_batch_cost(
+            c.labels.astype("int32"), y_pred, c.input_length, c.label_length
+        )
     y = c.scores.astype(np.float64) + 1e-7
-    want, to_logits = reference.ctc_loss_and_gradient(np.log(y), c.labels, c.input_length[:, 0], c.label_length[:, 0], -1)
+    want, to_logits = reference.ctc_loss_and_gradient(
+        np.log(y), c.labels, c.input_length[:, 0], c.label_length[:, 0], -1
+    )
     assert (np.abs(loss.numpy()[:, 0] - want) <= 2e-6 * np.maximum(1, want)).all()
     error = np.abs(tape.gradient(loss, y_pred).numpy() * y - to_logits)
     assert (error <= 1e-5 + 1.5e-6 * want[:, None, None]).all()
@@ -30,16 +35,28 @@ def test_decoders(width):
     rng, same, rows = np.random.RandomState(width), 0, 0
     for _ in range(12):
         N, T, C = 6, rng.randint(1, 80), rng.randint(2, 40)
-        scores, frames = (rng.randn(N, T, C) * rng.choice([0.3, 1, 3, 8])).astype("float32"), rng.randint(1, T + 1, N)
+        scores, frames = (
+            (rng.randn(N, T, C) * rng.choice([0.3, 1, 3, 8])).astype("float32"),
+            rng.randint(1, T + 1, N),
+        )
         by_time, lengths = scores.transpose(1, 0, 2), frames.astype("int32")
         if width:
-            labels, log_probs = (a[:, 0] for a in ctc_shim.ctc_beam_search_decode(scores, frames, -1, beam_width=width))
+            labels, log_probs = (
+                a[:, 0]
+                for a in ctc_shim.ctc_beam_search_decode(scores, frames, -1, beam_width=width)
+            )
             paths, theirs = tf.nn.ctc_beam_search_decoder(by_time, lengths, beam_width=width)
         else:
             labels, log_probs = ctc_shim.ctc_greedy_decode(scores, frames, -1, normalize=False)
             paths, theirs = tf.nn.ctc_greedy_decoder(by_time, lengths)
-        want, theirs = tf.sparse.to_dense(paths[0], default_value=-1).numpy(), theirs.numpy()[:, 0] * (1 if width else -1)
-        equal = [[x for x in one if x >= 0] == [x for x in two if x >= 0] for one, two in zip(labels, want)]
+        want, theirs = (
+            tf.sparse.to_dense(paths[0], default_value=-1).numpy(),
+            theirs.numpy()[:, 0] * (1 if width else -1),
+        )
+        equal = [
+            [x for x in one if x >= 0] == [x for x in two if x >= 0]
+            for one, two in zip(labels, want)
+        ]
         same += (np.isclose(log_probs, theirs, rtol=1e-5, atol=1e-5) & equal).sum()
         rows += N
     assert same >= rows - 1

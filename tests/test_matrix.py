@@ -3,6 +3,7 @@
 CTC_SHIM_KERAS names the Keras, CTC_SHIM_ON what serves `theano` (theano or pytensor). With CTC_SHIM_MATRIX=FILE the outcome
 is kept as a record, from which matrix_table.py makes the table of the README.
 """
+
 import json
 import os
 import platform
@@ -11,9 +12,9 @@ import sys
 
 import numpy as np
 import pytest
+from data import load
 
 from ctc_shim import reference
-from data import load
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "matrix_cell.py")
 ON = os.environ.get("CTC_SHIM_ON", "theano")
@@ -23,9 +24,15 @@ RECORD = {"python": platform.python_version()}
 
 def _run(*arguments, **environment):
     """Standard output of a process in Python mode: C code takes minutes to compile, and is not the point here."""
-    flags = os.environ.get("THEANO_FLAGS", "") + ",cxx=,linker=py,optimizer=fast_compile,floatX=float32"
-    done = subprocess.run([sys.executable, "-W", "ignore"] + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, THEANO_FLAGS=flags.lstrip(","), **environment))
+    flags = (
+        os.environ.get("THEANO_FLAGS", "") + ",cxx=,linker=py,optimizer=fast_compile,floatX=float32"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore"] + list(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, THEANO_FLAGS=flags.lstrip(","), **environment),
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -69,7 +76,9 @@ def expected(found):
 def test_it_loads_and_learns(found):
     assert RECORD["keras"] == os.environ.get("CTC_SHIM_KERAS", RECORD["keras"])
     first, last = found["training"]
-    assert np.isfinite(first) and last < first  # with Dropout and BatchNormalization, which need mends in some cells
+    assert (
+        np.isfinite(first) and last < first
+    )  # with Dropout and BatchNormalization, which need mends in some cells
     RECORD["loads"] = "yes"
 
 
@@ -91,7 +100,9 @@ def test_gradients(found, expected):
     for c, kept in pairs:
         scale = c.scores.astype(np.float64) + epsilon
         gradient = found["gradient " + c.name] * scale
-        exact = reference.ctc_loss_and_gradient(np.log(scale), c.labels, c.input_length[:, 0], c.label_length[:, 0], blank=-1)[1]
+        exact = reference.ctc_loss_and_gradient(
+            np.log(scale), c.labels, c.input_length[:, 0], c.label_length[:, 0], blank=-1
+        )[1]
         errors.append(np.abs(gradient - exact).max())
         rows = kept.index // (c.scores.shape[1] * c.scores.shape[2])
         error = np.abs(gradient.ravel()[kept.index] - kept.value * scale.ravel()[kept.index])
@@ -104,13 +115,19 @@ def test_decodes(found):
     """Keras' own decoder tests, with what TensorFlow answers, the default for merge_repeated included."""
     scores = [name for name in found if name.startswith("score ")]
     keras = tuple(int(n) for n in RECORD["keras"].split("."))
-    want = load.frozen_decode("tensorflow_1_15_keras_%s_decode" % ("1_2_2" if keras < (2, 2, 5) else "2_3_1"))
-    assert len(scores) == (3 if keras < (1, 1, 0) else 6)  # 1.0.8 has no top_paths, and beams of dictionaries only
+    want = load.frozen_decode(
+        "tensorflow_1_15_keras_%s_decode" % ("1_2_2" if keras < (2, 2, 5) else "2_3_1")
+    )
+    assert len(scores) == (
+        3 if keras < (1, 1, 0) else 6
+    )  # 1.0.8 has no top_paths, and beams of dictionaries only
     for name in scores:
-        answer = want[tuple(name[len("score "):].split("/"))]
+        answer = want[tuple(name[len("score ") :].split("/"))]
         # Zeros in y_pred make beams tie, and the second path is then a matter of rounding.
         best = 1 if "no_merge" in name else answer.paths.shape[1]
-        np.testing.assert_allclose(found[name][:, :best], answer.log_prob[:, :best], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            found[name][:, :best], answer.log_prob[:, :best], rtol=1e-4, atol=1e-4
+        )
         for k in range(best):
             path = found[name.replace("score", "path") + "/%d" % k]
             kept = [row[row >= 0].tolist() for row in path]
@@ -118,7 +135,9 @@ def test_decodes(found):
     RECORD["decode"] = "yes"
 
 
-@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIVE") != "1", reason="needs TensorFlow 1.15 beside this Keras")
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIVE") != "1", reason="needs TensorFlow 1.15 beside this Keras"
+)
 def test_tensorflow_itself_gives_the_same(found, tmp_path):
     """The same script on the TensorFlow backend, now; the frozen numbers say so for every other cell."""
     _run(SCRIPT, str(tmp_path / "theirs.npz"), KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2")

@@ -2,31 +2,54 @@
 
 The real ones are met in test_keras_patch.py and test_matrix.py, by every cell of the matrix.
 """
+
 import os
 import subprocess
 import sys
 
 import pytest
 
-RENAMED = {"theano/__init__.py": "", "theano/sandbox/__init__.py": "",
-           "theano/sandbox/rng_mrg.py": "class MRG_RandomStream(object):\n    pass\n"}
-KERAS = {"keras/__init__.py": "from . import backend\n__version__ = '1.2.2'\n",
-         "keras/backend/__init__.py": "from .theano_backend import *\n",
-         "keras/backend/theano_backend.py": "import theano\nT = None\n"}
-IFELSE = dict(KERAS, **{"theano/__init__.py": "", "theano/ifelse.py": "def ifelse(c, a, b):\n    return a if c else b\n",
-                        "keras/backend/theano_backend.py": """
+RENAMED = {
+    "theano/__init__.py": "",
+    "theano/sandbox/__init__.py": "",
+    "theano/sandbox/rng_mrg.py": "class MRG_RandomStream(object):\n    pass\n",
+}
+KERAS = {
+    "keras/__init__.py": "from . import backend\n__version__ = '1.2.2'\n",
+    "keras/backend/__init__.py": "from .theano_backend import *\n",
+    "keras/backend/theano_backend.py": "import theano\nT = None\n",
+}
+IFELSE = dict(
+    KERAS,
+    **{
+        "theano/__init__.py": "",
+        "theano/ifelse.py": "def ifelse(c, a, b):\n    return a if c else b\n",
+        "keras/backend/theano_backend.py": """
 import theano
 T = None
 def in_train_phase(x, alt):
     return theano.ifelse.ifelse(1, x, alt)
-"""})
-OLD_NAMES = dict(KERAS, **{"theano/__init__.py": "",
-                           "keras/callbacks.py": "from collections import Iterable\n",
-                           "keras/training.py": "import collections\ndef ask(x):\n    return isinstance(x, collections.Mapping)\n",
-                           "keras/plain.py": "import collections\nkind = collections.OrderedDict\n"})
-H5PY = dict(KERAS, **{"theano/__init__.py": "", "h5py/__init__.py": "from . import version\n",
-                      "h5py/version.py": "version_tuple = (%d, 1, 0)\n",
-                      "keras/saving.py": "def name(value):\n    return value.decode('utf8')\n"})
+""",
+    },
+)
+OLD_NAMES = dict(
+    KERAS,
+    **{
+        "theano/__init__.py": "",
+        "keras/callbacks.py": "from collections import Iterable\n",
+        "keras/training.py": "import collections\ndef ask(x):\n    return isinstance(x, collections.Mapping)\n",
+        "keras/plain.py": "import collections\nkind = collections.OrderedDict\n",
+    },
+)
+H5PY = dict(
+    KERAS,
+    **{
+        "theano/__init__.py": "",
+        "h5py/__init__.py": "from . import version\n",
+        "h5py/version.py": "version_tuple = (%d, 1, 0)\n",
+        "keras/saving.py": "def name(value):\n    return value.decode('utf8')\n",
+    },
+)
 
 
 def run(folder, files, code, **environment):
@@ -34,9 +57,15 @@ def run(folder, files, code, **environment):
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(folder)] + sys.path), **environment)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join([str(folder)] + sys.path), **environment
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().split("\n")[:-1]
 
@@ -63,7 +92,10 @@ def test_the_renamed_random_streams_loaded_before(tmp_path):
 
 
 def test_the_old_name_stays_what_it_is(tmp_path):
-    old = {path: text + "class MRG_RandomStreams(object):\n    pass\n" for path, text in RENAMED.items()}
+    old = {
+        path: text + "class MRG_RandomStreams(object):\n    pass\n"
+        for path, text in RENAMED.items()
+    }
     assert run(tmp_path, old, RANDOM_STREAMS) == ["False []", "True []", "True"]
 
 
@@ -78,7 +110,11 @@ with ctc_shim.patched_keras():
     print(hasattr(rng, "MRG_RandomStreams"))
 print(hasattr(rng, "MRG_RandomStreams"))
 """
-    assert run(tmp_path, dict(OLD_NAMES, **RENAMED), code, CTC_SHIM_PATCH="0") == ["False []", "True", "False"]
+    assert run(tmp_path, dict(OLD_NAMES, **RENAMED), code, CTC_SHIM_PATCH="0") == [
+        "False []",
+        "True",
+        "False",
+    ]
 
 
 ASK_IFELSE = """
@@ -97,7 +133,12 @@ print(hasattr(theano, "ifelse"))
 
 @pytest.mark.parametrize("order", ["import ctc_shim", "import keras, ctc_shim"])
 def test_the_missing_import_of_ifelse(tmp_path, order):
-    assert run(tmp_path, IFELSE, ASK_IFELSE % order) == ["True [('theano', 'ifelse')]", "False", "x", "False"]
+    assert run(tmp_path, IFELSE, ASK_IFELSE % order) == [
+        "True [('theano', 'ifelse')]",
+        "False",
+        "x",
+        "False",
+    ]
 
 
 def test_an_ifelse_that_is_there_stays(tmp_path):
@@ -136,11 +177,16 @@ print(type(loader).__name__)
 def test_sources_are_read_as_they_are_where_nothing_is_missing(tmp_path):
     mended = "MendingLoader" if sys.version_info >= (3, 10) else "SourceFileLoader"
     assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "") == [mended]
-    assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "ctc_shim.unpatch_keras()") == ["SourceFileLoader"]
+    assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "ctc_shim.unpatch_keras()") == [
+        "SourceFileLoader"
+    ]
 
 
 def test_keras_3_is_not_read(tmp_path):
-    keras_3 = {"keras/__init__.py": "__version__ = '3.15.1'\n", "keras/callbacks.py": "from collections import Iterable\n"}
+    keras_3 = {
+        "keras/__init__.py": "__version__ = '3.15.1'\n",
+        "keras/callbacks.py": "from collections import Iterable\n",
+    }
     assert run(tmp_path, keras_3, BY_THE_PATH % "") == ["SourceFileLoader"]
 
 
@@ -150,15 +196,25 @@ EARLY = dict(OLD_NAMES, **{"keras/__init__.py": ""})  # as keras.utils is, befor
 @pytest.mark.parametrize("by", ["environment", "file"])
 @pytest.mark.parametrize("backend", ["theano", "tensorflow"])
 def test_another_backend_is_left_alone(tmp_path, backend, by):
-    files = dict(EARLY, **{"home/keras.json": '{"backend": "%s"}' % backend if by == "file" else "not json"})
+    files = dict(
+        EARLY, **{"home/keras.json": '{"backend": "%s"}' % backend if by == "file" else "not json"}
+    )
     named = {"KERAS_BACKEND": "" if by == "file" else backend, "KERAS_HOME": str(tmp_path / "home")}
-    mended = "MendingLoader" if backend == "theano" and sys.version_info >= (3, 10) else "SourceFileLoader"
+    mended = (
+        "MendingLoader"
+        if backend == "theano" and sys.version_info >= (3, 10)
+        else "SourceFileLoader"
+    )
     assert run(tmp_path, files, BY_THE_PATH % "", **named) == [mended]
 
 
 def test_the_alias_mends_for_itself(tmp_path):
     files = dict(OLD_NAMES, **{"keras/backend/theano_backend.py": "T = None\n"})
-    code = "import ctc_shim\nctc_shim.theano_alias.install()\n" + BY_THE_PATH % "" + "print(len(loader.menders))\n"
+    code = (
+        "import ctc_shim\nctc_shim.theano_alias.install()\n"
+        + BY_THE_PATH % ""
+        + "print(len(loader.menders))\n"
+    )
     assert run(tmp_path, files, code) == ["MendingLoader", "3"]
 
 

@@ -1,4 +1,5 @@
 """Where there is no legacy Keras on Theano, importing ctc_shim does nothing, and patch_keras() says why."""
+
 import os
 import subprocess
 import sys
@@ -31,8 +32,12 @@ def _ask(tmp_path, code, keras=None, backend="tensorflow"):
         (tmp_path / "keras" / "backend" / "__init__.py").write_text(BACKEND % backend)
     hide = "" if keras else HIDE
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path)] + sys.path))
-    done = subprocess.run([sys.executable, "-c", "import wrapt, numpy, ctc_shim\n" + hide + ASK % code], env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-c", "import wrapt, numpy, ctc_shim\n" + hide + ASK % code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 

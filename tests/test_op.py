@@ -2,19 +2,22 @@
 
 Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one installed.
 """
+
 import importlib
 import importlib.util
 import pickle
 
-import numpy as np
-import pytest
-
 import cases
 import implementations
+import numpy as np
+import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
+
 from ctc_shim import CTCLoss, ctc_loss, reference
 
-LIBRARY = implementations.LIBRARY or next(name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name))
+LIBRARY = implementations.LIBRARY or next(
+    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name)
+)
 library = importlib.import_module(LIBRARY)
 T = library.tensor
 Mode = importlib.import_module(LIBRARY + ".compile.mode").Mode
@@ -23,13 +26,22 @@ grad = importlib.import_module(LIBRARY + ".gradient").grad
 
 
 def _symbols(dtype="float64"):
-    return [T.tensor3("logits", dtype=dtype), T.imatrix("targets"), T.ivector("input_lengths"), T.ivector("target_lengths")]
+    return [
+        T.tensor3("logits", dtype=dtype),
+        T.imatrix("targets"),
+        T.ivector("input_lengths"),
+        T.ivector("target_lengths"),
+    ]
 
 
 def _batch(seed=0, dtype="float64", N=3, T=7, C=4, S=3):
     rng = np.random.RandomState(seed)
-    return [rng.randn(N, T, C).astype(dtype) * 2, rng.randint(1, C, (N, S)).astype("int32"),
-            np.array([T, T - 1, T][:N], dtype="int32"), np.array([S, 1, 0][:N], dtype="int32")]
+    return [
+        rng.randn(N, T, C).astype(dtype) * 2,
+        rng.randint(1, C, (N, S)).astype("int32"),
+        np.array([T, T - 1, T][:N], dtype="int32"),
+        np.array([S, 1, 0][:N], dtype="int32"),
+    ]
 
 
 def _function(inputs, outputs, mode=PYTHON):
@@ -37,7 +49,9 @@ def _function(inputs, outputs, mode=PYTHON):
 
 
 def _nodes(function):
-    return [node for node in function.maker.fgraph.toposort() if type(node.op).__name__ == "CTCLossOp"]
+    return [
+        node for node in function.maker.fgraph.toposort() if type(node.op).__name__ == "CTCLossOp"
+    ]
 
 
 def test_loss_and_gradient_are_one_node():
@@ -53,13 +67,15 @@ def test_loss_and_gradient_are_one_node():
 
 def test_loss_alone_does_no_gradient_work():
     symbols = _symbols()
-    assert [node.op.with_gradient for node in _nodes(_function(symbols, ctc_loss(*symbols)))] == [False]
+    assert [node.op.with_gradient for node in _nodes(_function(symbols, ctc_loss(*symbols)))] == [
+        False
+    ]
 
 
 def test_an_upstream_gradient_made_of_the_loss_needs_one_pass_too():
     symbols = _symbols()
     loss = ctc_loss(*symbols)
-    function = _function(symbols, [loss, grad(T.sum(loss ** 2), symbols[0])])
+    function = _function(symbols, [loss, grad(T.sum(loss**2), symbols[0])])
     assert [node.op.with_gradient for node in _nodes(function)] == [True]
     want_loss, want_gradient = reference.ctc_loss_and_gradient(*_batch())
     assert_gradient(function(*_batch())[1], want_gradient * 2 * want_loss[:, None, None], "float64")
@@ -76,7 +92,9 @@ def test_weights_and_their_gradient():
     assert_loss(to_weights, want_loss, "float64")
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # inf * 0 in a branch that is not taken
+@pytest.mark.filterwarnings(
+    "ignore:invalid value encountered:RuntimeWarning"
+)  # inf * 0 in a branch that is not taken
 @pytest.mark.parametrize("power", [1, 2])
 def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above(power):
     symbols = _symbols()
@@ -90,8 +108,12 @@ def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above(power):
 
 def test_ctcloss_gives_loss_and_gradient():
     symbols = _symbols()
-    loss, gradient = _function(symbols, CTCLoss(blank=-1, normalize=False)(*symbols))(*_batch_blank_last())
-    want_loss, want_gradient = reference.ctc_loss_and_gradient(*_batch_blank_last(), blank=-1, normalize=False)
+    loss, gradient = _function(symbols, CTCLoss(blank=-1, normalize=False)(*symbols))(
+        *_batch_blank_last()
+    )
+    want_loss, want_gradient = reference.ctc_loss_and_gradient(
+        *_batch_blank_last(), blank=-1, normalize=False
+    )
     assert_loss(loss, want_loss, "float64")
     assert_gradient(gradient, want_gradient, "float64")
 
@@ -113,7 +135,10 @@ def test_shapes_are_inferred_without_computing():
 def test_pickle():
     symbols = _symbols()
     again_symbols, again = pickle.loads(pickle.dumps((symbols, ctc_loss(*symbols))))
-    np.testing.assert_array_equal(_function(again_symbols, again)(*_batch()), _function(symbols, ctc_loss(*symbols))(*_batch()))
+    np.testing.assert_array_equal(
+        _function(again_symbols, again)(*_batch()),
+        _function(symbols, ctc_loss(*symbols))(*_batch()),
+    )
     assert again.owner.op == ctc_loss(*symbols).owner.op
 
 
@@ -147,12 +172,16 @@ def test_hessian_vector_product(normalize):
     """Through grad of grad, against finite differences of the exact gradient."""
     symbols, v = _symbols(), T.tensor3("v", dtype="float64")
     first = grad(T.sum(ctc_loss(*symbols, normalize=normalize)), symbols[0])
-    product = _function(symbols + [v], grad(T.sum(first * v), symbols[0]), Mode("py", "fast_compile"))
+    product = _function(
+        symbols + [v], grad(T.sum(first * v), symbols[0]), Mode("py", "fast_compile")
+    )
     batch, step = _batch(), 1e-5
     direction = np.random.RandomState(9).randn(*batch[0].shape)
 
     def gradient(offset):
-        return reference.ctc_loss_and_gradient(batch[0] + offset * direction, *batch[1:], normalize=normalize)[1]
+        return reference.ctc_loss_and_gradient(
+            batch[0] + offset * direction, *batch[1:], normalize=normalize
+        )[1]
 
     want = (gradient(step) - gradient(-step)) / (2 * step)
     np.testing.assert_allclose(product(*(batch + [direction])), want, rtol=0, atol=1e-8)
@@ -162,10 +191,12 @@ def test_second_derivative_with_weights():
     """d/dw of |d (w loss) / d logits|^2: the gradient's own dependence on the upstream gradient."""
     symbols, weights = _symbols(), T.dvector("weights")
     first = grad(T.sum(ctc_loss(*symbols) * weights), symbols[0])
-    function = _function(symbols + [weights], grad(T.sum(first ** 2), weights), Mode("py", "fast_compile"))
+    function = _function(
+        symbols + [weights], grad(T.sum(first**2), weights), Mode("py", "fast_compile")
+    )
     gradient = reference.ctc_loss_and_gradient(*_batch())[1]
     values = np.array([0.5, 1.5, -2.0])
-    want = 2 * values * (gradient ** 2).sum(axis=(1, 2))
+    want = 2 * values * (gradient**2).sum(axis=(1, 2))
     np.testing.assert_allclose(function(*(_batch() + [values])), want, rtol=1e-9)
 
 
@@ -173,21 +204,32 @@ def test_second_derivatives_where_paths_tie():
     """All scores equal: the log-adds meet ties, where max-based formulas go wrong."""
     symbols, v = _symbols(), T.tensor3("v", dtype="float64")
     first = grad(T.sum(ctc_loss(*symbols)), symbols[0])
-    product = _function(symbols + [v], grad(T.sum(first * v), symbols[0]), Mode("py", "fast_compile"))
+    product = _function(
+        symbols + [v], grad(T.sum(first * v), symbols[0]), Mode("py", "fast_compile")
+    )
     batch = _batch()
     batch[0] *= 0
     direction, step = np.random.RandomState(9).randn(*batch[0].shape), 1e-4
-    ends = [reference.ctc_loss_and_gradient(batch[0] + s * direction, *batch[1:])[1] for s in (step, -step)]
-    np.testing.assert_allclose(product(*(batch + [direction])), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-7)
+    ends = [
+        reference.ctc_loss_and_gradient(batch[0] + s * direction, *batch[1:])[1]
+        for s in (step, -step)
+    ]
+    np.testing.assert_allclose(
+        product(*(batch + [direction])), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-7
+    )
 
 
 def test_a_second_derivative_along_the_scores_themselves():
     """The direction is the logits' own variable: it is a given direction all the same."""
     symbols = _symbols()
     first = CTCLoss()(*symbols)[1]
-    product = _function(symbols, grad(None, symbols[0], known_grads={first: symbols[0]}), Mode("py", "fast_compile"))
+    product = _function(
+        symbols, grad(None, symbols[0], known_grads={first: symbols[0]}), Mode("py", "fast_compile")
+    )
     batch, step = _batch(), 1e-5
-    ends = [reference.ctc_loss_and_gradient(batch[0] * (1 + s), *batch[1:])[1] for s in (step, -step)]
+    ends = [
+        reference.ctc_loss_and_gradient(batch[0] * (1 + s), *batch[1:])[1] for s in (step, -step)
+    ]
     np.testing.assert_allclose(product(*batch), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-8)
 
 
@@ -197,7 +239,9 @@ class TestTheNodeOfTheSecondDerivative:
 
     def _product(self):
         symbols, v = _symbols(), T.tensor3("v", dtype="float64")
-        return symbols + [v], grad(T.sum(grad(T.sum(ctc_loss(*symbols)), symbols[0]) * v), symbols[0])
+        return symbols + [v], grad(
+            T.sum(grad(T.sum(ctc_loss(*symbols)), symbols[0]) * v), symbols[0]
+        )
 
     def _values(self):
         return _batch() + [np.random.RandomState(9).randn(3, 7, 4)]
@@ -205,20 +249,30 @@ class TestTheNodeOfTheSecondDerivative:
     def test_is_replaced_by_the_definition(self):
         inputs, product = self._product()
         assert type(product.owner.op).__name__ == "CTCSecondOrderOp"
-        names = {type(node.op).__name__ for node in _function(inputs, product, "FAST_COMPILE").maker.fgraph.toposort()}
+        names = {
+            type(node.op).__name__
+            for node in _function(inputs, product, "FAST_COMPILE").maker.fgraph.toposort()
+        }
         assert "Scan" in names and "CTCSecondOrderOp" not in names
 
     def test_computes_where_nothing_is_rewritten(self):
         inputs, product = self._product()
-        plain, rewritten = (_function(inputs, product, Mode("py", optimizer)) for optimizer in (None, "fast_compile"))
-        np.testing.assert_allclose(plain(*self._values()), rewritten(*self._values()), rtol=0, atol=1e-12)
+        plain, rewritten = (
+            _function(inputs, product, Mode("py", optimizer))
+            for optimizer in (None, "fast_compile")
+        )
+        np.testing.assert_allclose(
+            plain(*self._values()), rewritten(*self._values()), rtol=0, atol=1e-12
+        )
 
     def test_pickle_and_shape(self):
         inputs, product = self._product()
         again_inputs, again = pickle.loads(pickle.dumps((inputs, product)))
         assert again.owner.op == product.owner.op
         shape = _function(again_inputs, T.shape(again))
-        assert tuple(shape(*self._values())) == (3, 7, 4) and "Scan" not in str(shape.maker.fgraph.toposort())
+        assert tuple(shape(*self._values())) == (3, 7, 4) and "Scan" not in str(
+            shape.maker.fgraph.toposort()
+        )
 
     def test_third_derivative(self):
         """Of both results, by scores, direction and weights, against differences of the second."""
@@ -230,24 +284,44 @@ class TestTheNodeOfTheSecondDerivative:
         mode = Mode("py", "fast_compile")
         value = _function(symbols + [v, weights], total, mode)
         third = _function(symbols + [v, weights], grad(total, floats), mode)
-        values, step, rng = self._values() + [np.array([0.5, 1.5, -2.0])], 1e-5, np.random.RandomState(1)
+        values, step, rng = (
+            self._values() + [np.array([0.5, 1.5, -2.0])],
+            1e-5,
+            np.random.RandomState(1),
+        )
         for place, found in zip((0, 4, 5), third(*values)):
             along = rng.randn(*found.shape)
-            ends = [value(*(values[:place] + [values[place] + s * along] + values[place + 1:])) for s in (step, -step)]
-            np.testing.assert_allclose((found * along).sum(), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+            ends = [
+                value(*(values[:place] + [values[place] + s * along] + values[place + 1 :]))
+                for s in (step, -step)
+            ]
+            np.testing.assert_allclose(
+                (found * along).sum(), (ends[0] - ends[1]) / (2 * step), rtol=1e-6
+            )
 
 
-@pytest.mark.parametrize("change, error, text", [
-    (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
-    (dict(logits=lambda: T.itensor3()), TypeError, "logits must be one of float32, float64, got int32"),
-    (dict(targets=lambda: T.fmatrix()), TypeError, "targets must be one of int"),
-    (dict(targets=lambda: T.ivector()), ValueError, "targets must have 2 axes, got 1"),
-    (dict(input_lengths=lambda: T.imatrix()), ValueError, "input_lengths must have 1 axis, got 2"),
-    (dict(target_lengths=lambda: T.fvector()), TypeError, "target_lengths must be one of int"),
-    (dict(infeasible=lambda: "ignore"), ValueError, "infeasible must be one of"),
-    (dict(blank=lambda: 1.5), TypeError, "blank must be a whole number"),
-    (dict(blank=lambda: True), TypeError, "blank must be a whole number"),
-])
+@pytest.mark.parametrize(
+    "change, error, text",
+    [
+        (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
+        (
+            dict(logits=lambda: T.itensor3()),
+            TypeError,
+            "logits must be one of float32, float64, got int32",
+        ),
+        (dict(targets=lambda: T.fmatrix()), TypeError, "targets must be one of int"),
+        (dict(targets=lambda: T.ivector()), ValueError, "targets must have 2 axes, got 1"),
+        (
+            dict(input_lengths=lambda: T.imatrix()),
+            ValueError,
+            "input_lengths must have 1 axis, got 2",
+        ),
+        (dict(target_lengths=lambda: T.fvector()), TypeError, "target_lengths must be one of int"),
+        (dict(infeasible=lambda: "ignore"), ValueError, "infeasible must be one of"),
+        (dict(blank=lambda: 1.5), TypeError, "blank must be a whole number"),
+        (dict(blank=lambda: True), TypeError, "blank must be a whole number"),
+    ],
+)
 def test_wrong_arguments_while_building(change, error, text):
     good = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), _symbols()))
     with pytest.raises(error, match=text):
@@ -304,8 +378,13 @@ def test_long_gradient_through_the_op():
     c = cases.long_case(T=300)
     symbols = _symbols("float32")
     function = _function(symbols, grad(T.sum(ctc_loss(*symbols)), symbols[0]))
-    want = reference.ctc_loss_and_gradient(c.logits.astype("float32").astype("float64"), c.targets, c.input_lengths,
-                                           c.target_lengths)[1]
-    got = function(c.logits.astype("float32"), c.targets.astype("int32"), c.input_lengths.astype("int32"),
-                   c.target_lengths.astype("int32"))
+    want = reference.ctc_loss_and_gradient(
+        c.logits.astype("float32").astype("float64"), c.targets, c.input_lengths, c.target_lengths
+    )[1]
+    got = function(
+        c.logits.astype("float32"),
+        c.targets.astype("int32"),
+        c.input_lengths.astype("int32"),
+        c.target_lengths.astype("int32"),
+    )
     assert_gradient(got, want, "float32")

@@ -1,4 +1,5 @@
 """The pictures: what is drawn is what was given, on the axes that were given. Drawn to memory."""
+
 import io
 
 import matplotlib
@@ -42,17 +43,35 @@ def test_posterior_map(one):
     figure, axes = plt.subplots()
     assert plot.posterior_map(posteriors, found.path[0], names=NAMES, axes=axes) is axes
     drawn(axes)
-    np.testing.assert_array_equal(axes.images[0].get_array(), posteriors[:T - 5].T)  # blank is 0: the rows in their order
+    np.testing.assert_array_equal(
+        axes.images[0].get_array(), posteriors[: T - 5].T
+    )  # blank is 0: the rows in their order
     x, y = axes.lines[0].get_data()
-    assert [int(y[np.searchsorted(x, t + 0.5) - 1]) for t in range(T - 5)] == found.path[0, :T - 5].tolist()
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["blank", "a", "b", "c", "d", "e"]
+    assert [int(y[np.searchsorted(x, t + 0.5) - 1]) for t in range(T - 5)] == found.path[
+        0, : T - 5
+    ].tolist()
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "blank",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+    ]
     assert axes.get_xlim() == (0, T - 5)
 
 
 def test_a_blank_that_is_last_is_the_lowest_row_too(one):
     _, posteriors, _ = one
     axes = drawn(plot.posterior_map(posteriors, blank=-1))
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["blank", "0", "1", "2", "3", "4"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "blank",
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
     np.testing.assert_array_equal(axes.images[0].get_array()[0], posteriors[:, -1])
 
 
@@ -82,7 +101,9 @@ def test_frame_losses_sum_to_the_loss_of_the_path(one):
     np.testing.assert_allclose(heights, -found.score[0])
 
 
-@pytest.mark.parametrize("source", [{}, {"image": np.eye(8, 90)}, {"waveform": np.sin(np.arange(500))}])
+@pytest.mark.parametrize(
+    "source", [{}, {"image": np.eye(8, 90)}, {"waveform": np.sin(np.arange(500))}]
+)
 def test_alignment(one, source):
     _, posteriors, found = one
     axes = plot.alignment(posteriors, found.spans(0), found.path[0], names=NAMES, **source)
@@ -91,7 +112,9 @@ def test_alignment(one, source):
         drawn(panel)
         assert panel.get_xlim() == (0, T - 5)
     figure, given = plt.subplots(len(axes), 1)
-    assert plot.alignment(posteriors, found.spans(0), found.path[0], axes=given, **source) == list(given)
+    assert plot.alignment(posteriors, found.spans(0), found.path[0], axes=given, **source) == list(
+        given
+    )
 
 
 def test_training_curves_mark_where_a_loss_dies():
@@ -101,7 +124,9 @@ def test_training_curves_mark_where_a_loss_dies():
     assert [text.get_text() for text in axes.texts] == ["NaN at step 3"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["dies", "lives"]
     assert np.ravel(axes.lines[1].get_data()).tolist() == [2, 4]
-    assert [text.get_text() for text in plot.training_curves({"at once": [np.inf]}).texts] == ["inf at step 1"]
+    assert [text.get_text() for text in plot.training_curves({"at once": [np.inf]}).texts] == [
+        "inf at step 1"
+    ]
 
 
 def test_a_sequence_without_a_path_has_a_picture_all_the_same():

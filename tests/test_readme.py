@@ -1,4 +1,5 @@
 """Every block of the README and of docs/ runs, links lead somewhere, and the README's commands and numbers are true."""
+
 import importlib.util
 import os
 import re
@@ -10,8 +11,16 @@ import pytest
 from ctc_shim.commands import compare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PATHS = ["README.md", os.path.join("examples", "README.md"), os.path.join("benchmarks", "README.md")]
-PATHS += sorted(os.path.join("docs", name) for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md"))
+PATHS = [
+    "README.md",
+    os.path.join("examples", "README.md"),
+    os.path.join("benchmarks", "README.md"),
+]
+PATHS += sorted(
+    os.path.join("docs", name)
+    for name in os.listdir(os.path.join(ROOT, "docs"))
+    if name.endswith(".md")
+)
 
 
 def _read(path):
@@ -28,8 +37,13 @@ BLOCKS = _blocks("README.md")
 
 
 def _run(arguments, **environment):
-    done = subprocess.run([sys.executable, "-W", "ignore"] + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, **environment), cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore"] + arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, **environment),
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -57,16 +71,28 @@ def test_code_by_line_ten():
 
 def test_the_table_is_what_compare_prints(compared):
     printed = [line.split() for line in compare.as_text(*compared).splitlines()]
-    shown = [line.split() for language, code in BLOCKS if language == "text" for line in code.splitlines()[1:]]
+    shown = [
+        line.split()
+        for language, code in BLOCKS
+        if language == "text"
+        for line in code.splitlines()[1:]
+    ]
     assert len(shown) == 3
     for row in shown:
         numbers = [float(cell) for cell in row if "." in cell]
-        match = [line for line in printed if line[:len(row) - 7] == row[:len(row) - 7] and len(line) == len(row)]
+        match = [
+            line
+            for line in printed
+            if line[: len(row) - 7] == row[: len(row) - 7] and len(line) == len(row)
+        ]
         errors = [max(abs(float(a) - b) for a, b in zip(line[-7:], numbers)) for line in match]
         assert min(errors) < 5e-6, row
 
 
-@pytest.mark.parametrize("path, place", [(path, place) for path in PATHS for place in re.findall(r"\]\(([^)#: ]+)\)", _read(path))])
+@pytest.mark.parametrize(
+    "path, place",
+    [(path, place) for path in PATHS for place in re.findall(r"\]\(([^)#: ]+)\)", _read(path))],
+)
 def test_links_lead_somewhere(path, place):
     assert os.path.exists(os.path.join(ROOT, os.path.dirname(path), place))
 

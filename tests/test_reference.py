@@ -1,11 +1,12 @@
 """The numpy truth: recursion against enumeration, enumeration against the definition, and closed forms."""
+
 import itertools
 
 import numpy as np
 import pytest
-
 from cases import all_cases, case, contract_cases, error_cases
 from comparing import assert_exact_zero, assert_gradient, assert_loss
+
 from ctc_shim import CTCInputError, reference
 
 
@@ -20,8 +21,14 @@ def _tiny_batch(seed):
     labels = [c for c in range(C) if c != blank % C]
     logits = rng.randn(N, T, C) * rng.choice([0.3, 3, 30])
     logits[rng.rand(N, T, C) < 0.05] = -np.inf
-    return (logits, rng.choice(labels, size=(N, S)), rng.randint(0, T + 1, N), rng.randint(0, S + 1, N), blank,
-            bool(rng.randint(2)))
+    return (
+        logits,
+        rng.choice(labels, size=(N, S)),
+        rng.randint(0, T + 1, N),
+        rng.randint(0, S + 1, N),
+        blank,
+        bool(rng.randint(2)),
+    )
 
 
 def _by_definition(log_p, target, blank):
@@ -45,11 +52,20 @@ def test_enumeration_equals_the_definition(seed):
     logits, targets, input_lengths, target_lengths, blank, normalize = _tiny_batch(1000 + seed)
     logits, input_lengths = logits[:, :5], np.minimum(input_lengths, 5)
     log_p = reference.log_softmax(logits) if normalize else logits
-    want = [_by_definition(log_p[n, :input_lengths[n]], targets[n, :target_lengths[n]], blank % logits.shape[2])
-            for n in range(len(logits))]
+    want = [
+        _by_definition(
+            log_p[n, : input_lengths[n]], targets[n, : target_lengths[n]], blank % logits.shape[2]
+        )
+        for n in range(len(logits))
+    ]
     want = np.maximum(want, 0) if normalize else want
-    assert_loss(reference.ctc_loss_brute_force(logits, targets, input_lengths, target_lengths, blank, normalize), want,
-                "float64")
+    assert_loss(
+        reference.ctc_loss_brute_force(
+            logits, targets, input_lengths, target_lengths, blank, normalize
+        ),
+        want,
+        "float64",
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -77,7 +93,9 @@ def test_gradient_sums_and_zeros(c):
     assert_exact_zero(gradient, np.broadcast_to(padded[:, :, None], gradient.shape))
     usable = np.isfinite(loss) & (c.options.get("infeasible") != "zero")
     per_frame = gradient.sum(axis=2)[usable[:, None] & ~padded]
-    np.testing.assert_allclose(per_frame, 0 if c.options.get("normalize", True) else -1, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        per_frame, 0 if c.options.get("normalize", True) else -1, rtol=0, atol=1e-9
+    )
     assert_exact_zero(gradient, np.isposinf(loss))
 
 
@@ -88,7 +106,9 @@ def test_posteriors_sum_to_one(c):
     loss = reference.ctc_loss(*_arguments(c), **c.options)
     valid = np.arange(posterior.shape[1])[None, :] < c.input_lengths[:, None]
     rows = np.isfinite(loss) & (c.options.get("infeasible") != "zero")
-    np.testing.assert_allclose(posterior.sum(axis=2)[valid & rows[:, None]], 1.0, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        posterior.sum(axis=2)[valid & rows[:, None]], 1.0, rtol=0, atol=1e-12
+    )
 
 
 KNOWN = [  # loss per row of contract_cases(), by hand; None: nothing simple
@@ -101,7 +121,10 @@ KNOWN = [  # loss per row of contract_cases(), by hand; None: nothing simple
     ("nan-in-one", [np.nan, None]),
     ("inf-in-one", [None, np.nan]),
     ("gap-150", [150.0]),
-    ("gap-1000", [1000.0 - np.log(2 + np.exp(-1000.0))]),  # blank + label, label + blank, or the label twice
+    (
+        "gap-1000",
+        [1000.0 - np.log(2 + np.exp(-1000.0))],
+    ),  # blank + label, label + blank, or the label twice
     ("all-equal", [np.log(9 / 3.0)] * 2),  # three of nine paths: -l, l-, ll
 ]
 
@@ -117,7 +140,11 @@ def test_known_losses(name, losses):
 
 def test_empty_target_is_the_sum_of_blanks():
     c = next(c for c in contract_cases() if c.name == "empty-target")
-    assert_loss(reference.ctc_loss(*_arguments(c)), -reference.log_softmax(c.logits)[:, :, 0].sum(axis=1), "float64")
+    assert_loss(
+        reference.ctc_loss(*_arguments(c)),
+        -reference.log_softmax(c.logits)[:, :, 0].sum(axis=1),
+        "float64",
+    )
 
 
 def test_published_truths_of_warp_ctc():
@@ -128,23 +155,34 @@ def test_published_truths_of_warp_ctc():
 
 @pytest.mark.parametrize("c", error_cases(), ids=lambda c: c.name)
 def test_errors_name_the_place(c):
-    for function in (reference.ctc_loss, reference.ctc_loss_brute_force, reference.ctc_loss_and_gradient):
+    for function in (
+        reference.ctc_loss,
+        reference.ctc_loss_brute_force,
+        reference.ctc_loss_and_gradient,
+    ):
         with pytest.raises(CTCInputError, match=c.error):
             function(*_arguments(c), **c.options)
 
 
-@pytest.mark.parametrize("change, error, text", [
-    (dict(logits=np.zeros((2, 3))), ValueError, "three axes"),
-    (dict(targets=np.zeros((2, 1))), TypeError, "targets must be integers"),
-    (dict(targets=np.zeros((3, 1), int)), ValueError, r"targets must have shape \(2, S\)"),
-    (dict(input_lengths=np.array([1])), ValueError, "input_lengths must have shape"),
-    (dict(blank=3), CTCInputError, "blank must lie in"),
-    (dict(blank=0.5), TypeError, "whole number"),
-    (dict(infeasible="ignore"), ValueError, "infeasible must be one of"),
-])
+@pytest.mark.parametrize(
+    "change, error, text",
+    [
+        (dict(logits=np.zeros((2, 3))), ValueError, "three axes"),
+        (dict(targets=np.zeros((2, 1))), TypeError, "targets must be integers"),
+        (dict(targets=np.zeros((3, 1), int)), ValueError, r"targets must have shape \(2, S\)"),
+        (dict(input_lengths=np.array([1])), ValueError, "input_lengths must have shape"),
+        (dict(blank=3), CTCInputError, "blank must lie in"),
+        (dict(blank=0.5), TypeError, "whole number"),
+        (dict(infeasible="ignore"), ValueError, "infeasible must be one of"),
+    ],
+)
 def test_wrong_arguments_are_named(change, error, text):
-    good = dict(logits=np.zeros((2, 3, 3)), targets=np.ones((2, 1), int), input_lengths=np.array([3, 3]),
-                target_lengths=np.array([1, 1]))
+    good = dict(
+        logits=np.zeros((2, 3, 3)),
+        targets=np.ones((2, 1), int),
+        input_lengths=np.array([3, 3]),
+        target_lengths=np.array([1, 1]),
+    )
     with pytest.raises(error, match=text):
         reference.ctc_loss(**dict(good, **change))
 

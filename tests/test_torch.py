@@ -1,27 +1,38 @@
 """torch_ctc_loss as a torch function: derivatives, errors, torch.compile, and the registration of its operators."""
+
 import os
 import subprocess
 import sys
 
 import numpy as np
+import on_linkers
 import pytest
 import torch
-
-import on_linkers
 from comparing import assert_exact_zero, assert_gradient, assert_loss
+
 from ctc_shim import contract, reference, torch_ctc_loss
 
 
 def _batch(N=3, T=7, C=4, S=3):
     """Feasible rows, an empty target among them."""
     rng = np.random.RandomState(0)
-    arrays = (rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)), np.maximum(T - np.arange(N), 6), S - np.arange(N) % (S + 1))
+    arrays = (
+        rng.randn(N, T, C) * 2,
+        rng.randint(1, C, (N, S)),
+        np.maximum(T - np.arange(N), 6),
+        S - np.arange(N) % (S + 1),
+    )
     return [torch.from_numpy(array) for array in arrays]
 
 
 def _want(batch, **options):
-    return reference.ctc_loss_and_gradient(*[tensor.detach().double().numpy() if tensor.is_floating_point() else tensor.numpy()
-                                             for tensor in batch], **options)
+    return reference.ctc_loss_and_gradient(
+        *[
+            tensor.detach().double().numpy() if tensor.is_floating_point() else tensor.numpy()
+            for tensor in batch
+        ],
+        **options,
+    )
 
 
 @pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
@@ -33,12 +44,16 @@ def test_narrow_scores_are_computed_in_float32(narrow):
     want_loss, want = _want(batch)
     assert loss.dtype == torch.float32 and batch[0].grad.dtype == narrow
     assert_loss(loss.detach(), want_loss, "float32")
-    assert np.abs(batch[0].grad.double().numpy() - want).max() < 0.004  # half a unit of bfloat16 below 1
+    assert (
+        np.abs(batch[0].grad.double().numpy() - want).max() < 0.004
+    )  # half a unit of bfloat16 below 1
 
 
 def test_any_integers_and_any_strides():
     batch = _batch()
-    other = [batch[0].transpose(0, 2).contiguous().transpose(0, 2)] + [tensor.to(torch.int32) for tensor in batch[1:]]
+    other = [batch[0].transpose(0, 2).contiguous().transpose(0, 2)] + [
+        tensor.to(torch.int32) for tensor in batch[1:]
+    ]
     assert_loss(torch_ctc_loss(*other), _want(batch)[0], "float64")
 
 
@@ -52,15 +67,23 @@ def test_the_upstream_gradient_is_folded_in():
 
 def test_large_gradients():
     """Of more than 8 MB, which are written to huge pages: as the sum of their parts, kept for a second call, and in a batch."""
-    logits = torch.randn(3, 500, 2000, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    integers = torch.randint(1, 2000, (3, 20)), torch.tensor([500, 400, 30]), torch.tensor([20, 7, 20])
+    logits = torch.randn(
+        3, 500, 2000, generator=torch.Generator().manual_seed(0), requires_grad=True
+    )
+    integers = (
+        torch.randint(1, 2000, (3, 20)),
+        torch.tensor([500, 400, 30]),
+        torch.tensor([20, 7, 20]),
+    )
     weights = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
     loss = torch_ctc_loss(logits, *integers)
     large = [torch.autograd.grad(loss, logits, w, retain_graph=True)[0] for w in weights]
-    batched, = torch.autograd.grad(loss, logits, weights, is_grads_batched=True)
+    (batched,) = torch.autograd.grad(loss, logits, weights, is_grads_batched=True)
     for n in range(3):
-        row = logits.detach()[n:n + 1].requires_grad_()
-        small, = torch.autograd.grad(torch_ctc_loss(row, *[i[n:n + 1] for i in integers]).sum(), row)
+        row = logits.detach()[n : n + 1].requires_grad_()
+        (small,) = torch.autograd.grad(
+            torch_ctc_loss(row, *[i[n : n + 1] for i in integers]).sum(), row
+        )
         for w, whole, again in zip(weights, large, batched):
             torch.testing.assert_close(whole[n], w[n] * small[0], rtol=1e-6, atol=1e-9)
             torch.testing.assert_close(again, whole, rtol=0, atol=0)
@@ -98,7 +121,9 @@ def test_two_derivatives_against_finite_differences(normalize, time_major):
         loss = torch_ctc_loss(logits, *integers, normalize=normalize, time_major=time_major)
         return torch.where(torch.isinf(loss), torch.zeros_like(loss), loss)
 
-    assert torch.autograd.gradcheck(finite, (logits,)) and torch.autograd.gradgradcheck(finite, (logits,))
+    assert torch.autograd.gradcheck(finite, (logits,)) and torch.autograd.gradgradcheck(
+        finite, (logits,)
+    )
 
 
 def test_a_second_derivative_where_scores_are_minus_infinity():
@@ -107,25 +132,28 @@ def test_a_second_derivative_where_scores_are_minus_infinity():
     batch[0][0, 2, 1] = -np.inf
     batch[2][:] = 7
     batch[0].requires_grad_()
-    gradient, = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    (gradient,) = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
     assert torch.isfinite(torch.autograd.grad(gradient[:, :, :3].pow(2).sum(), batch[0])[0]).all()
 
 
 def test_a_third_derivative_is_refused():
     batch = _batch()
     batch[0].requires_grad_()
-    gradient, = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    (gradient,) = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
     with pytest.raises(NotImplementedError, match="two derivatives"):
         torch.autograd.grad(gradient.pow(2).sum(), batch[0], create_graph=True)
 
 
-@pytest.mark.parametrize("place, value, error, text", [
-    (0, torch.zeros(3, 7), ValueError, "logits must have 3 axes"),
-    (0, torch.zeros(3, 7, 4, dtype=torch.int64), TypeError, "logits must be floating-point"),
-    (1, torch.zeros(3, 3), TypeError, "targets must be integers"),
-    (2, torch.zeros(2, dtype=torch.int64), contract.CTCInputError, "input_lengths has 2 rows"),
-    (1, torch.full((3, 3), 9), contract.CTCInputError, r"targets\[0, 0\] = 9"),
-])
+@pytest.mark.parametrize(
+    "place, value, error, text",
+    [
+        (0, torch.zeros(3, 7), ValueError, "logits must have 3 axes"),
+        (0, torch.zeros(3, 7, 4, dtype=torch.int64), TypeError, "logits must be floating-point"),
+        (1, torch.zeros(3, 3), TypeError, "targets must be integers"),
+        (2, torch.zeros(2, dtype=torch.int64), contract.CTCInputError, "input_lengths has 2 rows"),
+        (1, torch.full((3, 3), 9), contract.CTCInputError, r"targets\[0, 0\] = 9"),
+    ],
+)
 def test_errors(place, value, error, text):
     batch = _batch()
     batch[place] = value
@@ -136,37 +164,61 @@ def test_errors(place, value, error, text):
 def test_the_operators_are_registered_as_torch_wants():
     torch_ctc_loss(*_batch())
     logits, *integers = _batch()
-    alone = torch.library.opcheck(torch.ops.ctc_shim.ctc_loss, (logits, *integers, 0, True, "inf", False))
+    alone = torch.library.opcheck(
+        torch.ops.ctc_shim.ctc_loss, (logits, *integers, 0, True, "inf", False)
+    )
     wanted = ("test_schema", "test_faketensor", "test_autograd_registration")
-    both = torch.library.opcheck(torch.ops.ctc_shim.ctc_loss_and_gradient,
-                                 (logits.requires_grad_(), *integers, None, 0, True, "inf", False), test_utils=wanted)
+    both = torch.library.opcheck(
+        torch.ops.ctc_shim.ctc_loss_and_gradient,
+        (logits.requires_grad_(), *integers, None, 0, True, "inf", False),
+        test_utils=wanted,
+    )
     assert set(alone.values()) | set(both.values()) == {"SUCCESS"}
 
 
 def test_compiled_whole():
     batch = _batch()
     batch[0].requires_grad_()
-    mean = torch.compile(lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True)(*batch)
+    mean = torch.compile(
+        lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
+    )(*batch)
     mean.backward()
     want_loss, want = _want(batch)
     assert_loss(mean.detach()[None], [want_loss.mean()], "float64")
     assert_gradient(batch[0].grad, want / 3, "float64")
 
 
-ORDERS = ["import torch, ctc_shim; f = ctc_shim.torch_ctc_loss", "import ctc_shim; f = ctc_shim.torch_ctc_loss; import torch"]
+ORDERS = [
+    "import torch, ctc_shim; f = ctc_shim.torch_ctc_loss",
+    "import ctc_shim; f = ctc_shim.torch_ctc_loss; import torch",
+]
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_either_order_of_imports(order):
-    code = order + "; print(f(torch.zeros(1, 2, 2), torch.ones(1, 1).long(), torch.tensor([2]), torch.tensor([1])).item())"
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+    code = (
+        order
+        + "; print(f(torch.zeros(1, 2, 2), torch.ones(1, 1).long(), torch.tensor([2]), torch.tensor([1])).item())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    )
     assert done.returncode == 0, done.stderr.decode()
     np.testing.assert_allclose(float(done.stdout), -np.log(0.75), rtol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # PyTensor gives its constants to torch
-@pytest.mark.skipif(os.environ.get("CTC_SHIM_LIBRARY") != "pytensor", reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)")
-@pytest.mark.parametrize("normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float32")])
+@pytest.mark.filterwarnings(
+    "ignore:The given NumPy array is not writable"
+)  # PyTensor gives its constants to torch
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
+@pytest.mark.parametrize(
+    "normalize, time_major, dtype", [(True, False, "float64"), (False, True, "float32")]
+)
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
-    on_linkers.check_second_derivatives(batch, "PYTORCH", normalize=normalize, time_major=time_major)
+    on_linkers.check_second_derivatives(
+        batch, "PYTORCH", normalize=normalize, time_major=time_major
+    )

@@ -1,15 +1,21 @@
 """Alignment, posteriors and decoding of tensors: the same results as on arrays, where the tensors are."""
+
 import numpy as np
+import on_linkers
 import pytest
 import torch
 
 import ctc_shim
-import on_linkers
 
 
 def batch(N=3, T=7, C=4, S=3):
     rng = np.random.RandomState(0)
-    return (rng.randn(N, T, C) * 2, rng.randint(1, C, (N, S)), np.maximum(T - np.arange(N), 6), S - np.arange(N) % (S + 1))
+    return (
+        rng.randn(N, T, C) * 2,
+        rng.randint(1, C, (N, S)),
+        np.maximum(T - np.arange(N), 6),
+        S - np.arange(N) % (S + 1),
+    )
 
 
 @pytest.mark.parametrize("name", ["align", "posteriors", "greedy_decode", "beam_search_decode"])
@@ -20,7 +26,9 @@ def test_as_on_arrays(name, time_major):
     arrays = arrays[:1] + arrays[2:3] if name.endswith("decode") else arrays
     tensors = [torch.from_numpy(array) for array in arrays]
     want = getattr(ctc_shim, "ctc_" + name)(*arrays, blank=0, time_major=time_major)
-    got = getattr(ctc_shim, "torch_ctc_" + name)(tensors[0].requires_grad_(), *tensors[1:], blank=0, time_major=time_major)
+    got = getattr(ctc_shim, "torch_ctc_" + name)(
+        tensors[0].requires_grad_(), *tensors[1:], blank=0, time_major=time_major
+    )
     want, got = ([want], [got]) if name == "posteriors" else (want, got)
     assert len(got) == len(want)
     for tensor, array in zip(got, want):

@@ -1,20 +1,21 @@
 """torch_ctc_loss as on a GPU: its CUDA operators on host tensors that stand for device memory, with the driver of the tests."""
+
 import os
 import re
 import subprocess
 import sys
 
+import cases
 import numpy as np
 import pytest
-import torch
-
-import cases
 import regimes
+import torch
 from comparing import assert_contract, assert_exact_zero, assert_gradient, assert_loss
+from fake_cuda import FakeCuda
+
 from ctc_shim import CTCInputError, InfeasibleTargetError, reference, torch_ctc_loss
 from ctc_shim.native import gpu_kernel, kernel_library
-from ctc_shim.torch import loop, on_gpu, operators
-from fake_cuda import FakeCuda
+from ctc_shim.torch import gpu_call, loop, operators
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +28,16 @@ def fake():
 def gpu(fake, monkeypatch):
     """The kernel of CUDA tensors for tensors of the host."""
     launches = fake.fake.fake_launches()
-    monkeypatch.setattr(operators, "_computed", on_gpu.compute)
+    monkeypatch.setattr(operators, "_computed", gpu_call.compute)
     monkeypatch.setattr(operators, "_on_gpu", lambda tensor: True)
     yield fake
     assert fake.fake.fake_launches() >= launches
 
 
 def _batch(c, dtype):
-    return [torch.from_numpy(c.logits).to(dtype).requires_grad_()] + [torch.from_numpy(array) for array in c[2:5]]
+    return [torch.from_numpy(c.logits).to(dtype).requires_grad_()] + [
+        torch.from_numpy(array) for array in c[2:5]
+    ]
 
 
 def _run(c, dtype, **options):
@@ -42,13 +45,17 @@ def _run(c, dtype, **options):
     loss = torch_ctc_loss(*batch, **dict(c.options, **options))
     loss.sum().backward()
     with torch.no_grad():
-        assert torch.equal(torch_ctc_loss(*batch, **dict(c.options, **options)).nan_to_num(), loss.nan_to_num())
+        assert torch.equal(
+            torch_ctc_loss(*batch, **dict(c.options, **options)).nan_to_num(), loss.nan_to_num()
+        )
     return loss.detach().numpy(), batch[0].grad.double().numpy()
 
 
 def _want(c, dtype):
     logits = torch.from_numpy(c.logits).to(dtype).double().numpy()
-    return reference.ctc_loss_and_gradient(logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+    return reference.ctc_loss_and_gradient(
+        logits, c.targets, c.input_lengths, c.target_lengths, **c.options
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -99,7 +106,11 @@ def test_any_integers_and_any_strides():
     logits, *integers = _batch(c, torch.float64)
     logits = logits.detach().transpose(0, 2).contiguous().transpose(0, 2)
     for dtype in (torch.int16, torch.int32):
-        assert_loss(torch_ctc_loss(logits, *[tensor.to(dtype) for tensor in integers]), _want(c, torch.float64)[0], "float64")
+        assert_loss(
+            torch_ctc_loss(logits, *[tensor.to(dtype) for tensor in integers]),
+            _want(c, torch.float64)[0],
+            "float64",
+        )
 
 
 @pytest.mark.parametrize("integer", [torch.int16, torch.int32, torch.int64])
@@ -109,7 +120,9 @@ def test_the_operator_with_an_upstream_gradient(integer):
     logits, *integers = _batch(c, torch.float64)
     weights = torch.tensor([-2.0, 0.5], dtype=torch.float64)
     integers = [tensor.to(integer) for tensor in integers]
-    loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits.detach(), *integers, weights, 0, True, "inf", False)
+    loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(
+        logits.detach(), *integers, weights, 0, True, "inf", False
+    )
     want = _want(c, torch.float64)
     assert_loss(loss, want[0], "float64")
     assert_gradient(gradient, want[1] * weights.numpy()[:, None, None], "float64")
@@ -124,18 +137,31 @@ def test_an_infinite_loss_sends_nothing_back():
 
 
 def test_two_derivatives_against_finite_differences():
-    batch = _batch(regimes.case("random", T=5, C=3, S=2 + 7, N=2)._replace(
-        targets=np.array([[1, 2], [1, 1]]), input_lengths=np.array([5, 4]), target_lengths=np.array([2, 1])), torch.float64)
+    batch = _batch(
+        regimes.case("random", T=5, C=3, S=2 + 7, N=2)._replace(
+            targets=np.array([[1, 2], [1, 1]]),
+            input_lengths=np.array([5, 4]),
+            target_lengths=np.array([2, 1]),
+        ),
+        torch.float64,
+    )
     loss = lambda logits: torch_ctc_loss(logits, *batch[1:])
-    assert torch.autograd.gradcheck(loss, batch[:1]) and torch.autograd.gradgradcheck(loss, batch[:1])
+    assert torch.autograd.gradcheck(loss, batch[:1]) and torch.autograd.gradgradcheck(
+        loss, batch[:1]
+    )
 
 
 def test_the_second_derivative_stays_on_the_device():
     """On the meta device, which refuses to meet tensors of the host."""
     logits, direction = torch.zeros(2, 5, 3, device="meta"), torch.zeros(2, 5, 3, device="meta")
-    targets, lengths = torch.ones(2, 2, dtype=torch.int64, device="meta"), torch.ones(2, dtype=torch.int64, device="meta")
+    targets, lengths = (
+        torch.ones(2, 2, dtype=torch.int64, device="meta"),
+        torch.ones(2, dtype=torch.int64, device="meta"),
+    )
     answerable = loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths, "zero")
-    found = loop.hessian_product(logits, direction, answerable, targets, lengths, lengths, 0, True, False)
+    found = loop.hessian_product(
+        logits, direction, answerable, targets, lengths, lengths, 0, True, False
+    )
     assert found.device.type == "meta" and found.shape == logits.shape
 
 
@@ -143,7 +169,9 @@ def test_the_same_bits_five_times():
     c = regimes.case("peaky")
     first = _run(c, torch.float32)
     for _ in range(4):
-        assert all(one.tobytes() == other.tobytes() for one, other in zip(_run(c, torch.float32), first))
+        assert all(
+            one.tobytes() == other.tobytes() for one, other in zip(_run(c, torch.float32), first)
+        )
 
 
 def test_a_failed_launch_names_the_error(gpu):
@@ -166,16 +194,27 @@ def test_compiled_whole():
     c = regimes.case("random", T=20, S=8)
     for dtype in (torch.float64, torch.bfloat16):
         batch = _batch(c, dtype)
-        mean = torch.compile(lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True)(*batch)
+        mean = torch.compile(
+            lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
+        )(*batch)
         mean.backward()
         want_loss, want = _want(c, dtype)
-        assert_loss(mean.detach()[None], [want_loss.mean()], "float64" if dtype == torch.float64 else "float32")
-        assert np.abs(batch[0].grad.double().numpy() - want / 2).max() < (1e-9 if dtype == torch.float64 else 0.004)
+        assert_loss(
+            mean.detach()[None],
+            [want_loss.mean()],
+            "float64" if dtype == torch.float64 else "float32",
+        )
+        assert np.abs(batch[0].grad.double().numpy() - want / 2).max() < (
+            1e-9 if dtype == torch.float64 else 0.004
+        )
         assert batch[0].grad.dtype == dtype
 
 
 def test_the_operators_serve_cuda_tensors():
-    names = [torch._C._dispatch_has_kernel_for_dispatch_key("ctc_shim::" + name, "CUDA") for name in ("ctc_loss", "ctc_loss_and_gradient")]
+    names = [
+        torch._C._dispatch_has_kernel_for_dispatch_key("ctc_shim::" + name, "CUDA")
+        for name in ("ctc_loss", "ctc_loss_and_gradient")
+    ]
     assert names == [True, True]
 
 
@@ -188,8 +227,15 @@ def test_no_driver_is_said_once(monkeypatch):
 
 
 def _measure(*options):
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py")
-    return subprocess.run([sys.executable, script] + list(options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    script = os.path.join(
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py"
+    )
+    return subprocess.run(
+        [sys.executable, script] + list(options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
 
 
 def test_the_script_that_measures_a_gpu_runs_on_a_toy():

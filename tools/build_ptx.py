@@ -6,6 +6,7 @@ writes ctc.ptx beside ctc.cu, which the package ships and the CUDA driver compil
 compute_75 is taken by every driver from 12.0 on and every GPU from Turing on. The first line holds the digest of the source, so
 that a test anywhere can tell that the text is of this source.
 """
+
 import ctypes
 import glob
 import hashlib
@@ -20,7 +21,10 @@ SOURCE = os.path.join(os.path.dirname(gpu_kernel.PTX), "loss.cu")
 
 def header(text):
     """The first line of the PTX made from a source text."""
-    return "// loss.cu %s, NVRTC 12.0, %s\n" % (hashlib.sha256(text.encode()).hexdigest(), ARCHITECTURE)
+    return "// loss.cu %s, NVRTC 12.0, %s\n" % (
+        hashlib.sha256(text.encode()).hexdigest(),
+        ARCHITECTURE,
+    )
 
 
 def nvrtc():
@@ -60,6 +64,8 @@ def ptx(architecture=ARCHITECTURE):
 
 if __name__ == "__main__":
     if version() != (12, 0):
-        raise SystemExit("the text that is shipped is made by NVRTC 12.0, this is %d.%d" % version())
+        raise SystemExit(
+            "the text that is shipped is made by NVRTC 12.0, this is %d.%d" % version()
+        )
     with open(gpu_kernel.PTX, "w") as stream:
         stream.write(ptx())

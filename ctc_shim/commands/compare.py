@@ -3,6 +3,7 @@
 The inputs of the issue's own table were never published. These are made from a seed: T = 20 frames, three classes, the blank
 last, the targets of the issue.
 """
+
 import collections
 import json
 import os
@@ -28,9 +29,13 @@ def items(seed=SEED):
     y_pred = (weights / weights.sum(axis=2, keepdims=True)).astype(np.float32)
     labels = np.zeros((len(TARGETS), max(map(len, TARGETS))), dtype=np.int64)
     for row, target in zip(labels, TARGETS):
-        row[:len(target)] = [int(label) for label in target]
-    return (y_pred, labels, np.full((len(TARGETS), 1), FRAMES, dtype=np.int64),
-            np.array([[len(target)] for target in TARGETS], dtype=np.int64))
+        row[: len(target)] = [int(label) for label in target]
+    return (
+        y_pred,
+        labels,
+        np.full((len(TARGETS), 1), FRAMES, dtype=np.int64),
+        np.array([[len(target)] for target in TARGETS], dtype=np.int64),
+    )
 
 
 def columns(seed=SEED):
@@ -45,18 +50,24 @@ def columns(seed=SEED):
     found["log space"] = reference.ctc_loss(*exact)
     stock, patched = _keras(batch)
     if stock is None:
-        notes.append("* no legacy Keras on Theano here: stock by its formulas (ctc_shim.legacy_formulas), patched by what it computes,\n"
-                     "  CTC(softmax(ln(y + 1e-7)))")
+        notes.append(
+            "* no legacy Keras on Theano here: stock by its formulas (ctc_shim.legacy_formulas), patched by what it computes,\n"
+            "  CTC(softmax(ln(y + 1e-7)))"
+        )
         found["stock Keras*"] = loss_formulas.stock_keras_loss(*batch)[0]
-        found["patched Keras*"] = reference.ctc_loss(np.log(y_pred.astype(np.float64) + 1e-7), labels, frames[:, 0],
-                                                     counts[:, 0], -1)
+        found["patched Keras*"] = reference.ctc_loss(
+            np.log(y_pred.astype(np.float64) + 1e-7), labels, frames[:, 0], counts[:, 0], -1
+        )
     else:
         found["stock Keras"], found["patched Keras"] = stock, patched
     if seed == SEED:
         with open(FROZEN) as stream:
             frozen = json.load(stream)
         found["TensorFlow+"] = frozen["loss"]
-        notes.append("+ frozen: K.ctc_batch_cost of Keras %(keras)s on TensorFlow %(tensorflow)s, made by %(script)s" % frozen)
+        notes.append(
+            "+ frozen: K.ctc_batch_cost of Keras %(keras)s on TensorFlow %(tensorflow)s, made by %(script)s"
+            % frozen
+        )
     return found, notes
 
 
@@ -67,10 +78,15 @@ def table(seed=SEED):
 
 def as_text(found, notes):
     """What `columns` found, as a table."""
-    lines = ["negative log likelihood in nats; T = %d, ln T = %.4f" % (FRAMES, np.log(FRAMES)),
-             "%-12s" % "target" + "".join("%15s" % heading for heading in found)]
+    lines = [
+        "negative log likelihood in nats; T = %d, ln T = %.4f" % (FRAMES, np.log(FRAMES)),
+        "%-12s" % "target" + "".join("%15s" % heading for heading in found),
+    ]
     for row, target in enumerate(TARGETS):
-        lines.append("%-12s" % " ".join(target) + "".join("%15.6f" % losses[row] for losses in found.values()))
+        lines.append(
+            "%-12s" % " ".join(target)
+            + "".join("%15.6f" % losses[row] for losses in found.values())
+        )
     return "\n".join(lines + [""] + notes) + "\n"
 
 
@@ -96,6 +112,10 @@ def _keras(batch):
 
 def _evaluate(K, batch):
     y_pred, labels, frames, counts = batch
-    cost = K.ctc_batch_cost(K.variable(labels, dtype="int32"), K.variable(y_pred), K.variable(frames, dtype="int32"),
-                            K.variable(counts, dtype="int32"))
+    cost = K.ctc_batch_cost(
+        K.variable(labels, dtype="int32"),
+        K.variable(y_pred),
+        K.variable(frames, dtype="int32"),
+        K.variable(counts, dtype="int32"),
+    )
     return np.ravel(K.eval(cost))

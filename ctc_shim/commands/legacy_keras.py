@@ -1,4 +1,5 @@
 """Legacy Keras (1.0.8 - 2.3.1) here, and what serves its `theano`: Theano itself or the alias. Finding out imports nothing."""
+
 import contextlib
 import importlib.util
 import os
@@ -12,14 +13,22 @@ def has_keras():
     spec = importlib.util.find_spec("keras")
     if spec is None or not spec.origin:
         return False
-    return os.path.exists(os.path.join(os.path.dirname(spec.origin), "backend", "theano_backend.py"))
+    return os.path.exists(
+        os.path.join(os.path.dirname(spec.origin), "backend", "theano_backend.py")
+    )
 
 
 def theano_server():
     """'theano' where Theano (or Theano-PyMC) is installed, else 'pytensor' where PyTensor or Aesara can stand in, else None."""
-    if not theano_alias.is_installed() and ("theano" in sys.modules or importlib.util.find_spec("theano") is not None):
+    if not theano_alias.is_installed() and (
+        "theano" in sys.modules or importlib.util.find_spec("theano") is not None
+    ):
         return "theano"
-    return "pytensor" if any(importlib.util.find_spec(name) for name in ("pytensor", "aesara")) else None
+    return (
+        "pytensor"
+        if any(importlib.util.find_spec(name) for name in ("pytensor", "aesara"))
+        else None
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 """python -m ctc_shim run | doctor | compare"""
+
 import argparse
 import os
 import runpy
@@ -12,25 +13,43 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m ctc_shim", description="The CTC loss, right and fast.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ctc_shim", description="The CTC loss, right and fast."
+    )
     commands = parser.add_subparsers(title="commands", dest="name")
     commands.required = True
 
     run = commands.add_parser("run", help="run an unmodified script with Keras patched")
-    run.add_argument("--on", choices=("theano", "pytensor"),
-                     help="what serves the name theano: Theano itself, or PyTensor through ctc_shim.theano_alias "
-                          "(default: Theano where it is installed, else PyTensor for a legacy Keras)")
-    run.add_argument("-m", dest="is_module", action="store_true", help="the script is a module, as in python -m")
+    run.add_argument(
+        "--on",
+        choices=("theano", "pytensor"),
+        help="what serves the name theano: Theano itself, or PyTensor through ctc_shim.theano_alias "
+        "(default: Theano where it is installed, else PyTensor for a legacy Keras)",
+    )
+    run.add_argument(
+        "-m", dest="is_module", action="store_true", help="the script is a module, as in python -m"
+    )
     run.add_argument("script", help="path of the script, or name of the module")
-    run.add_argument("script_arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    run.add_argument(
+        "script_arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments"
+    )
     run.set_defaults(command=_run)
 
-    doctor = commands.add_parser("doctor", help="what is installed, patched and used, and is it right? exit status 1 if not")
+    doctor = commands.add_parser(
+        "doctor", help="what is installed, patched and used, and is it right? exit status 1 if not"
+    )
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
 
-    compare = commands.add_parser("compare", help="ten items through every way of computing CTC on Theano")
-    compare.add_argument("--seed", type=int, default=4634, help="of the random items (TensorFlow's column knows 4634 only)")
+    compare = commands.add_parser(
+        "compare", help="ten items through every way of computing CTC on Theano"
+    )
+    compare.add_argument(
+        "--seed",
+        type=int,
+        default=4634,
+        help="of the random items (TensorFlow's column knows 4634 only)",
+    )
     compare.set_defaults(command=_compare)
     return parser
 
@@ -49,7 +68,9 @@ def _run(options):
         runpy.run_module(options.script, run_name="__main__", alter_sys=True)
         return 0
     if not os.path.exists(options.script):
-        sys.stderr.write("ctc_shim run: there is no file %s (for a module, add -m)\n" % options.script)
+        sys.stderr.write(
+            "ctc_shim run: there is no file %s (for a module, add -m)\n" % options.script
+        )
         return 2
     sys.path[0] = os.path.dirname(os.path.abspath(options.script))
     runpy.run_path(options.script, run_name="__main__")

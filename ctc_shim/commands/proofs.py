@@ -2,6 +2,7 @@
 
 Each proof returns a few words on how close it came, and raises ArithmeticError where it did not.
 """
+
 import importlib
 import itertools
 import json
@@ -27,7 +28,12 @@ def close(got, want, tolerance):
 def small_batch(dtype="float64"):
     """Arguments of a CTC function, blank last: small enough for brute force."""
     rng = np.random.RandomState(0)
-    return (rng.randn(4, 7, 4).astype(dtype), rng.randint(0, 3, (4, 3)), np.array([7, 6, 7, 5]), np.array([3, 2, 0, 1]))
+    return (
+        rng.randn(4, 7, 4).astype(dtype),
+        rng.randint(0, 3, (4, 3)),
+        np.array([7, 6, 7, 5]),
+        np.array([3, 2, 0, 1]),
+    )
 
 
 def reference_against_brute_force():
@@ -56,7 +62,10 @@ def kernel_against_brute_force():
         host.compute(scores, labels, frames, counts, -1, True, "inf", loss=loss, gradient=gradient)
         exact = scores.astype("float64"), labels, frames, counts, -1
         close(loss, reference.ctc_loss_brute_force(*exact), tolerance)
-        details.append("%s %s" % (dtype, close(gradient, reference.ctc_loss_and_gradient(*exact)[1], tolerance)))
+        details.append(
+            "%s %s"
+            % (dtype, close(gradient, reference.ctc_loss_and_gradient(*exact)[1], tolerance))
+        )
     return ", ".join(details)
 
 
@@ -67,8 +76,11 @@ def alignment_against_every_path():
     logits, target = np.random.RandomState(2).randn(1, 6, 3), [0, 0, 1]
     log_p = reference.log_softmax(logits)[0]
     arguments = logits, [target], [6], [3]
-    paths = [path for path in itertools.product(range(3), repeat=6)
-             if [c for c, before in zip(path, (None,) + path) if c not in (before, 2)] == target]
+    paths = [
+        path
+        for path in itertools.product(range(3), repeat=6)
+        if [c for c, before in zip(path, (None,) + path) if c not in (before, 2)] == target
+    ]
     scores = np.array([log_p[np.arange(6), path].sum() for path in paths])
     posteriors = np.zeros((6, 3))
     for path, score in zip(paths, scores):
@@ -87,9 +99,13 @@ def frozen(epsilon=1e-7):
     """
     with open(FROZEN) as stream:
         record = json.load(stream)
-    batch = tuple(np.array(record[name]) for name in ("labels", "y_pred", "input_length", "label_length"))
+    batch = tuple(
+        np.array(record[name]) for name in ("labels", "y_pred", "input_length", "label_length")
+    )
     found = [numbers for numbers in record["frozen"] if numbers["epsilon"] == epsilon][0]
-    return batch, dict(found, loss=np.array(found["loss"]), gradient=np.reshape(found["gradient"], batch[1].shape))
+    return batch, dict(
+        found, loss=np.array(found["loss"]), gradient=np.reshape(found["gradient"], batch[1].shape)
+    )
 
 
 def kernel_against_tensorflow():
@@ -97,9 +113,22 @@ def kernel_against_tensorflow():
     (labels, y_pred, frames, counts), want = frozen()
     p = y_pred.astype("float32") + np.float32(1e-7)
     loss, gradient = np.empty(2, "float32"), np.empty(p.shape, "float32")
-    host.compute(np.log(p), labels, frames[:, 0], counts[:, 0], -1, True, "tensorflow", loss=loss, gradient=gradient)
-    return "loss %s, gradient %s of TensorFlow %s" % (close(loss, want["loss"], 1e-5), close(gradient, want["gradient"] * p, 2e-6),
-                                                     want["tensorflow"])
+    host.compute(
+        np.log(p),
+        labels,
+        frames[:, 0],
+        counts[:, 0],
+        -1,
+        True,
+        "tensorflow",
+        loss=loss,
+        gradient=gradient,
+    )
+    return "loss %s, gradient %s of TensorFlow %s" % (
+        close(loss, want["loss"], 1e-5),
+        close(gradient, want["gradient"] * p, 2e-6),
+        want["tensorflow"],
+    )
 
 
 def symbolic(package):
@@ -108,7 +137,12 @@ def symbolic(package):
 
     module = importlib.import_module(package)
     T = importlib.import_module(package + ".tensor")
-    logits, labels, frames, counts = T.tensor3(dtype="float64"), T.lmatrix(), T.lvector(), T.lvector()
+    logits, labels, frames, counts = (
+        T.tensor3(dtype="float64"),
+        T.lmatrix(),
+        T.lvector(),
+        T.lvector(),
+    )
     loss = ctc_loss(logits, labels, frames, counts, blank=-1)
     gradient = importlib.import_module(package + ".gradient").grad(T.sum(loss), logits)
     function = module.function([logits, labels, frames, counts], [loss, gradient])
@@ -125,13 +159,20 @@ def keras_against_tensorflow():
 
     (labels, y_pred, frames, counts), want = frozen(epsilon(K))
     p = K.variable(y_pred)
-    cost = K.ctc_batch_cost(K.variable(labels, dtype="int32"), p, K.variable(frames, dtype="int32"), K.variable(counts, dtype="int32"))
+    cost = K.ctc_batch_cost(
+        K.variable(labels, dtype="int32"),
+        p,
+        K.variable(frames, dtype="int32"),
+        K.variable(counts, dtype="int32"),
+    )
     gradient = K.gradients(K.sum(cost), p)
     gradient = gradient[0] if isinstance(gradient, list) else gradient
     # To y_pred, where a gradient may be 1 / p: compared as it reaches the softmax's input.
     return "loss %s, gradient %s of TensorFlow %s" % (
-        close(K.eval(cost), want["loss"][:, None], 1e-5), close(K.eval(gradient) * y_pred, want["gradient"] * y_pred, 2e-6),
-        want["tensorflow"])
+        close(K.eval(cost), want["loss"][:, None], 1e-5),
+        close(K.eval(gradient) * y_pred, want["gradient"] * y_pred, 2e-6),
+        want["tensorflow"],
+    )
 
 
 def attempt(name, proof, *arguments):
@@ -141,4 +182,8 @@ def attempt(name, proof, *arguments):
             warnings.simplefilter("ignore")
             return {"name": name, "passed": True, "detail": proof(*arguments)}
     except Exception as error:
-        return {"name": name, "passed": False, "detail": "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0])}
+        return {
+            "name": name,
+            "passed": False,
+            "detail": "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0]),
+        }

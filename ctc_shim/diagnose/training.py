@@ -7,6 +7,7 @@
 The names of the inputs are those of Keras' image_ocr.py; for inputs in a list, give places in it instead.
 Keras is imported when asked for.
 """
+
 import functools
 import warnings
 
@@ -24,7 +25,9 @@ class CTCBatchWarning(UserWarning):
 
 def check_keras_batch(y_true, y_pred, input_length, label_length, frames=None, classes=None):
     """`check_batch` with the arguments of K.ctc_batch_cost; `y_pred` may be None, see there."""
-    return check_batch(y_pred, y_true, input_length, label_length, frames=frames, classes=classes, keras=True)
+    return check_batch(
+        y_pred, y_true, input_length, label_length, frames=frames, classes=classes, keras=True
+    )
 
 
 def checked_batches(generator, names=NAMES, batches=3, frames=None, classes=None, on_error="warn"):
@@ -65,8 +68,10 @@ def checked_sequence(sequence, names=NAMES, batches=3, frames=None, classes=None
     """
     for method in ("__len__", "__getitem__"):
         if not hasattr(sequence, method):
-            raise TypeError("sequence must be a keras.utils.Sequence, got %s (for a generator there is checked_batches)"
-                            % type(sequence).__name__)
+            raise TypeError(
+                "sequence must be a keras.utils.Sequence, got %s (for a generator there is checked_batches)"
+                % type(sequence).__name__
+            )
     _check_choice(on_error)
     return _sequence_class()(sequence, names, batches, frames, classes, on_error)
 
@@ -76,7 +81,10 @@ def _sequence_class():
     import keras
 
     if not hasattr(keras.utils, "Sequence"):
-        raise ImportError("checked_sequence needs a Keras with keras.utils.Sequence, this is Keras %s" % keras.__version__)
+        raise ImportError(
+            "checked_sequence needs a Keras with keras.utils.Sequence, this is Keras %s"
+            % keras.__version__
+        )
 
     class CheckedSequence(keras.utils.Sequence):
         def __init__(self, sequence, *options):
@@ -115,7 +123,11 @@ def _rebuild_sequence(first_epoch, *arguments):
 
 def _check(number, batch, names, frames, classes, on_error):
     labels, input_length, label_length = _chosen(batch[0], names)
-    _act(check_keras_batch(labels, None, input_length, label_length, frames, classes), "batch %d" % number, on_error)
+    _act(
+        check_keras_batch(labels, None, input_length, label_length, frames, classes),
+        "batch %d" % number,
+        on_error,
+    )
 
 
 def _chosen(inputs, names):
@@ -123,8 +135,11 @@ def _chosen(inputs, names):
     there = sorted(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
     for name in names:
         if name not in there:
-            raise ValueError("names must be the keys (or places in a list) of the labels, the input length and the label length "
-                             "among the inputs: there is no %r, there are %s" % (name, ", ".join(map(repr, there))))
+            raise ValueError(
+                "names must be the keys (or places in a list) of the labels, the input length and the label length "
+                "among the inputs: there is no %r, there are %s"
+                % (name, ", ".join(map(repr, there)))
+            )
     return [inputs[name] for name in names]
 
 

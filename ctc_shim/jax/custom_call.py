@@ -3,6 +3,7 @@
 On a CPU and on an NVIDIA GPU it is a custom call (ffi.py); on every other platform, or where that cannot be, lax_scan.py
 computes. A batch that is sharded over devices stays where it is: each device calls the kernel on its own rows.
 """
+
 import functools
 
 from ctc_shim.jax import ffi, lax_scan
@@ -48,7 +49,9 @@ def _in_scan(options, logits, *others):
 
     def summed(logits):
         by_row = logits.swapaxes(0, 1) if time_major else logits
-        loss = lax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(ffi.result_dtype(logits.dtype))
+        loss = lax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(
+            ffi.result_dtype(logits.dtype)
+        )
         return loss.sum(), loss
 
     if not with_gradient:
@@ -79,12 +82,17 @@ def _kernel(options, arguments, call_of_platform):
     def call_on_more_axes(size, batched, *arrays):
         import jax.numpy as jnp
 
-        whole = [array if known else jnp.broadcast_to(array, (size,) + array.shape) for array, known in zip(arrays, batched)]
+        whole = [
+            array if known else jnp.broadcast_to(array, (size,) + array.shape)
+            for array, known in zip(arrays, batched)
+        ]
         flat = call(*[array.reshape((-1,) + array.shape[2:]) for array in whole])
         return [array.reshape((size, -1) + array.shape[1:]) for array in flat], [True] * len(flat)
 
     def in_any_order(logits, *others):
-        by_row = logits.swapaxes(0, 1) if time_major else logits  # of the view only: the call asks for the layout that is there
+        by_row = (
+            logits.swapaxes(0, 1) if time_major else logits
+        )  # of the view only: the call asks for the layout that is there
         results = call(by_row, *others)
         if time_major:
             results[1:] = [gradient.swapaxes(0, 1) for gradient in results[1:]]
@@ -98,14 +106,23 @@ def _varying_like(results, *arrays):
     import jax
 
     axes = frozenset().union(*map(_varying_axes, arrays))
-    return [jax.lax.pcast(result, tuple(axes - _varying_axes(result)), to="varying") for result in results] if axes else results
+    return (
+        [
+            jax.lax.pcast(result, tuple(axes - _varying_axes(result)), to="varying")
+            for result in results
+        ]
+        if axes
+        else results
+    )
 
 
 def _varying_axes(array):
     import jax
 
     kind = getattr(jax.typeof(array), "manual_axis_type", jax.typeof(array))
-    return frozenset(getattr(kind, "varying", None) or getattr(kind, "vma", None) or ())  # two spellings of two years
+    return frozenset(
+        getattr(kind, "varying", None) or getattr(kind, "vma", None) or ()
+    )  # two spellings of two years
 
 
 def _partitioned(function, arguments, with_gradient):
@@ -120,17 +137,31 @@ def _partitioned(function, arguments, with_gradient):
 
     def along_the_batch(mesh, argument_shapes, ranks):
         spec = argument_shapes[0].sharding.spec
-        return tuple(NamedSharding(mesh, PartitionSpec(*(list(spec[:1]) + [None] * rank)[:rank])) for rank in ranks)
+        return tuple(
+            NamedSharding(mesh, PartitionSpec(*(list(spec[:1]) + [None] * rank)[:rank]))
+            for rank in ranks
+        )
 
     def results_sharding(mesh, argument_shapes, result_shapes):
         return along_the_batch(mesh, argument_shapes, ranks_out)
 
     def partition(mesh, argument_shapes, result_shapes):
-        return mesh, tupled, along_the_batch(mesh, argument_shapes, ranks_out), along_the_batch(mesh, argument_shapes, ranks_in)
+        return (
+            mesh,
+            tupled,
+            along_the_batch(mesh, argument_shapes, ranks_out),
+            along_the_batch(mesh, argument_shapes, ranks_in),
+        )
 
     letters = {3: "n t c", 2: "n s", 1: "n"}
-    rule = " -> ".join(", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out))
+    rule = " -> ".join(
+        ", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out)
+    )
     split = custom_partitioning(tupled)
-    split.def_partition(partition=partition, infer_sharding_from_operands=results_sharding, sharding_rule=rule,
-                        need_replication_factors=("t", "c", "s"))  # in the order of the rule
+    split.def_partition(
+        partition=partition,
+        infer_sharding_from_operands=results_sharding,
+        sharding_rule=rule,
+        need_replication_factors=("t", "c", "s"),
+    )  # in the order of the rule
     return split

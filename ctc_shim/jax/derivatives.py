@@ -1,4 +1,5 @@
 """ctc_loss for JAX programs, with its derivatives (JAX is imported inside functions)."""
+
 import functools
 
 from ctc_shim import contract
@@ -6,7 +7,17 @@ from ctc_shim.jax import custom_call, lax_scan
 from ctc_shim.native import host
 
 
-def jax_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
+def jax_ctc_loss(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    *,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Connectionist temporal classification loss of each sequence, in nats, for JAX.
 
     Works under jit, vmap, grad, jvp, shard_map and any order of them, twice differentiable. On a CPU and on an
@@ -61,7 +72,9 @@ def jax_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, nor
     arrays = _arrays(logits, targets, input_lengths, target_lengths, time_major)
     classes = arrays[0].shape[2]
     blank = contract.resolve_blank(blank, classes) if classes else contract.check_blank(blank)
-    return _loss(blank, bool(normalize), "zero" if infeasible == "zero" else "inf", bool(time_major))(*arrays)
+    return _loss(
+        blank, bool(normalize), "zero" if infeasible == "zero" else "inf", bool(time_major)
+    )(*arrays)
 
 
 def _arrays(logits, targets, input_lengths, target_lengths, time_major):
@@ -72,8 +85,12 @@ def _arrays(logits, targets, input_lengths, target_lengths, time_major):
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise TypeError("logits must be floating-point, got %s" % logits.dtype)
     integers = []
-    for name, value, axes in (("logits", logits, 3), ("targets", targets, 2), ("input_lengths", input_lengths, 1),
-                              ("target_lengths", target_lengths, 1)):
+    for name, value, axes in (
+        ("logits", logits, 3),
+        ("targets", targets, 2),
+        ("input_lengths", input_lengths, 1),
+        ("target_lengths", target_lengths, 1),
+    ):
         value = jnp.asarray(value)
         if value.ndim != axes:
             raise ValueError("%s must have %d axes, got shape %r" % (name, axes, value.shape))
@@ -112,7 +129,11 @@ def _loss(blank, normalize, infeasible, time_major):
     @loss_and_gradient.defjvp
     def loss_and_gradient_along(arrays, directions):
         value, gradient = loss_and_gradient(*arrays)
-        bend = jax.jvp(lambda logits: _gradient_in_scan(options, logits, arrays[1:]), arrays[:1], directions[:1])[1]
+        bend = jax.jvp(
+            lambda logits: _gradient_in_scan(options, logits, arrays[1:]),
+            arrays[:1],
+            directions[:1],
+        )[1]
         return [value, gradient], [_slope(gradient, directions[0], value.dtype, time_major), bend]
 
     return jax.jit(loss)

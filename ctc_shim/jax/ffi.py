@@ -1,4 +1,5 @@
 """The compiled kernels as custom calls of XLA (JAX inside functions): built, registered, and called with one set of arguments."""
+
 import ctypes
 import functools
 import os
@@ -6,7 +7,9 @@ import warnings
 
 from ctc_shim.native import gpu_kernel, kernel_library
 
-SOURCE, CUDA_SOURCE = (os.path.join(kernel_library.CSRC, "xla", name) for name in ("cpu_call.c", "cuda_call.c"))
+SOURCE, CUDA_SOURCE = (
+    os.path.join(kernel_library.CSRC, "xla", name) for name in ("cpu_call.c", "cuda_call.c")
+)
 TARGET, CUDA_TARGET = "ctc_shim_xla", "ctc_shim_xla_cuda"
 
 
@@ -18,7 +21,10 @@ def available():
     if not joint:
         return False
     joint.ctc_shim_xla_entries.restype = None
-    joint.ctc_shim_xla_entries(ctypes.cast(kernel.ctc_shim_f32, ctypes.c_void_p), ctypes.cast(kernel.ctc_shim_f64, ctypes.c_void_p))
+    joint.ctc_shim_xla_entries(
+        ctypes.cast(kernel.ctc_shim_f32, ctypes.c_void_p),
+        ctypes.cast(kernel.ctc_shim_f64, ctypes.c_void_p),
+    )
     _register(TARGET, joint.ctc_shim_xla, "cpu")
     return True
 
@@ -52,10 +58,17 @@ def joined(source, flags=()):
     import jaxlib
 
     # jaxlib's version is part of the library's name: its header may change
-    path = kernel_library.built((source,), ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__) + tuple(flags))
+    path = kernel_library.built(
+        (source,),
+        ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__) + tuple(flags),
+    )
     if path is None:
-        warnings.warn("ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
-                      "gcc or clang, or set CC, and start again", kernel_library.MissingKernelWarning, stacklevel=3)
+        warnings.warn(
+            "ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
+            "gcc or clang, or set CC, and start again",
+            kernel_library.MissingKernelWarning,
+            stacklevel=3,
+        )
         return None
     return ctypes.CDLL(path)
 
@@ -104,8 +117,19 @@ def _call(target, options, arrays, more_results):
     order = (1, 0, 2) if time_major else (0, 1, 2)  # major to minor
     results = [jax.ShapeDtypeStruct(logits.shape[:1], result_dtype(logits.dtype))]
     results += [jax.ShapeDtypeStruct(logits.shape, logits.dtype)] if with_gradient else []
-    layouts = [None, order][:len(results)] + [None] * len(more_results)
-    call = jax.ffi.ffi_call(target, results + list(more_results), input_layouts=[order] + [None] * (len(arrays) - 1),
-                            output_layouts=layouts)
-    return list(call(*arrays, blank=np.int64(blank), normalize=np.int64(normalize), infeasible=np.int64(infeasible == "zero"),
-                     time_major=np.int64(time_major)))
+    layouts = [None, order][: len(results)] + [None] * len(more_results)
+    call = jax.ffi.ffi_call(
+        target,
+        results + list(more_results),
+        input_layouts=[order] + [None] * (len(arrays) - 1),
+        output_layouts=layouts,
+    )
+    return list(
+        call(
+            *arrays,
+            blank=np.int64(blank),
+            normalize=np.int64(normalize),
+            infeasible=np.int64(infeasible == "zero"),
+            time_major=np.int64(time_major),
+        )
+    )

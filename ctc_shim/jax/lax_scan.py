@@ -36,8 +36,12 @@ def ctc_loss(logits, targets, input_lengths, target_lengths, blank, normalize, i
         loss = loss + jax.lax.stop_gradient(jnp.maximum(-loss, 0))
     loss = jnp.where(rows.impossible, 0.0 if infeasible == "zero" else jnp.inf, loss)
     bad = rows.wrong | poisoned
-    touched = jnp.where((rows.frame_is_valid & bad[:, None])[:, :, None], scores, 0).sum(axis=(1, 2))
-    return loss + touched * jnp.where(bad, jnp.nan, 0)  # NaN is the gradient too, of the frames such a row reads
+    touched = jnp.where((rows.frame_is_valid & bad[:, None])[:, :, None], scores, 0).sum(
+        axis=(1, 2)
+    )
+    return loss + touched * jnp.where(
+        bad, jnp.nan, 0
+    )  # NaN is the gradient too, of the frames such a row reads
 
 
 class _Rows(object):
@@ -52,14 +56,23 @@ class _Rows(object):
         self.frame_is_valid = jnp.arange(T)[None, :] < input_lengths[:, None]  # (N, T)
         label_is_valid = jnp.arange(S)[None, :] < target_lengths[:, None]  # (N, S)
         repeats = (targets[:, 1:] == targets[:, :-1]) & label_is_valid[:, 1:]
-        self.impossible = input_lengths < target_lengths + repeats.sum(axis=1, dtype=target_lengths.dtype)
+        self.impossible = input_lengths < target_lengths + repeats.sum(
+            axis=1, dtype=target_lengths.dtype
+        )
         bad_label = (targets < 0) | (targets >= C) | (targets == blank)
-        self.wrong = ((bad_label & label_is_valid).any(axis=1) | (input_lengths < 0) | (input_lengths > T)
-                      | (target_lengths < 0) | (target_lengths > S))
+        self.wrong = (
+            (bad_label & label_is_valid).any(axis=1)
+            | (input_lengths < 0)
+            | (input_lengths > T)
+            | (target_lengths < 0)
+            | (target_lengths > S)
+        )
         self.label_is_valid = label_is_valid & ~self.wrong[:, None]
         self.labels = jnp.where(self.label_is_valid, targets, 0)
         self.target_lengths = jnp.where(self.wrong, 0, target_lengths)
-        self.may_skip = jnp.pad(self.labels[:, 1:] != self.labels[:, :-1], ((0, 0), (1, 0)))[:, :S]  # none before the first
+        self.may_skip = jnp.pad(self.labels[:, 1:] != self.labels[:, :-1], ((0, 0), (1, 0)))[
+            :, :S
+        ]  # none before the first
 
 
 def _log_softmax(scores):
@@ -87,7 +100,9 @@ def _log_likelihood(rows, log_p):
     emit_b = [part[:, :, rows.blank, None] for part in log_p]  # (T, N, 1)
     states = jnp.arange(S + 1)[None, :]
     nothing = jnp.zeros_like(log_p[0], shape=rows.labels.shape) - jnp.inf
-    start = jnp.where(states + jnp.zeros_like(rows.labels, shape=(len(rows.labels), 1)) == 0, 0, -jnp.inf).astype(log_p[0].dtype)
+    start = jnp.where(
+        states + jnp.zeros_like(rows.labels, shape=(len(rows.labels), 1)) == 0, 0, -jnp.inf
+    ).astype(log_p[0].dtype)
 
     def step(carry, frame):
         total, b, l = carry
@@ -98,13 +113,17 @@ def _log_likelihood(rows, log_p):
         new_b = _where(valid[:, None], _add(_log_add(b, before), emit_b), b)
         new_l = _where(valid[:, None], _add(to_l, emit_l), l)
         # Shifted to a maximum of 0, so that the differences between states keep their digits on long inputs.
-        top = jax.lax.stop_gradient(jnp.maximum(new_b[0].max(axis=1), new_l[0].max(axis=1, initial=-jnp.inf)))
+        top = jax.lax.stop_gradient(
+            jnp.maximum(new_b[0].max(axis=1), new_l[0].max(axis=1, initial=-jnp.inf))
+        )
         top = jnp.where(top == -jnp.inf, 0, top)
         down = _exactly(-top[:, None])
         return (_add(total, _exactly(top)), _add(new_b, down), _add(new_l, down)), None
 
     frames = (rows.frame_is_valid.T, tuple(emit_b), tuple(emit_l))
-    (total, b, l), _ = jax.lax.scan(step, (_exactly(jnp.zeros_like(start[:, 0])), _exactly(start), _exactly(nothing)), frames)
+    (total, b, l), _ = jax.lax.scan(
+        step, (_exactly(jnp.zeros_like(start[:, 0])), _exactly(start), _exactly(nothing)), frames
+    )
     at_end = states == rows.target_lengths[:, None]
     end = [jnp.where(at_end, part, 0).sum(axis=1) for part in _log_add(b, _shifted(l))]
     return (end[0] + total[0]) + (end[1] + total[1])
@@ -127,7 +146,10 @@ def _shifted(labels):
     """(N, S) -> (N, S + 1): each entry one place to the right, -inf in front."""
     import jax.numpy as jnp
 
-    return tuple(jnp.pad(part, ((0, 0), (1, 0)), constant_values=fill) for part, fill in zip(labels, (-jnp.inf, 0)))
+    return tuple(
+        jnp.pad(part, ((0, 0), (1, 0)), constant_values=fill)
+        for part, fill in zip(labels, (-jnp.inf, 0))
+    )
 
 
 def _shortened(states):

@@ -4,6 +4,7 @@
 replaced, and how it is undone, stands in bindings.py; the replacing functions in replacements.py; what keeps Keras itself
 from running on today's Theanos in mends.py.
 """
+
 import contextlib
 import importlib.util
 import os
@@ -13,8 +14,8 @@ import warnings
 import wrapt
 
 from ctc_shim import contract
-from ctc_shim.patching.ledger import Bindings
 from ctc_shim.keras_patch.keras_sources import BACKEND, Mends
+from ctc_shim.patching.ledger import Bindings
 
 _bindings = Bindings()
 _mends = Mends()
@@ -118,8 +119,10 @@ def _when_loaded(backend):
 def _policy_of_the_environment():
     policy = os.environ.get("CTC_SHIM_INFEASIBLE")
     if policy and policy not in contract.POLICIES:
-        raise ValueError("the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
-                         % (", ".join(contract.POLICIES), policy))
+        raise ValueError(
+            "the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
+            % (", ".join(contract.POLICIES), policy)
+        )
     return policy
 
 
@@ -138,8 +141,13 @@ def _nothing_to_patch():
         return None
     version = getattr(keras, "__version__", "of unknown version")
     if version.partition(".")[0] not in ("1", "2"):
-        return "Keras %s has no Theano backend: nothing to patch (ctc_shim mends Keras 1.0.8 - 2.3.1)" % version
+        return (
+            "Keras %s has no Theano backend: nothing to patch (ctc_shim mends Keras 1.0.8 - 2.3.1)"
+            % version
+        )
     backend = getattr(keras, "backend", None)
     name = backend.backend() if hasattr(backend, "backend") else "an unknown"
-    return ("Keras %s runs on the %s backend: nothing to patch. To use Theano, set KERAS_BACKEND=theano before Keras is "
-            "imported" % (version, name))
+    return (
+        "Keras %s runs on the %s backend: nothing to patch. To use Theano, set KERAS_BACKEND=theano before Keras is "
+        "imported" % (version, name)
+    )

@@ -3,50 +3,112 @@
 Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
 one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
 """
+
 import re
 
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.symbolic.family_op import LossOp
-from ctc_shim.native import host
+from ctc_shim.keras_patch.keras_arguments import lengths
 from ctc_shim.loss import ctc_loss
-from ctc_shim.keras_patch.arguments import lengths
+from ctc_shim.native import host
+from ctc_shim.symbolic.family_op import LossOp
 
 
 def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
     """The batch cost (N, 1) as a graph of the library: CTC(softmax(ln(probabilities + epsilon))), blank last."""
     T = lib.tensor
     targets = T.cast(labels, "int64")
-    input_lengths, target_lengths = lengths("input_length", input_length), lengths("label_length", label_length)
+    input_lengths, target_lengths = (
+        lengths("input_length", input_length),
+        lengths("label_length", label_length),
+    )
     position = T.arange(1, targets.shape[1] + 1).dimshuffle("x", 0)
-    is_label = T.neq(targets, probabilities.shape[2] - 1) & T.le(position, target_lengths.dimshuffle(0, "x"))
+    is_label = T.neq(targets, probabilities.shape[2] - 1) & T.le(
+        position, target_lengths.dimshuffle(0, "x")
+    )
     none = T.zeros_like(target_lengths).dimshuffle(0, "x")  # the maximum of a row without labels
     last = T.max(T.concatenate([none, T.switch(is_label, position, 0)], axis=1), axis=1)
     # A length out of range stays as it is: the loss reports it.
     is_wrong = T.lt(target_lengths, 0) | T.gt(target_lengths, targets.shape[1])
-    is_valid = T.lt(T.arange(probabilities.shape[1]).dimshuffle("x", 0), input_lengths.dimshuffle(0, "x")).dimshuffle(0, 1, "x")
+    is_valid = T.lt(
+        T.arange(probabilities.shape[1]).dimshuffle("x", 0), input_lengths.dimshuffle(0, "x")
+    ).dimshuffle(0, 1, "x")
     # Padding is masked before the logarithm: NaN there would come back through its derivative.
-    scores = T.log(T.switch(is_valid, probabilities, 1) + np.asarray(epsilon, dtype=probabilities.dtype))
-    loss = ctc_loss(scores, targets, input_lengths, T.switch(is_wrong, target_lengths, last), blank=-1, infeasible=infeasible)
+    scores = T.log(
+        T.switch(is_valid, probabilities, 1) + np.asarray(epsilon, dtype=probabilities.dtype)
+    )
+    loss = ctc_loss(
+        scores,
+        targets,
+        input_lengths,
+        T.switch(is_wrong, target_lengths, last),
+        blank=-1,
+        infeasible=infeasible,
+    )
     return loss.dimshuffle(0, "x")
 
 
-def compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient=None, upstream=None):
+def compute(
+    labels,
+    probabilities,
+    input_length,
+    label_length,
+    epsilon,
+    infeasible,
+    loss,
+    gradient=None,
+    upstream=None,
+):
     """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
     try:
-        _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream)
+        _compute(
+            labels,
+            probabilities,
+            input_length,
+            label_length,
+            epsilon,
+            infeasible,
+            loss,
+            gradient,
+            upstream,
+        )
     except contract.CTCInputError as error:
-        raise (BatchCostInfeasibleError if isinstance(error, contract.InfeasibleTargetError) else BatchCostInputError)(str(error))
+        raise (
+            BatchCostInfeasibleError
+            if isinstance(error, contract.InfeasibleTargetError)
+            else BatchCostInputError
+        )(str(error))
 
 
-def _compute(labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream):
-    targets, frames, counts = labels.astype("int64"), lengths("input_length", input_length), lengths("label_length", label_length)
+def _compute(
+    labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream
+):
+    targets, frames, counts = (
+        labels.astype("int64"),
+        lengths("input_length", input_length),
+        lengths("label_length", label_length),
+    )
     host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
-    if probabilities.strides[2] != probabilities.itemsize:  # the kernel reads each frame three times
+    if (
+        probabilities.strides[2] != probabilities.itemsize
+    ):  # the kernel reads each frame three times
         probabilities = np.ascontiguousarray(probabilities)
-    host.compute(probabilities, targets, frames, counts, -1, True, infeasible, False, loss, gradient, upstream, epsilon=epsilon)
+    host.compute(
+        probabilities,
+        targets,
+        frames,
+        counts,
+        -1,
+        True,
+        infeasible,
+        False,
+        loss,
+        gradient,
+        upstream,
+        epsilon=epsilon,
+    )
 
 
 def without_trailing_blanks(targets, counts, blank):
@@ -55,12 +117,19 @@ def without_trailing_blanks(targets, counts, blank):
     position = np.arange(1, S + 1)
     is_label = (targets != blank) & (position <= counts[:, None])
     last = (is_label * position).max(axis=1) if S else np.zeros_like(counts)
-    return np.where((counts < 0) | (counts > S), counts, last)  # a length out of range stays as it is: the loss reports it
+    return np.where(
+        (counts < 0) | (counts > S), counts, last
+    )  # a length out of range stays as it is: the loss reports it
 
 
 # What an error of ours calls an argument, and what Keras does.
-KERAS_WORDS = {"target_lengths": "label_length", "input_lengths": "input_length", "targets": "y_true", "logits": "y_pred",
-               "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')"}
+KERAS_WORDS = {
+    "target_lengths": "label_length",
+    "input_lengths": "input_length",
+    "targets": "y_true",
+    "logits": "y_pred",
+    "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')",
+}
 
 
 class BatchCostInputError(contract.CTCInputError):
@@ -68,7 +137,9 @@ class BatchCostInputError(contract.CTCInputError):
 
     def __init__(self, *report):
         super(BatchCostInputError, self).__init__(*report)
-        self.args = (re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),)
+        self.args = (
+            re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),
+        )
 
 
 class BatchCostInfeasibleError(BatchCostInputError, contract.InfeasibleTargetError):
@@ -88,8 +159,8 @@ class BatchCostOp(LossOp):
 
         rewrites.register(made)
         if made.library.package == "pytensor":
-            from ctc_shim.symbolic.linkers import jax_callback, torch_callback
             from ctc_shim.keras_patch import batch_cost_numba
+            from ctc_shim.symbolic.linkers import jax_callback, torch_callback
 
             for linker in (jax_callback, batch_cost_numba, torch_callback):
                 linker.register_when_loaded(made)
@@ -99,7 +170,10 @@ class BatchCostOp(LossOp):
 
     def make_node(self, labels, probabilities, input_length, label_length, upstream=None):
         T = self.library.tensor
-        inputs = [self.library.as_tensor_variable(value) for value in (labels, probabilities, input_length, label_length)]
+        inputs = [
+            self.library.as_tensor_variable(value)
+            for value in (labels, probabilities, input_length, label_length)
+        ]
         outputs = [T.col(dtype=inputs[1].dtype)]
         if self.with_gradient:
             outputs.append(inputs[1].type())
@@ -108,7 +182,9 @@ class BatchCostOp(LossOp):
         return self.library.Apply(self, inputs, outputs)
 
     def infer_shape(self, *arguments):
-        shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        shapes = arguments[
+            -1
+        ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         return [(shapes[1][0], 1)] + [shapes[1]] * self.with_gradient
 
     def perform(self, node, inputs, outputs, *unused):
@@ -118,7 +194,17 @@ class BatchCostOp(LossOp):
         if self.with_gradient:
             gradient = outputs[1][0] = np.empty(shape, dtype=dtype)
         upstream = inputs[4][:, 0] if len(inputs) > 4 else None
-        compute(inputs[0], inputs[1], inputs[2], inputs[3], self.epsilon, self.infeasible, loss[:, 0], gradient, upstream)
+        compute(
+            inputs[0],
+            inputs[1],
+            inputs[2],
+            inputs[3],
+            self.epsilon,
+            self.infeasible,
+            loss[:, 0],
+            gradient,
+            upstream,
+        )
 
     def _second_order(self, inputs, cotangent):
         """Pull `cotangent` (as the probabilities) back through the gradient, by way of the definition; see op.py."""

@@ -1,8 +1,9 @@
 """The batch cost under PyTensor's Numba linker: called by symbol, so that Numba's disk cache keeps the function around it."""
+
 import numpy as np
 
-from ctc_shim.symbolic.linkers import numba_linker
 from ctc_shim.keras_patch import batch_cost
+from ctc_shim.symbolic.linkers import numba_linker
 
 
 def register_when_loaded(op_class):
@@ -14,26 +15,62 @@ def _implementation(op, node):
     """A jitted function with the inputs and outputs of the node; batch_cost.compute says the same in numpy."""
     import numba
 
-    call = numba_linker.caller(_Parameters(op), node.inputs[1].dtype, op.epsilon,
-                               (batch_cost.BatchCostInputError, batch_cost.BatchCostInfeasibleError))
-    frames_of, counts_of = (_column if value.type.ndim == 2 else _vector for value in node.inputs[2:4])
-    frames_of, counts_of, cut = numba.njit(frames_of), numba.njit(counts_of), numba.njit(_without_trailing_blanks)
+    call = numba_linker.caller(
+        _Parameters(op),
+        node.inputs[1].dtype,
+        op.epsilon,
+        (batch_cost.BatchCostInputError, batch_cost.BatchCostInfeasibleError),
+    )
+    frames_of, counts_of = (
+        _column if value.type.ndim == 2 else _vector for value in node.inputs[2:4]
+    )
+    frames_of, counts_of, cut = (
+        numba.njit(frames_of),
+        numba.njit(counts_of),
+        numba.njit(_without_trailing_blanks),
+    )
 
     @numba.njit
     def loss_alone(labels, probabilities, input_length, label_length):
-        targets, frames, counts = labels.astype(np.int64), frames_of(input_length), counts_of(label_length)
+        targets, frames, counts = (
+            labels.astype(np.int64),
+            frames_of(input_length),
+            counts_of(label_length),
+        )
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
-        call(np.ascontiguousarray(probabilities), targets, frames, cut(targets, counts, probabilities.shape[2] - 1),
-             loss, loss, 0, loss, 0)
+        call(
+            np.ascontiguousarray(probabilities),
+            targets,
+            frames,
+            cut(targets, counts, probabilities.shape[2] - 1),
+            loss,
+            loss,
+            0,
+            loss,
+            0,
+        )
         return loss
 
     @numba.njit
     def scaled_gradient(labels, probabilities, input_length, label_length, upstream):
-        targets, frames, counts = labels.astype(np.int64), frames_of(input_length), counts_of(label_length)
+        targets, frames, counts = (
+            labels.astype(np.int64),
+            frames_of(input_length),
+            counts_of(label_length),
+        )
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
         gradient = np.empty(probabilities.shape, probabilities.dtype)
-        call(np.ascontiguousarray(probabilities), targets, frames, cut(targets, counts, probabilities.shape[2] - 1),
-             loss, gradient, gradient.ctypes.data, upstream, upstream.ctypes.data)
+        call(
+            np.ascontiguousarray(probabilities),
+            targets,
+            frames,
+            cut(targets, counts, probabilities.shape[2] - 1),
+            loss,
+            gradient,
+            gradient.ctypes.data,
+            upstream,
+            upstream.ctypes.data,
+        )
         return loss, gradient
 
     @numba.njit

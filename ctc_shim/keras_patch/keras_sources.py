@@ -7,6 +7,7 @@
   gives as text: Keras' own sources are mended as they are loaded, so ctc_shim must be imported before Keras. `undo` ends
   that; a module that is loaded keeps what it was loaded with, as it could not run otherwise.
 """
+
 import importlib
 import json
 import os
@@ -14,9 +15,9 @@ import sys
 
 import wrapt
 
+from ctc_shim.patching.source_transformers import CollectionsMender, H5pyMender, MendingFinder
 from ctc_shim.theano_alias import is_installed as alias_is_installed
 from ctc_shim.theano_alias.finder import insert_before_the_path
-from ctc_shim.patching.source_transformers import CollectionsMender, H5pyMender, MendingFinder
 
 BACKEND = "keras.backend.theano_backend"
 RANDOM = "theano.sandbox.rng_mrg"
@@ -31,10 +32,7 @@ def _h5py_gives_text():
 
 
 # What edits a source -> is it needed here? Asked when a module of Keras has words that it looks for.
-NEEDED = {
-    CollectionsMender: lambda: sys.version_info >= (3, 10),
-    H5pyMender: _h5py_gives_text,
-}
+NEEDED = {CollectionsMender: lambda: sys.version_info >= (3, 10), H5pyMender: _h5py_gives_text}
 
 
 class SourceFinder(MendingFinder):
@@ -53,7 +51,9 @@ class SourceFinder(MendingFinder):
 def _is_legacy():
     """Keras 3 and the Keras inside TensorFlow have no Theano backend."""
     folders = getattr(sys.modules.get("keras"), "__path__", ())
-    return any(os.path.exists(os.path.join(folder, "backend", "theano_backend.py")) for folder in folders)
+    return any(
+        os.path.exists(os.path.join(folder, "backend", "theano_backend.py")) for folder in folders
+    )
 
 
 def _is_on_theano():
@@ -86,7 +86,9 @@ class Mends(object):
         insert_before_the_path([self._finder])
         if not self._hooked:
             self._hooked = True
-            wrapt.register_post_import_hook(self._random_streams, RANDOM)  # at once, when it is loaded
+            wrapt.register_post_import_hook(
+                self._random_streams, RANDOM
+            )  # at once, when it is loaded
         elif RANDOM in sys.modules:
             self._random_streams(sys.modules[RANDOM])
 

@@ -3,11 +3,12 @@
 Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of them: ctc_path_probs,
 ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of stock's recursion.
 """
+
 from ctc_shim import contract
-from ctc_shim.symbolic.library import library_of
-from ctc_shim.keras_patch import decoding
-from ctc_shim.keras_patch.arguments import check_lengths, epsilon
+from ctc_shim.keras_patch import keras_decoding
+from ctc_shim.keras_patch.keras_arguments import check_lengths, epsilon
 from ctc_shim.keras_patch.batch_cost import BatchCostOp
+from ctc_shim.symbolic.library import library_of
 
 
 def make(backend, policy):
@@ -46,8 +47,12 @@ def make(backend, policy):
         if y_pred.dtype not in ("float32", "float64"):
             y_pred = T.cast(y_pred, "float32")
         y_true = contract.check_axes("ctc_batch_cost: y_true", T.as_tensor_variable(y_true), 2)
-        input_length = check_lengths("ctc_batch_cost: input_length", T.as_tensor_variable(input_length))
-        label_length = check_lengths("ctc_batch_cost: label_length", T.as_tensor_variable(label_length))
+        input_length = check_lengths(
+            "ctc_batch_cost: input_length", T.as_tensor_variable(input_length)
+        )
+        label_length = check_lengths(
+            "ctc_batch_cost: label_length", T.as_tensor_variable(label_length)
+        )
         op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
         return op(y_true, y_pred, input_length, label_length)
 
@@ -65,6 +70,8 @@ def make(backend, policy):
         predict = contract.check_axes("ctc_cost: predict", T.as_tensor_variable(predict), 2)
         labels = contract.check_axes("ctc_cost: Y", T.as_tensor_variable(Y), 1)
         frames, count = (T.stack([value.shape[0]]) for value in (predict, labels))
-        return ctc_batch_cost(labels.dimshuffle("x", 0), predict.dimshuffle("x", 0, 1), frames, count)[0, 0]
+        return ctc_batch_cost(
+            labels.dimshuffle("x", 0), predict.dimshuffle("x", 0, 1), frames, count
+        )[0, 0]
 
-    return dict(decoding.make(backend), ctc_batch_cost=ctc_batch_cost, ctc_cost=ctc_cost)
+    return dict(keras_decoding.make(backend), ctc_batch_cost=ctc_batch_cost, ctc_cost=ctc_cost)

@@ -3,6 +3,7 @@
 An exhibit: where a scaled probability underflows to 0, Theano's derivative of its logarithm is 0 / 0 or inf * 0, and the NaN
 reaches every class of the sequence. Exact arithmetic would have cancelled it.
 """
+
 import numpy as np
 
 from ctc_shim.legacy_formulas import loss_formulas
@@ -14,7 +15,9 @@ def stock_keras_gradient(y_pred, y_true, input_length, label_length, dtype=np.fl
     lengths, labels = np.ravel(input_length), np.ravel(label_length)
     gradient = np.zeros_like(y_pred)
     for n in range(len(y_pred)):
-        gradient[n, :lengths[n]] = _sequence(y_pred[n, :lengths[n]], np.asarray(y_true)[n, :labels[n]])
+        gradient[n, : lengths[n]] = _sequence(
+            y_pred[n, : lengths[n]], np.asarray(y_true)[n, : labels[n]]
+        )
     return gradient
 
 
@@ -25,7 +28,9 @@ def _sequence(p, labels):
         log_p = np.log(smooth)
         forward, backward = _Lane(log_p, states), _Lane(log_p[::-1, ::-1], states[::-1])
         log_probs = forward.values + backward.values[::-1, ::-1] - log_p
-        weights = np.exp(log_probs - log_probs.max()) * (forward.reached & backward.reached[::-1, ::-1])
+        weights = np.exp(log_probs - log_probs.max()) * (
+            forward.reached & backward.reached[::-1, ::-1]
+        )
         weights = weights / weights.sum()  # minus the loss's slope to log_probs
         slope = weights + forward.slope(-weights) + backward.slope(-weights[::-1, ::-1])[::-1, ::-1]
         slope = slope * (1 - loss_formulas.ALPHA) / smooth
@@ -39,7 +44,12 @@ class _Lane(object):
     """One direction of the recursion with what its way back needs; see loss_formulas._stock_lane."""
 
     def __init__(self, log_p, states):
-        self.log_p, self.values, self.reached, self.steps = log_p, np.zeros_like(log_p), np.zeros(log_p.shape, bool), []
+        self.log_p, self.values, self.reached, self.steps = (
+            log_p,
+            np.zeros_like(log_p),
+            np.zeros(log_p.shape, bool),
+            [],
+        )
         count = log_p.shape[1]
         previous, active = np.zeros(count, dtype=log_p.dtype), 1
         for t in range(len(log_p)):
@@ -54,7 +64,10 @@ class _Lane(object):
 
     def slope(self, of_values):
         """Slope to log_p, given the slope to `values`."""
-        found, carried = np.zeros_like(self.log_p), np.zeros(self.log_p.shape[1], dtype=self.log_p.dtype)
+        found, carried = (
+            np.zeros_like(self.log_p),
+            np.zeros(self.log_p.shape[1], dtype=self.log_p.dtype),
+        )
         for t in range(len(self.log_p) - 1, -1, -1):
             previous, active, moved, p, skip, top, following = self.steps[t]
             here = (of_values[t] + carried)[:following]

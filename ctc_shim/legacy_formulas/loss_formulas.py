@@ -6,6 +6,7 @@
 
 All take probabilities, as those programs did, with the blank as the last class.
 """
+
 import numpy as np
 
 from ctc_shim import reference
@@ -33,7 +34,10 @@ def stock_keras_loss(y_pred, y_true, input_length, label_length, dtype=np.float6
     """
     y_pred = np.asarray(y_pred, dtype=dtype)
     lengths, labels = np.ravel(input_length), np.ravel(label_length)
-    losses = [_stock_cost(y_pred[n, :lengths[n]], np.asarray(y_true)[n, :labels[n]]) for n in range(len(y_pred))]
+    losses = [
+        _stock_cost(y_pred[n, : lengths[n]], np.asarray(y_true)[n, : labels[n]])
+        for n in range(len(y_pred))
+    ]
     return np.array([losses], dtype=dtype).reshape(1, len(losses))
 
 
@@ -52,7 +56,9 @@ def interleaved(labels):
 def _stock_cost(p, labels):
     states = interleaved(labels)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_p = np.log(smoothed(p[:, states], len(states)))  # (T, 2 S + 1); -1 is the last class, the blank
+        log_p = np.log(
+            smoothed(p[:, states], len(states))
+        )  # (T, 2 S + 1); -1 is the last class, the blank
         forward, seen_forward = _stock_lane(log_p, states)
         backward, seen_backward = _stock_lane(log_p[::-1, ::-1], states[::-1])
         log_probs = forward + backward[::-1, ::-1] - log_p
@@ -110,7 +116,9 @@ def _each(cost, y_pred, y_true, input_length, label_length):
     y_pred, y_true = np.asarray(y_pred, dtype=np.float64), np.asarray(y_true)
     lengths, labels = np.ravel(input_length), np.ravel(label_length)
     with np.errstate(divide="ignore"):
-        return np.array([cost(y_pred[n, :lengths[n]], y_true[n, :labels[n]]) for n in range(len(y_pred))])
+        return np.array(
+            [cost(y_pred[n, : lengths[n]], y_true[n, : labels[n]]) for n in range(len(y_pred))]
+        )
 
 
 def _linear_cost(p, labels):
@@ -140,7 +148,7 @@ def _advance(alpha, frame, labels):
     may_skip = np.zeros(len(alpha), dtype=bool)
     may_skip[3::2] = states[3::2] != states[1:-2:2]
     step = np.append(0.0, alpha[:-1])
-    skip = np.where(may_skip, np.append([0.0, 0.0], alpha)[:len(alpha)], 0.0)
+    skip = np.where(may_skip, np.append([0.0, 0.0], alpha)[: len(alpha)], 0.0)
     return (alpha + step + skip) * frame[states]
 
 
@@ -152,8 +160,16 @@ def stock_as_ctc(y_pred, y_true, input_length, label_length):
     lengths, labels = np.ravel(input_length), np.ravel(label_length)
     losses = []
     for n in range(len(y_pred)):
-        scores = np.log(smoothed(np.asarray(y_pred, dtype=np.float64)[n, :lengths[n]], 2 * labels[n] + 1))
-        exact = reference.ctc_loss(scores[None], np.asarray(y_true)[n:n + 1, :labels[n]].astype(np.int64), lengths[n:n + 1],
-                                   labels[n:n + 1], blank=-1, normalize=False)
+        scores = np.log(
+            smoothed(np.asarray(y_pred, dtype=np.float64)[n, : lengths[n]], 2 * labels[n] + 1)
+        )
+        exact = reference.ctc_loss(
+            scores[None],
+            np.asarray(y_true)[n : n + 1, : labels[n]].astype(np.int64),
+            lengths[n : n + 1],
+            labels[n : n + 1],
+            blank=-1,
+            normalize=False,
+        )
         losses.append(exact[0] - np.log(lengths[n]))
     return np.array(losses)

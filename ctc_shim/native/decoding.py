@@ -1,14 +1,17 @@
 """Decoding of host arrays: the compiled decoders where there are any, numpy's where there are none; and rescoring."""
+
 import collections
 
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.reference import decoders
 from ctc_shim.native import host, kernel_library
+from ctc_shim.reference import decoders
 
 # beam_width 0 is the best path. `merge` there joins equal neighbours along the path, and in a beam search in the results.
-Parameters = collections.namedtuple("Parameters", "blank normalize time_major beam_width top_paths merge exact")
+Parameters = collections.namedtuple(
+    "Parameters", "blank normalize time_major beam_width top_paths merge exact"
+)
 
 
 def decode(scores, input_lengths, parameters):
@@ -33,12 +36,17 @@ def decode(scores, input_lengths, parameters):
     p = parameters
     by_row = scores.swapaxes(0, 1) if p.time_major else scores
     if len(input_lengths) != len(by_row):
-        raise contract.CTCInputError("input_lengths has %d rows where logits has %d sequences" % (len(input_lengths), len(by_row)))
+        raise contract.CTCInputError(
+            "input_lengths has %d rows where logits has %d sequences"
+            % (len(input_lengths), len(by_row))
+        )
     paths, merge = (p.beam_width, False) if p.exact else (p.top_paths, p.merge)
-    labels, lengths, log_probs = _hypotheses(by_row, input_lengths, p.blank, p.normalize, p.beam_width, paths, merge)
+    labels, lengths, log_probs = _hypotheses(
+        by_row, input_lengths, p.blank, p.normalize, p.beam_width, paths, merge
+    )
     if p.exact:
         labels, lengths, log_probs = _rescore(by_row, input_lengths, p, labels, lengths, log_probs)
-    return labels[:, :, :lengths.max() if lengths.size else 0], log_probs.astype(scores.dtype)
+    return labels[:, :, : lengths.max() if lengths.size else 0], log_probs.astype(scores.dtype)
 
 
 def _hypotheses(*arguments):
@@ -55,17 +63,24 @@ def _hypotheses(*arguments):
 def _rescore(scores, input_lengths, p, labels, lengths, log_probs):
     """The whole beam in the order of its true CTC loss, cut to `top_paths`."""
     kept = np.full((len(scores), p.top_paths, scores.shape[1]), -1, dtype=np.int64)
-    kept_lengths, kept_log_probs = np.zeros((len(scores), p.top_paths), dtype=np.int64), log_probs[:, :p.top_paths].copy()
+    kept_lengths, kept_log_probs = (
+        np.zeros((len(scores), p.top_paths), dtype=np.int64),
+        log_probs[:, : p.top_paths].copy(),
+    )
     for n, row in enumerate(scores):
         found = int((log_probs[n] > -np.inf).sum())
         if not found:
             continue
-        exact = _log_probability(row[:input_lengths[n]], labels[n, :found], lengths[n, :found], p)
-        for k, i in enumerate(np.argsort(-exact, kind="mergesort")[:p.top_paths]):
-            path = labels[n, i, :lengths[n, i]]
+        exact = _log_probability(row[: input_lengths[n]], labels[n, :found], lengths[n, :found], p)
+        for k, i in enumerate(np.argsort(-exact, kind="mergesort")[: p.top_paths]):
+            path = labels[n, i, : lengths[n, i]]
             if p.merge:
-                path = path[np.concatenate([[True], path[1:] != path[:-1]])[:len(path)]]
-            kept[n, k, :len(path)], kept_lengths[n, k], kept_log_probs[n, k] = path, len(path), exact[i]
+                path = path[np.concatenate([[True], path[1:] != path[:-1]])[: len(path)]]
+            kept[n, k, : len(path)], kept_lengths[n, k], kept_log_probs[n, k] = (
+                path,
+                len(path),
+                exact[i],
+            )
     return kept, kept_lengths, kept_log_probs
 
 
@@ -77,7 +92,19 @@ def _log_probability(row, targets, target_lengths, p):
     blank = contract.resolve_blank(p.blank, row.shape[1])
     classes = np.unique(np.append(targets[targets >= 0], blank))
     log_probs = decoders.log_probabilities(row, p.normalize)[:, classes]
-    repeated, places = np.broadcast_to(log_probs, (count,) + log_probs.shape), np.searchsorted(classes, targets).astype(np.int64)
+    repeated, places = (
+        np.broadcast_to(log_probs, (count,) + log_probs.shape),
+        np.searchsorted(classes, targets).astype(np.int64),
+    )
     loss, input_lengths = np.zeros(count), np.full(count, frames, dtype=np.int64)
-    host.compute(repeated, places, input_lengths, target_lengths, int(np.searchsorted(classes, blank)), False, "inf", loss=loss)
+    host.compute(
+        repeated,
+        places,
+        input_lengths,
+        target_lengths,
+        int(np.searchsorted(classes, blank)),
+        False,
+        "inf",
+        loss=loss,
+    )
     return -loss

@@ -3,13 +3,16 @@
 Frameworks bring the memory and the stream. No CUDA toolkit is needed, only the driver that comes with the GPU. The library is one
 that setup.py built, or is built once by the C compiler found here.
 """
+
 import ctypes
 import os
 import warnings
 
 from ctc_shim.native import kernel_library
 
-SOURCE, PTX = (os.path.join(kernel_library.CSRC, "cuda", name) for name in ("launcher.c", "loss.ptx"))
+SOURCE, PTX = (
+    os.path.join(kernel_library.CSRC, "cuda", name) for name in ("launcher.c", "loss.ptx")
+)
 DRIVER = "libcuda.so.1"
 KINDS = ("float32", "float64", "bfloat16", "float16")  # of scores, in the order of cuda_batch.h
 CELLS = (1, 2, 4, 8)  # the numbers of cells in a lane that there are kernels for
@@ -23,8 +26,12 @@ WORKING = ("statistics", "cells", "borders", "classes", "labels", "frames", "cou
 class Batch(ctypes.Structure):
     """ctc_batch of cuda_batch.h."""
 
-    _fields_ = ([(name, ctypes.c_void_p) for name in POINTERS] + [(name, ctypes.c_longlong) for name in SIZES]
-                + [(name, ctypes.c_int) for name in FLAGS] + [(name, ctypes.c_void_p) for name in WORKING])
+    _fields_ = (
+        [(name, ctypes.c_void_p) for name in POINTERS]
+        + [(name, ctypes.c_longlong) for name in SIZES]
+        + [(name, ctypes.c_int) for name in FLAGS]
+        + [(name, ctypes.c_void_p) for name in WORKING]
+    )
 
 
 def cells_in_a_lane(S):
@@ -54,8 +61,12 @@ def load():
     if not _loaded:
         library, problem = attempt()
         if problem:
-            warnings.warn("ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
-                          "slower" % problem, kernel_library.MissingKernelWarning, stacklevel=2)
+            warnings.warn(
+                "ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
+                "slower" % problem,
+                kernel_library.MissingKernelWarning,
+                stacklevel=2,
+            )
         _loaded.append(library)
     return _loaded[0]
 
@@ -64,11 +75,22 @@ def attempt():
     """(launcher, None), or (None, the reason why there is none)."""
     path = kernel_library.variant_path("cuda") or kernel_library.built((SOURCE,))
     if path is None:
-        return None, "no C compiler to build its launcher: install gcc or clang, or set CC, and start again"
+        return (
+            None,
+            "no C compiler to build its launcher: install gcc or clang, or set CC, and start again",
+        )
     library = ctypes.CDLL(path)
     text, integer = ctypes.c_char_p, ctypes.c_longlong
     library.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
-    library.ctc_shim_cuda_launch.argtypes = [ctypes.POINTER(Batch), ctypes.c_int, ctypes.c_void_p, integer, ctypes.c_void_p, text, integer]
+    library.ctc_shim_cuda_launch.argtypes = [
+        ctypes.POINTER(Batch),
+        ctypes.c_int,
+        ctypes.c_void_p,
+        integer,
+        ctypes.c_void_p,
+        text,
+        integer,
+    ]
     with open(PTX, "rb") as stream:
         ptx = stream.read()
     message = ctypes.create_string_buffer(512)
@@ -109,9 +131,17 @@ def launch(library, kind, arrays, shape, options, wide, work, stream, cells=0):
     N, T, C, S = shape
     blank, normalize, infeasible, time_major = options
     strides = (C, N * C) if time_major else (T * C, C)
-    flags = (blank, int(normalize), int(infeasible == "zero"), sum(1 << i for i, is_wide in enumerate(wide) if is_wide),
-             KINDS.index(kind), 0)
+    flags = (
+        blank,
+        int(normalize),
+        int(infeasible == "zero"),
+        sum(1 << i for i, is_wide in enumerate(wide) if is_wide),
+        KINDS.index(kind),
+        0,
+    )
     batch = Batch(*[arrays.get(name) for name in POINTERS] + list(shape) + list(strides + flags))
     message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_launch(ctypes.byref(batch), cells, work[0], work[1], stream, message, len(message)):
+    if library.ctc_shim_cuda_launch(
+        ctypes.byref(batch), cells, work[0], work[1], stream, message, len(message)
+    ):
         raise RuntimeError(message.value.decode(errors="replace"))

@@ -4,6 +4,7 @@ A function of Keras' backend is held by several modules: ``theano_backend`` itse
 (star imports), and any module of the user's that said ``from keras.backend import ctc_batch_cost``. They are found by
 identity, under whatever name.
 """
+
 import sys
 
 MISSING = object()
@@ -70,5 +71,9 @@ def _holders(function):
     for module in list(sys.modules.values()):
         namespace = getattr(module, "__dict__", None)
         if isinstance(namespace, dict):
-            found.extend((module, attribute) for attribute, value in list(namespace.items()) if value is function)
+            found.extend(
+                (module, attribute)
+                for attribute, value in list(namespace.items())
+                if value is function
+            )
     return found

@@ -1,4 +1,5 @@
 """What mended Keras modules call instead of names that are gone. Reached there as `ctc_shim_mend`."""
+
 import collections
 import collections.abc as abstract  # noqa: F401  (called as ctc_shim_mend.abstract)
 import inspect
@@ -30,17 +31,23 @@ def index(slices):
 
 def attribute(value):
     """What h5py < 3 stored for this value: a list of bytes as an array of their longest length."""
-    is_bytes = isinstance(value, (list, tuple)) and value and all(isinstance(item, bytes) for item in value)
+    is_bytes = (
+        isinstance(value, (list, tuple))
+        and value
+        and all(isinstance(item, bytes) for item in value)
+    )
     return np.asarray(value) if is_bytes else value
 
 
 def yaml_load(stream):
     """yaml.load(stream) without a loader: what it meant before PyYAML 6."""
     import yaml
+
     return yaml.load(stream, Loader=yaml.UnsafeLoader)
 
 
 def parse_version(version):
     """pkg_resources.parse_version, for the one comparison of Keras 1.x: versions as tuples of numbers."""
     import re
+
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])

@@ -4,24 +4,39 @@ Nothing outside Keras is touched, and no byte code of an edited module is writte
 alias is what it was. A module without any of the words in TRIGGERS is loaded as ever. On real Theano keras_patch/mends.py
 applies the first two menders, each where it is needed.
 """
+
 import ast
 import importlib.machinery
 import re
 
-TRIGGERS = re.compile(r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
-                      r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\[")
+TRIGGERS = re.compile(
+    r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
+    r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\["
+)
 
 # numpy names that are gone -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
 BUILTINS = ("int", "float", "bool", "object", "complex", "str")
-ABSTRACT = ("Iterable", "Mapping", "Sequence", "Container", "Callable", "Hashable", "MutableMapping", "Sized", "Set")
+ABSTRACT = (
+    "Iterable",
+    "Mapping",
+    "Sequence",
+    "Container",
+    "Callable",
+    "Hashable",
+    "MutableMapping",
+    "Sized",
+    "Set",
+)
 HELPERS = "ctc_shim.patching.source_helpers"
 
 
 class CollectionsMender(ast.NodeTransformer):
     """The abstract classes, which from Python 3.10 on are in collections.abc only."""
 
-    triggers = re.compile(r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT))
+    triggers = re.compile(
+        r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT)
+    )
 
     def visit_Attribute(self, node):
         self.generic_visit(node)
@@ -51,7 +66,11 @@ class H5pyMender(ast.NodeTransformer):
         if isinstance(node.func, ast.Attribute):
             if node.func.attr == "decode" and len(node.args) == 1 and _is_utf8(node.args[0]):
                 return _at(node, ast.Call(_helper("text"), [node.func.value], []))
-            if node.func.attr == "File" and _is_name(node.func.value, "h5py") and _only(node, "driver", "backing_store"):
+            if (
+                node.func.attr == "File"
+                and _is_name(node.func.value, "h5py")
+                and _only(node, "driver", "backing_store")
+            ):
                 # a file in memory: h5py < 3 opened it for writing unless told otherwise
                 node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
         return node
@@ -85,7 +104,11 @@ class Mender(ast.NodeTransformer):
         """`group.attrs[name] = value` of a list of bytes: h5py 3 would store texts of variable length, and read str."""
         self.generic_visit(node)
         owner = getattr(node.targets[0], "value", None)
-        if isinstance(node.targets[0], ast.Subscript) and isinstance(owner, ast.Attribute) and owner.attr == "attrs":
+        if (
+            isinstance(node.targets[0], ast.Subscript)
+            and isinstance(owner, ast.Attribute)
+            and owner.attr == "attrs"
+        ):
             node.value = _at(node.value, ast.Call(_helper("attribute"), [node.value], []))
         return node
 
@@ -103,7 +126,11 @@ class Mender(ast.NodeTransformer):
 
     def visit_Call(self, node):
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "load" and _is_name(node.func.value, "yaml"):
+        if (
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr == "load"
+            and _is_name(node.func.value, "yaml")
+        ):
             if len(node.args) == 1 and not node.keywords:
                 node.func = _at(node, _helper("yaml_load"))
         return node
@@ -130,7 +157,9 @@ def _is_name(node, name):
 
 
 def _is_utf8(node):
-    value = node.value if hasattr(node, "value") else getattr(node, "s", None)  # .s: Python 3.7 and older
+    value = (
+        node.value if hasattr(node, "value") else getattr(node, "s", None)
+    )  # .s: Python 3.7 and older
     return value in ("utf8", "utf-8")
 
 
@@ -152,6 +181,7 @@ class MendingLoader(importlib.machinery.SourceFileLoader):
 
     def exec_module(self, module):
         from ctc_shim.patching import source_helpers
+
         module.ctc_shim_mend = source_helpers
         exec(mend(self.get_source(self.name), self.path, self.menders), module.__dict__)
 

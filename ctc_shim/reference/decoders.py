@@ -3,6 +3,7 @@
 `beam_search` follows TensorFlow's v1 op (tensorflow/core/util/ctc/ctc_beam_search.h), whose pruning is part of its numbers:
 a prefix that has just been pushed out of the beam may still grow in that frame, unless its parent met it first.
 """
+
 import heapq
 import math
 
@@ -26,17 +27,24 @@ def decode(scores, input_lengths, blank, normalize, beam_width, paths, merge):
     for n, frames in enumerate(input_lengths):
         if not 0 <= frames <= (T if C else 0):
             contract.raise_report((contract.INPUT_LENGTH, n, T if C else 0, frames))
-    labels, lengths = np.full((N, paths, T), -1, dtype=np.int64), np.zeros((N, paths), dtype=np.int64)
+    labels, lengths = (
+        np.full((N, paths, T), -1, dtype=np.int64),
+        np.zeros((N, paths), dtype=np.int64),
+    )
     log_probs = np.full((N, paths), NEVER)
     for n in range(N):
-        valid = log_probabilities(scores[n, :int(input_lengths[n])], normalize)
+        valid = log_probabilities(scores[n, : int(input_lengths[n])], normalize)
         if valid is None:
             log_probs[n] = np.nan
             continue
-        found = beam_search(valid, blank, beam_width, merge) if beam_width else [best_path(valid, blank, merge)]
+        found = (
+            beam_search(valid, blank, beam_width, merge)
+            if beam_width
+            else [best_path(valid, blank, merge)]
+        )
         for k, (log_prob, path) in enumerate(found[:paths]):
             log_probs[n, k], lengths[n, k] = log_prob, len(path)
-            labels[n, k, :len(path)] = path
+            labels[n, k, : len(path)] = path
     return labels, lengths, log_probs
 
 
@@ -60,7 +68,9 @@ def best_path(log_probs, blank, merge):
     if score == NEVER:
         return score, []
     changes = [i == 0 or label != best[i - 1] for i, label in enumerate(best)]
-    return score, [label for label, is_new in zip(best, changes) if label != blank and (is_new or not merge)]
+    return score, [
+        label for label, is_new in zip(best, changes) if label != blank and (is_new or not merge)
+    ]
 
 
 class _Prefix(object):
@@ -156,7 +166,9 @@ def _stay(prefix, row, blank):
 
 def _grow(prefix, row, blank, beam):
     """The prefix with each label more: into the beam, where it is good enough."""
-    promising = set(np.flatnonzero(row + prefix.old[0] > beam.least()))  # the others can only be refused
+    promising = set(
+        np.flatnonzero(row + prefix.old[0] > beam.least())
+    )  # the others can only be refused
     for label in sorted((promising | set(prefix.children)) - {blank}):
         child = prefix.child(label)
         if child.inside:

@@ -11,6 +11,7 @@ Shapes: N sequences, T frames, C classes with the blank, S labels of the longest
 Where several rules of the contract meet in one sequence, this order decides: bad lengths and labels are errors; then an
 infeasible target is decided from the lengths alone (its scores are not read); then NaN and +inf in the scores.
 """
+
 import numpy as np
 
 from ctc_shim.contract import adjacent_repeats, check_policy, resolve_blank, validate
@@ -18,7 +19,16 @@ from ctc_shim.contract import adjacent_repeats, check_policy, resolve_blank, val
 NEG_INF = -np.inf
 
 
-def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, normalize=True, infeasible="inf", time_major=False):
+def ctc_loss(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Negative log likelihood of each target, by the forward recursion in log space, in float64.
 
     Parameters
@@ -51,51 +61,93 @@ def ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, normalize=
     ----------
     Graves 2006, equations (6) - (8).
     """
-    return ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)[0]
+    return ctc_loss_and_gradient(
+        logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major
+    )[0]
 
 
-def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, blank=0, normalize=True, infeasible="inf",
-                          time_major=False):
+def ctc_loss_and_gradient(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Loss (N,) and its gradient to `logits` (shape of `logits`), float64; arguments as in `ctc_loss`.
 
     Graves 2006, equation (16): softmax - posterior with `normalize`; without, -posterior (from equation (14)).
     """
-    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
+    batch = Batch(
+        logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major
+    )
     posterior = batch.posteriors()
     gradient = (batch.probabilities() if normalize else 0) - posterior
-    gradient = np.where(batch.settled[:, None, None], 0.0, gradient)  # +inf loss and policy "zero": no direction
+    gradient = np.where(
+        batch.settled[:, None, None], 0.0, gradient
+    )  # +inf loss and policy "zero": no direction
     gradient[batch.poisoned] = np.nan
     gradient[~batch.frame_is_valid] = 0.0
     return batch.loss, np.swapaxes(gradient, 0, 1) if time_major else gradient
 
 
-def ctc_posteriors(logits, targets, input_lengths, target_lengths, blank=0, normalize=True, infeasible="inf",
-                   time_major=False):
+def ctc_posteriors(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Probability of each class in each frame given the target; arguments as in `ctc_loss`.
 
     Shape of `logits`; a valid frame sums to one, a padded frame and an impossible target are all zero, and the valid frames
     of a sequence that holds NaN or +inf are NaN.
     Graves 2006: the sum over lab(z, k) in equation (15), divided by p(z | x).
     """
-    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major)
+    batch = Batch(
+        logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major
+    )
     posterior = batch.posteriors()
     posterior[batch.frame_is_valid & batch.poisoned[:, None]] = np.nan
     return np.swapaxes(posterior, 0, 1) if time_major else posterior
 
 
-def ctc_loss_brute_force(logits, targets, input_lengths, target_lengths, blank=0, normalize=True, infeasible="inf",
-                         time_major=False):
+def ctc_loss_brute_force(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """The loss from its definition: the sum over every path that collapses to the target; arguments as in `ctc_loss`.
 
     Walks the C**T strings of classes frame by frame (Graves 2006, equations (2) and (3)), one entry a string and no
     merging of equal states, and leaves a string as soon as it can no longer collapse to the target. Time and memory are
     those of the number of matching paths: keep T small.
     """
-    batch = Batch(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss=False)
+    batch = Batch(
+        logits,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank,
+        normalize,
+        infeasible,
+        time_major,
+        loss=False,
+    )
     loss = np.zeros(batch.N)
     for n in range(batch.N):
-        scores = batch.log_p[n, :batch.input_lengths[n]]
-        loss[n] = -_sum_over_paths(scores, batch.targets[n, :batch.target_lengths[n]], batch.blank)
+        scores = batch.log_p[n, : batch.input_lengths[n]]
+        loss[n] = -_sum_over_paths(scores, batch.targets[n, : batch.target_lengths[n]], batch.blank)
     return batch.finish(loss)
 
 
@@ -127,11 +179,25 @@ class Batch(object):
     `labels` (N, S) the labels themselves. In Graves' l' they stand at 2 s and 2 s + 1.
     """
 
-    def __init__(self, logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major, loss=True):
+    def __init__(
+        self,
+        logits,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank,
+        normalize,
+        infeasible,
+        time_major,
+        loss=True,
+    ):
         check_policy(infeasible)
         logits = np.asarray(logits, dtype=np.float64)
         if logits.ndim != 3:
-            raise ValueError("logits must have three axes, (N, T, C) or time-major (T, N, C), got shape %r" % (logits.shape,))
+            raise ValueError(
+                "logits must have three axes, (N, T, C) or time-major (T, N, C), got shape %r"
+                % (logits.shape,)
+            )
         self.logits = np.swapaxes(logits, 0, 1) if time_major else logits  # (N, T, C)
         self.N, self.T, self.C = self.logits.shape
         self.targets = integers("targets", targets, (self.N, None))
@@ -140,7 +206,15 @@ class Batch(object):
         self.blank = resolve_blank(blank, self.C) if self.C else 0
         self.normalize = normalize
         self.policy = infeasible
-        validate(self.T, self.C, self.targets, self.input_lengths, self.target_lengths, self.blank, infeasible)
+        validate(
+            self.T,
+            self.C,
+            self.targets,
+            self.input_lengths,
+            self.target_lengths,
+            self.blank,
+            infeasible,
+        )
         self._mask_what_is_never_read()
         self._log_p = None
         if loss:
@@ -159,7 +233,9 @@ class Batch(object):
         self.label_is_valid = np.arange(self.S)[None, :] < self.target_lengths[:, None]  # (N, S)
         needed = self.target_lengths + adjacent_repeats(self.targets, self.target_lengths)
         self.infeasible = self.input_lengths < needed
-        poison = (np.isnan(self.logits) | np.isposinf(self.logits)).any(axis=2) & self.frame_is_valid
+        poison = (np.isnan(self.logits) | np.isposinf(self.logits)).any(
+            axis=2
+        ) & self.frame_is_valid
         self.poisoned = poison.any(axis=1) & ~self.infeasible  # (N,)
         usable = self.frame_is_valid & ~(self.poisoned | self.infeasible)[:, None]
         self.logits = np.where(usable[:, :, None], self.logits, 0.0)
@@ -170,8 +246,12 @@ class Batch(object):
         """(N, T) of the blank and (N, T, S) of the labels, -inf for labels beyond the target."""
         if not self.C:
             return np.zeros((self.N, self.T)), np.zeros((self.N, self.T, self.S))
-        labels = np.take_along_axis(self.log_p, np.broadcast_to(self.targets[:, None, :], (self.N, self.T, self.S)), axis=2)
-        return self.log_p[:, :, self.blank], np.where(self.label_is_valid[:, None, :], labels, NEG_INF)
+        labels = np.take_along_axis(
+            self.log_p, np.broadcast_to(self.targets[:, None, :], (self.N, self.T, self.S)), axis=2
+        )
+        return self.log_p[:, :, self.blank], np.where(
+            self.label_is_valid[:, None, :], labels, NEG_INF
+        )
 
     def _forward(self):
         """alpha of Graves 2006, equations (5) - (8).
@@ -190,7 +270,12 @@ class Batch(object):
         for t in range(self.T):
             previous_label = _shift_right(l)  # (N, S + 1): the label before each blank
             new_b = np.logaddexp(b, previous_label) + blank_p[:, t, None]
-            new_l = np.logaddexp(np.logaddexp(l, b[:, :-1]), np.where(skip, previous_label[:, :-1], NEG_INF)) + label_p[:, t]
+            new_l = (
+                np.logaddexp(
+                    np.logaddexp(l, b[:, :-1]), np.where(skip, previous_label[:, :-1], NEG_INF)
+                )
+                + label_p[:, t]
+            )
             new_b, new_l, shift = _rescale(new_b, new_l)
             going = self.frame_is_valid[:, t, None]
             b, l = np.where(going, new_b, b), np.where(going, new_l, l)
@@ -198,7 +283,9 @@ class Batch(object):
             self.alpha.append((b, l))
         self._skip, self._blank_p, self._label_p = skip, blank_p, label_p
         rows = np.arange(self.N)
-        last_label = np.where(self.target_lengths > 0, _shift_right(l)[rows, self.target_lengths], NEG_INF)
+        last_label = np.where(
+            self.target_lengths > 0, _shift_right(l)[rows, self.target_lengths], NEG_INF
+        )
         self.loss = self.finish(-(np.logaddexp(b[rows, self.target_lengths], last_label) + total))
 
     def finish(self, loss):
@@ -218,7 +305,9 @@ class Batch(object):
         """(N, T, C): beta of Graves 2006, equations (9) - (11), joined with alpha as in (14) and (15)."""
         posterior = np.zeros((self.N, self.T, self.C))
         rows = np.arange(self.N)
-        b = np.full((self.N, self.S + 1), NEG_INF)  # beta without its own frame's emission, so alpha + beta needs no division
+        b = np.full(
+            (self.N, self.S + 1), NEG_INF
+        )  # beta without its own frame's emission, so alpha + beta needs no division
         l = np.full((self.N, self.S), NEG_INF)
         b[rows, self.target_lengths] = 0.0
         some = np.flatnonzero(self.target_lengths > 0)
@@ -231,9 +320,13 @@ class Batch(object):
             here = self.frame_is_valid[:, t] & live
             self._add_posterior(posterior[:, t], alpha_b + b, alpha_l + l, here)
             emit_b, emit_l = b + self._blank_p[:, t, None], l + self._label_p[:, t]
-            next_label = np.concatenate([emit_l, np.full((self.N, 1), NEG_INF)], axis=1)  # (N, S + 1): label after a blank
+            next_label = np.concatenate(
+                [emit_l, np.full((self.N, 1), NEG_INF)], axis=1
+            )  # (N, S + 1): label after a blank
             new_b = np.logaddexp(emit_b, next_label)
-            new_l = np.logaddexp(np.logaddexp(emit_l, emit_b[:, 1:]), np.where(skip_next, next_label[:, 1:], NEG_INF))
+            new_l = np.logaddexp(
+                np.logaddexp(emit_l, emit_b[:, 1:]), np.where(skip_next, next_label[:, 1:], NEG_INF)
+            )
             new_b, new_l, _ = _rescale(new_b, new_l)
             going = self.frame_is_valid[:, t, None]
             b, l = np.where(going, new_b, b), np.where(going, new_l, l)
@@ -267,9 +360,13 @@ def integers(name, values, shape):
     values = np.asarray(values)
     if values.dtype.kind not in "iu" and values.size:
         raise TypeError("%s must be integers, got dtype %s" % (name, values.dtype))
-    if values.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, values.shape)):
-        raise ValueError("%s must have shape (%s), got %r"
-                         % (name, ", ".join("S" if want is None else str(want) for want in shape), values.shape))
+    if values.ndim != len(shape) or any(
+        want not in (None, got) for want, got in zip(shape, values.shape)
+    ):
+        raise ValueError(
+            "%s must have shape (%s), got %r"
+            % (name, ", ".join("S" if want is None else str(want) for want in shape), values.shape)
+        )
     return values.astype(np.int64)
 
 
@@ -282,7 +379,9 @@ def _sum_over_paths(log_p, target, blank):
     for t in range(frames):
         done, last, score = (np.repeat(column, classes) for column in (done, last, score))
         c = np.tile(np.arange(classes), len(done) // classes if classes else 0)
-        new = (c != blank) & (c != last)  # what the collapse B keeps: no repeats first, then no blanks
+        new = (c != blank) & (
+            c != last
+        )  # what the collapse B keeps: no repeats first, then no blanks
         wanted = np.append(target, -1)[np.minimum(done, len(target))]
         done = done + new
         keep = (~new | (c == wanted)) & (len(target) - done <= frames - 1 - t)

@@ -2,6 +2,7 @@
 
 States are those of Graves' l' (2006): 2 s is the blank before label s, 2 s + 1 the label, 2 S the last blank.
 """
+
 import numpy as np
 
 from ctc_shim.reference import recursion
@@ -17,14 +18,22 @@ def best_states(batch):
     classes = classes_of_states(batch)
     emissions = np.ascontiguousarray(with_never(batch.logits).swapaxes(0, 1))  # (T, N, C + 1)
     places = classes + (np.arange(batch.N) * (batch.C + 1))[:, None]
-    no_skip = np.full(classes.shape, recursion.NEG_INF)  # 0 where the blank before a label may be left out
+    no_skip = np.full(
+        classes.shape, recursion.NEG_INF
+    )  # 0 where the blank before a label may be left out
     no_skip[:, 3::2][classes[:, 3::2] != classes[:, 1:-2:2]] = 0.0
-    buffer = np.full((batch.N, classes.shape[1] + 2), recursion.NEG_INF)  # two cells of nothing on the left
+    buffer = np.full(
+        (batch.N, classes.shape[1] + 2), recursion.NEG_INF
+    )  # two cells of nothing on the left
     cells, steps, skips = buffer[:, 2:], buffer[:, 1:-1], buffer[:, :-2]
     cells[:, 0] = 0.0  # before the first frame
-    moves = np.empty((batch.T,) + classes.shape, dtype=np.int8)  # how many states back each one comes from
+    moves = np.empty(
+        (batch.T,) + classes.shape, dtype=np.int8
+    )  # how many states back each one comes from
     best, jump, emitted = np.empty((3,) + classes.shape)
-    last = np.array([_final(row, labels) for row, labels in zip(cells, batch.target_lengths)], dtype=np.int64)
+    last = np.array(
+        [_final(row, labels) for row, labels in zip(cells, batch.target_lengths)], dtype=np.int64
+    )
     ends = {t: np.flatnonzero(batch.input_lengths == t + 1) for t in set(batch.input_lengths - 1)}
     for t in range(batch.T):
         np.maximum(cells, steps, out=best)
@@ -38,7 +47,9 @@ def best_states(batch):
         for n in ends.get(t, ()):
             last[n] = _final(cells[n], batch.target_lengths[n])
     moves[~batch.frame_is_valid.T] = 0  # wait in the padding
-    return np.where(batch.frame_is_valid & (last >= 0)[:, None], _trace(moves, np.maximum(last, 0)), -1)
+    return np.where(
+        batch.frame_is_valid & (last >= 0)[:, None], _trace(moves, np.maximum(last, 0)), -1
+    )
 
 
 def _final(cells, labels):
@@ -67,17 +78,25 @@ def spans(batch, states, values):
     start = np.full(batch.N * batch.S, -1, dtype=np.int64)
     start[place[begins]] = np.nonzero(begins)[1]
     count = np.bincount(place[inside], minlength=start.size)
-    sums = [np.bincount(place[inside], weights=value[inside], minlength=start.size) for value in values]
+    sums = [
+        np.bincount(place[inside], weights=value[inside], minlength=start.size) for value in values
+    ]
     shape = (batch.N, batch.S)
     end = np.where(start >= 0, start + count, -1)
-    return start.reshape(shape), end.reshape(shape), [(total / np.maximum(count, 1)).reshape(shape) for total in sums]
+    return (
+        start.reshape(shape),
+        end.reshape(shape),
+        [(total / np.maximum(count, 1)).reshape(shape) for total in sums],
+    )
 
 
 def classes_of_states(batch):
     """(N, 2 S + 1): the class of each state of Graves' l', C (which nothing can emit) beyond the target."""
     classes = np.full((batch.N, 2 * batch.S + 1), batch.C, dtype=np.int64)
     classes[:, 1::2] = np.where(batch.label_is_valid, batch.targets, batch.C)
-    classes[:, ::2] = np.where(np.arange(batch.S + 1) <= batch.target_lengths[:, None], batch.blank, batch.C)
+    classes[:, ::2] = np.where(
+        np.arange(batch.S + 1) <= batch.target_lengths[:, None], batch.blank, batch.C
+    )
     return classes
 
 

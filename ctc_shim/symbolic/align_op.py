@@ -2,6 +2,7 @@
 
 They have no gradient: the best path is piecewise constant, and posteriors are taken here as numbers to look at.
 """
+
 from ctc_shim import align, contract
 from ctc_shim.symbolic import loss_op
 from ctc_shim.symbolic.family_op import FamilyOp
@@ -37,11 +38,20 @@ class CTCAlignOp(FamilyOp):
         if self.kind == "posteriors":
             return self.library.Apply(self, inputs, [inputs[0].type()])
         T, dtype = self.library.tensor, inputs[0].dtype
-        outputs = [T.lmatrix(), T.vector(dtype=dtype), T.lmatrix(), T.lmatrix(), T.matrix(dtype=dtype), T.matrix(dtype=dtype)]
+        outputs = [
+            T.lmatrix(),
+            T.vector(dtype=dtype),
+            T.lmatrix(),
+            T.lmatrix(),
+            T.matrix(dtype=dtype),
+            T.matrix(dtype=dtype),
+        ]
         return self.library.Apply(self, inputs, outputs)  # the fields of align.Alignment
 
     def infer_shape(self, *arguments):
-        logits, targets = arguments[-1][:2]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        logits, targets = arguments[-1][
+            :2
+        ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         if self.kind == "posteriors":
             return [logits]
         count, frames = (logits[1], logits[0]) if self.time_major else (logits[0], logits[1])

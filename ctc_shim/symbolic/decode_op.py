@@ -2,13 +2,14 @@
 
 It has no gradient (labels are whole numbers, and which ones win jumps), and says so: what lies before it is disconnected.
 """
+
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.symbolic.family_op import FamilyOp
 from ctc_shim.native import decoding
-from ctc_shim.symbolic.linkers import numba_callback
+from ctc_shim.symbolic.family_op import FamilyOp
 from ctc_shim.symbolic.library import library_of
+from ctc_shim.symbolic.linkers import numba_callback
 
 
 def decode(logits, input_lengths, parameters):
@@ -36,7 +37,10 @@ class CTCDecodeOp(FamilyOp):
 
     def make_node(self, logits, input_lengths):
         T = self.library.tensor
-        logits, lengths = self.library.as_tensor_variable(logits), self.library.as_tensor_variable(input_lengths)
+        logits, lengths = (
+            self.library.as_tensor_variable(logits),
+            self.library.as_tensor_variable(input_lengths),
+        )
         contract.check_axes("logits", logits, 3)
         contract.check_axes("input_lengths", lengths, 1)
         if logits.dtype not in ("float32", "float64"):
@@ -47,5 +51,7 @@ class CTCDecodeOp(FamilyOp):
         return self.library.Apply(self, [logits, T.cast(lengths, "int64")], outputs)
 
     def perform(self, node, inputs, outputs, *unused):
-        labels, log_probs = decoding.decode(inputs[0], inputs[1], decoding.Parameters(*self.parameters()))
+        labels, log_probs = decoding.decode(
+            inputs[0], inputs[1], decoding.Parameters(*self.parameters())
+        )
         outputs[0][0], outputs[1][0] = np.ascontiguousarray(labels), log_probs

@@ -1,4 +1,5 @@
 """Ops for the whole Theano family from one text: the class of each library is made at first use."""
+
 from ctc_shim.symbolic.library import library
 
 
@@ -19,8 +20,15 @@ class FamilyOp(object):
         """The Op of one library with these parameters."""
         made = _classes.get((cls, lib.package))
         if made is None or made.library is not lib:
-            body = {"library": lib, "text": cls, "__module__": cls.__module__, "__props__": cls.PROPS}
-            made = _classes[cls, lib.package] = type(cls.__name__, (cls, getattr(lib, cls.BASE)), body)
+            body = {
+                "library": lib,
+                "text": cls,
+                "__module__": cls.__module__,
+                "__props__": cls.PROPS,
+            }
+            made = _classes[cls, lib.package] = type(
+                cls.__name__, (cls, getattr(lib, cls.BASE)), body
+            )
             cls.register(made)
         return made(*parameters)
 
@@ -67,11 +75,15 @@ class LossOp(FamilyOp):
     def scaled(self, gradient, upstream):
         """gradient * upstream, with 0 where the gradient is 0: an infinite loss may send back an infinite upstream gradient."""
         T = self.library.tensor
-        return T.switch(T.eq(gradient, 0), T.zeros_like(gradient), gradient * self._by_row(upstream))
+        return T.switch(
+            T.eq(gradient, 0), T.zeros_like(gradient), gradient * self._by_row(upstream)
+        )
 
     def connection_pattern(self, node):
         outputs = len(node.outputs)
-        return [[i == self.SCORES] * outputs for i in range(4)] + [[False, True]] * (len(node.inputs) - 4)
+        return [[i == self.SCORES] * outputs for i in range(4)] + [[False, True]] * (
+            len(node.inputs) - 4
+        )
 
     def L_op(self, inputs, outputs, output_gradients):
         g_loss = output_gradients[0]
@@ -82,7 +94,10 @@ class LossOp(FamilyOp):
             second, g_upstream = self._second_order(inputs, output_gradients[1])
             parts.append(second)
         nothing = self.library.DisconnectedType
-        to_inputs = [sum(parts[1:], parts[0]) if parts and i == self.SCORES else nothing()() for i in range(4)]
+        to_inputs = [
+            sum(parts[1:], parts[0]) if parts and i == self.SCORES else nothing()()
+            for i in range(4)
+        ]
         return to_inputs + [nothing()() if g_upstream is None else g_upstream] * (len(inputs) - 4)
 
     def _is_disconnected(self, variable):

@@ -5,6 +5,7 @@ A library is found from a variable that the caller already holds, so nothing is 
 >>> library = library_of(logits)  # doctest: +SKIP
 >>> library.tensor.exp, library.scan, library.Apply  # doctest: +SKIP
 """
+
 import importlib
 import sys
 import warnings
@@ -20,9 +21,16 @@ PLACES = {
     "as_tensor_variable": ("tensor.basic.as_tensor_variable", "tensor.as_tensor_variable"),
     "grad": ("gradient.grad",),
     "dfs_rewriter": ("graph.rewriting.basic.dfs_rewriter", "graph.rewriting.basic.in2out"),
-    "node_rewriter": ("graph.rewriting.basic.node_rewriter", "graph.opt.local_optimizer", "gof.opt.local_optimizer"),
+    "node_rewriter": (
+        "graph.rewriting.basic.node_rewriter",
+        "graph.opt.local_optimizer",
+        "gof.opt.local_optimizer",
+    ),
     "optdb": ("compile.mode.optdb",),
-    "register_specialize": ("tensor.rewriting.basic.register_specialize", "tensor.opt.register_specialize"),
+    "register_specialize": (
+        "tensor.rewriting.basic.register_specialize",
+        "tensor.opt.register_specialize",
+    ),
     "scan": ("scan.basic.scan", "scan_module.scan"),
 }
 
@@ -51,8 +59,12 @@ class Library(object):
 
     def scan_sequence(self, step, sequences, initial, constants):
         """The outputs of a scan whose steps have no updates, whatever this version's scan returns."""
-        arguments = dict(fn=step, sequences=sequences, outputs_info=initial, non_sequences=constants, strict=True)
-        if "return_updates" in self.scan.__code__.co_varnames:  # PyTensor from 2.36; the old form warns from 3.0
+        arguments = dict(
+            fn=step, sequences=sequences, outputs_info=initial, non_sequences=constants, strict=True
+        )
+        if (
+            "return_updates" in self.scan.__code__.co_varnames
+        ):  # PyTensor from 2.36; the old form warns from 3.0
             return self.scan(return_updates=False, **arguments)
         return self.scan(**arguments)[0]
 
@@ -62,7 +74,9 @@ def _first(package, places):
         module, _, name = (package + "." + place).rpartition(".")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # an old place may warn where a new one also exists
+                warnings.simplefilter(
+                    "ignore", DeprecationWarning
+                )  # an old place may warn where a new one also exists
                 return getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             continue
@@ -80,7 +94,7 @@ def library(package):
 
 
 def package_of(value):
-    """"pytensor", "aesara" or "theano" for a symbolic variable (or a class of theirs), None for anything else."""
+    """ "pytensor", "aesara" or "theano" for a symbolic variable (or a class of theirs), None for anything else."""
     for base in (value if isinstance(value, type) else type(value)).__mro__:
         package = base.__module__.partition(".")[0]
         if package in FAMILY:
@@ -100,5 +114,7 @@ def library_of(*values):
         package = package_of(value)
         if package is not None:
             return library(package)
-    raise TypeError("expected a symbolic variable of %s, got %s. For numpy arrays use ctc_shim.reference.ctc_loss"
-                    % (" / ".join(FAMILY), ", ".join(type(value).__name__ for value in values)))
+    raise TypeError(
+        "expected a symbolic variable of %s, got %s. For numpy arrays use ctc_shim.reference.ctc_loss"
+        % (" / ".join(FAMILY), ", ".join(type(value).__name__ for value in values))
+    )

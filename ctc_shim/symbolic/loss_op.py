@@ -5,13 +5,14 @@ alone, or with `with_gradient` the loss and the gradient; the latter takes the u
 folds it in while writing, so that no second pass over (N, T, C) is needed. Differentiating a loss adds the second node, and
 a rewrite then lets it serve both: one pass in the compiled function.
 """
+
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.symbolic.family_op import LossOp
 from ctc_shim.native import host
-from ctc_shim.symbolic.linkers import c_linker
+from ctc_shim.symbolic.family_op import LossOp
 from ctc_shim.symbolic.library import library_of
+from ctc_shim.symbolic.linkers import c_linker
 from ctc_shim.symbolic.second_order import CTCSecondOrderOp
 
 
@@ -33,12 +34,18 @@ class CTCLoss(object):
 
     def __init__(self, blank=0, normalize=True, infeasible="inf", time_major=False):
         contract.check_policy(infeasible)
-        self.parameters = (contract.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+        self.parameters = (
+            contract.check_blank(blank),
+            bool(normalize),
+            infeasible,
+            bool(time_major),
+        )
 
     def __call__(self, logits, targets, input_lengths, target_lengths):
         """Symbolic (N,) loss and its gradient, shaped as `logits`; arguments as in `ctc_shim.ctc_loss`."""
         return CTCLossOp.of(library_of(logits), *self.parameters, True)(
-            logits, targets, input_lengths, target_lengths, return_list=True)
+            logits, targets, input_lengths, target_lengths, return_list=True
+        )
 
     def __repr__(self):
         return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
@@ -80,7 +87,9 @@ class CTCLossOp(LossOp):
         return self.library.Apply(self, inputs, outputs)
 
     def infer_shape(self, *arguments):
-        shapes = arguments[-1]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+        shapes = arguments[
+            -1
+        ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         return [(shapes[0][1 if self.time_major else 0],)] + [shapes[0]] * self.with_gradient
 
     # ---- the numbers
@@ -90,8 +99,19 @@ class CTCLossOp(LossOp):
         scores = inputs[0]
         loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
         gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
-        host.compute(scores, inputs[1], inputs[2], inputs[3], self.blank, self.normalize, self.infeasible, self.time_major,
-                     loss, gradient, upstream=inputs[4] if len(inputs) > 4 else None)
+        host.compute(
+            scores,
+            inputs[1],
+            inputs[2],
+            inputs[3],
+            self.blank,
+            self.normalize,
+            self.infeasible,
+            self.time_major,
+            loss,
+            gradient,
+            upstream=inputs[4] if len(inputs) > 4 else None,
+        )
 
     def c_code(self, node, name, inputs, outputs, sub):
         return c_linker.code(self, inputs, outputs, node.inputs[0].dtype, sub["fail"])
@@ -108,14 +128,24 @@ class CTCLossOp(LossOp):
         """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor 3, elsewhere the symbolic graph."""
         op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
         inputs = inputs[:4] + [cotangent] + inputs[4:]
-        return op(*inputs, return_list=True) if CTCSecondOrderOp.serves(self.library) else op.as_graph(*inputs)
+        return (
+            op(*inputs, return_list=True)
+            if CTCSecondOrderOp.serves(self.library)
+            else op.as_graph(*inputs)
+        )
 
 
 def node_inputs(lib, logits, targets, input_lengths, target_lengths):
     """The four arguments as symbolic variables: scores as they are, the integers as int64."""
     logits = _symbol(lib, "logits", logits, 3, ("float32", "float64"))
-    return [logits] + [lib.tensor.cast(_symbol(lib, name, value, ndim, INTEGERS), "int64") for name, value, ndim in
-                       (("targets", targets, 2), ("input_lengths", input_lengths, 1), ("target_lengths", target_lengths, 1))]
+    return [logits] + [
+        lib.tensor.cast(_symbol(lib, name, value, ndim, INTEGERS), "int64")
+        for name, value, ndim in (
+            ("targets", targets, 2),
+            ("input_lengths", input_lengths, 1),
+            ("target_lengths", target_lengths, 1),
+        )
+    ]
 
 
 def _symbol(lib, name, value, ndim, dtypes):
@@ -131,6 +161,11 @@ INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16
 def _storage(cell, shape, dtype):
     """The output array of a previous call where it still fits: a fresh one costs more than the gradient itself."""
     old = cell[0]
-    if not (isinstance(old, np.ndarray) and old.shape == tuple(shape) and old.dtype == dtype and old.flags.carray):
+    if not (
+        isinstance(old, np.ndarray)
+        and old.shape == tuple(shape)
+        and old.dtype == dtype
+        and old.flags.carray
+    ):
         cell[0] = np.empty(shape, dtype=dtype)
     return cell[0]

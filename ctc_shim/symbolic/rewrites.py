@@ -22,9 +22,14 @@ def register(op_class):
             return [partner.outputs[0]]
         # The upstream gradient is a function of the loss itself: take the plain gradient, and multiply behind it.
         loss, gradient = partner.op(*node.inputs[:4], return_list=True)
-        return {node.outputs[0]: loss, partner.outputs[1]: partner.op.scaled(gradient, partner.inputs[4])}
+        return {
+            node.outputs[0]: loss,
+            partner.outputs[1]: partner.op.scaled(gradient, partner.inputs[4]),
+        }
 
-    lib.register_specialize(ctc_loss_from_its_gradient, name="ctc_loss_from_its_gradient_%s" % op_class.__name__)
+    lib.register_specialize(
+        ctc_loss_from_its_gradient, name="ctc_loss_from_its_gradient_%s" % op_class.__name__
+    )
 
 
 def register_inline(op_class):
@@ -38,13 +43,22 @@ def register_inline(op_class):
     def inline(fgraph, node):
         return node.op.as_graph(*node.inputs)
 
-    lib.optdb.register("inline_%s" % op_class.__name__, lib.dfs_rewriter(inline), "fast_run", "fast_compile", "fusion", position=0.01)
+    lib.optdb.register(
+        "inline_%s" % op_class.__name__,
+        lib.dfs_rewriter(inline),
+        "fast_run",
+        "fast_compile",
+        "fusion",
+        position=0.01,
+    )
 
 
 def _partner(fgraph, node):
     """The node that computes the gradient of the same loss from the same inputs, or None."""
     wanted = node.op.twin(True)
-    clients = getattr(node.inputs[0], "clients", None)  # Theano keeps them on the variable, the others on the graph
+    clients = getattr(
+        node.inputs[0], "clients", None
+    )  # Theano keeps them on the variable, the others on the graph
     for client in fgraph.clients[node.inputs[0]] if clients is None else clients:
         other = client[0]
         if getattr(other, "op", None) == wanted and list(other.inputs[:4]) == list(node.inputs[:4]):

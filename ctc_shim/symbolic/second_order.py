@@ -3,6 +3,7 @@
 JAX and PyTorch compute it by themselves (kernels/derivatives.py, kernels/loop.py), for PyTensor lowers no scan of a symbolic
 length to them. Everywhere else a rewrite replaces it by the symbolic definition before any other rewrite looks at the graph.
 """
+
 import functools
 
 from ctc_shim.symbolic import definition
@@ -36,7 +37,9 @@ class CTCSecondOrderOp(FamilyOp):
     def make_node(self, *inputs):
         logits = inputs[0]
         outputs = [logits.type(), self.library.tensor.vector(dtype=logits.dtype)]
-        return self.library.Apply(self, [self.library.as_tensor_variable(value) for value in inputs], outputs)
+        return self.library.Apply(
+            self, [self.library.as_tensor_variable(value) for value in inputs], outputs
+        )
 
     def infer_shape(self, *arguments):
         shapes = arguments[-1]
@@ -54,26 +57,57 @@ class CTCSecondOrderOp(FamilyOp):
         Along logits that is the Hessian of u loss times the cotangent, the gradient of the slope of the loss along it; along u
         it is that slope itself.
         """
-        direction = cotangent.copy()  # it may be made of the logits, or be the logits: here it is a given direction
-        slope = definition.directional_derivative(logits, direction, targets, input_lengths, target_lengths, blank=self.blank,
-                                             normalize=self.normalize, infeasible=self.infeasible, time_major=self.time_major)
+        direction = (
+            cotangent.copy()
+        )  # it may be made of the logits, or be the logits: here it is a given direction
+        slope = definition.directional_derivative(
+            logits,
+            direction,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank=self.blank,
+            normalize=self.normalize,
+            infeasible=self.infeasible,
+            time_major=self.time_major,
+        )
         weighted = slope * upstream[0] if upstream else slope
-        second = self.library.grad(self.library.tensor.sum(weighted), logits, consider_constant=[direction] + list(upstream))
+        second = self.library.grad(
+            self.library.tensor.sum(weighted),
+            logits,
+            consider_constant=[direction] + list(upstream),
+        )
         return [second, slope]
 
     # ---- third derivatives
 
     def connection_pattern(self, node):
-        return [[True, True]] + [[False, False]] * 3 + [[True, True]] + [[True, False]] * (len(node.inputs) - 5)
+        return (
+            [[True, True]]
+            + [[False, False]] * 3
+            + [[True, True]]
+            + [[True, False]] * (len(node.inputs) - 5)
+        )
 
     def L_op(self, inputs, outputs, output_gradients):
         nothing = self.library.DisconnectedType
-        inner = [variable.copy() for variable in inputs]  # independent, although one may be made of another
-        known = {output: given for output, given in zip(self.as_graph(*inner), output_gradients)
-                 if not isinstance(given.type, nothing)}
+        inner = [
+            variable.copy() for variable in inputs
+        ]  # independent, although one may be made of another
+        known = {
+            output: given
+            for output, given in zip(self.as_graph(*inner), output_gradients)
+            if not isinstance(given.type, nothing)
+        }
         floats = [inner[0]] + inner[4:]
-        found = self.library.grad(None, floats, known_grads=known, consider_constant=floats, disconnected_inputs="ignore",
-                                  return_disconnected="disconnected")
+        found = self.library.grad(
+            None,
+            floats,
+            known_grads=known,
+            consider_constant=floats,
+            disconnected_inputs="ignore",
+            return_disconnected="disconnected",
+        )
         return found[:1] + [nothing()() for _ in range(3)] + found[1:]
 
 
@@ -81,4 +115,6 @@ class CTCSecondOrderOp(FamilyOp):
 def _function(op, types):
     """The definition, compiled for inputs of these types."""
     inputs = [kind() for kind in types]
-    return op.library.root.function(inputs, op.as_graph(*inputs), mode=op.library.Mode("py", "fast_compile"))
+    return op.library.root.function(
+        inputs, op.as_graph(*inputs), mode=op.library.Mode("py", "fast_compile")
+    )

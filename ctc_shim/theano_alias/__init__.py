@@ -8,7 +8,8 @@ install() loads nothing heavy: the library comes with the first `import theano`.
 which is also a context manager. Nothing of numpy, collections or inspect is changed: what Keras needs on new Pythons is
 mended in Keras' own modules as they are loaded (mending.py).
 """
-from ctc_shim.theano_alias.finder import Handle, STATE
+
+from ctc_shim.theano_alias.finder import STATE, Handle
 
 __all__ = ["install", "is_installed", "Handle"]
 

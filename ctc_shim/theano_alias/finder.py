@@ -1,4 +1,5 @@
 """The finder that serves `theano`, and its way in and out of sys.meta_path."""
+
 import importlib
 import importlib.machinery
 import sys
@@ -15,10 +16,13 @@ class AliasFinder(object):
             return None
         if fullname not in MODULES:
             raise ModuleNotFoundError(_not_served(fullname), name=fullname)
-        return importlib.machinery.ModuleSpec(fullname, self, origin="ctc_shim.theano_alias", is_package=True)
+        return importlib.machinery.ModuleSpec(
+            fullname, self, origin="ctc_shim.theano_alias", is_package=True
+        )
 
     def create_module(self, spec):
         from ctc_shim.theano_alias.modules import AliasModule
+
         return AliasModule(spec.name, "Served by ctc_shim.theano_alias.")
 
     def exec_module(self, module):
@@ -47,8 +51,10 @@ class _NumbaLoader(importlib.machinery.SourceFileLoader):
 
 
 def _not_served(fullname):
-    return ("No module named %r: `theano` is an alias (ctc_shim.theano_alias) that serves only the modules legacy Keras "
-            "uses; ask at the ctc-shim issue tracker if you need this one" % fullname)
+    return (
+        "No module named %r: `theano` is an alias (ctc_shim.theano_alias) that serves only the modules legacy Keras "
+        "uses; ask at the ctc-shim issue tracker if you need this one" % fullname
+    )
 
 
 def insert_before_the_path(finders):
@@ -97,10 +103,16 @@ class State(object):
     def start_library(self):
         from ctc_shim.theano_alias import server
         from ctc_shim.theano_alias.tuning import blas, default_linker
+
         self.saved_config = {"floatX": server.config.floatX, "linker": server.config.linker}
         default_linker.choose(server)
-        blas.choose(server)  # stays when the alias goes: nothing that is compiled later is the worse for it
-        for name in ("memory_order", "scan_vm"):  # their rewrites must be there before a function is compiled
+        blas.choose(
+            server
+        )  # stays when the alias goes: nothing that is compiled later is the worse for it
+        for name in (
+            "memory_order",
+            "scan_vm",
+        ):  # their rewrites must be there before a function is compiled
             importlib.import_module("ctc_shim.theano_alias.tuning." + name)
         if NumbaFinder.HOOKED in sys.modules:
             importlib.import_module("ctc_shim.theano_alias.tuning.numba_kernels")
@@ -108,6 +120,7 @@ class State(object):
     def _restore_config(self):
         if self.saved_config:
             from ctc_shim.theano_alias import server
+
             for name, value in self.saved_config.items():
                 setattr(server.config, name, value)
         self.saved_config = {}
@@ -119,9 +132,11 @@ STATE = State()
 def refuse_real_theano():
     theano = sys.modules.get("theano")
     if theano is not None:
-        raise RuntimeError("the real Theano %s is already imported (%s): the alias cannot take its place in this process. "
-                           "Install the alias first, or do without it"
-                           % (getattr(theano, "__version__", "?"), getattr(theano, "__file__", "?")))
+        raise RuntimeError(
+            "the real Theano %s is already imported (%s): the alias cannot take its place in this process. "
+            "Install the alias first, or do without it"
+            % (getattr(theano, "__version__", "?"), getattr(theano, "__file__", "?"))
+        )
 
 
 class Handle(object):

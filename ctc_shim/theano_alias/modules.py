@@ -1,4 +1,5 @@
 """The modules called theano.*: real module objects whose names are looked up when they are asked for."""
+
 import importlib
 import types
 
@@ -19,8 +20,12 @@ class AliasModule(types.ModuleType):
 
     def __dir__(self):
         library = library_module(self.__name__)
-        return sorted(set(vars(self)) | set(NAMES.get(self.__name__, {})) | set(submodules(self.__name__))
-                      | set(dir(library) if library else ()))
+        return sorted(
+            set(vars(self))
+            | set(NAMES.get(self.__name__, {}))
+            | set(submodules(self.__name__))
+            | set(dir(library) if library else ())
+        )
 
 
 def find(module, name):
@@ -50,6 +55,7 @@ def resolve(entry):
 
 def library_value(path):
     from ctc_shim.theano_alias import server
+
     value = server.lib
     for step in path.split("."):
         value = getattr(value, step, MISSING)
@@ -60,6 +66,7 @@ def library_value(path):
 
 def _from_module(module, name):
     from ctc_shim.theano_alias import server
+
     try:
         return getattr(server.part(module), name, MISSING) if module else MISSING
     except ImportError:
@@ -69,6 +76,7 @@ def _from_module(module, name):
 def library_module(module):
     """The library's module that a theano module falls through to, or None."""
     from ctc_shim.theano_alias import server
+
     path = MODULES[module]
     if path is None:
         return None
@@ -80,6 +88,9 @@ def library_module(module):
 
 def explain(name):
     from ctc_shim.theano_alias import server
-    return ("%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the names legacy Keras "
-            "uses. If you need this one, ask at the ctc-shim issue tracker, or uninstall the alias and use Theano itself"
-            % (name, server.lib.__name__, server.lib.__version__))
+
+    return (
+        "%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the names legacy Keras "
+        "uses. If you need this one, ask at the ctc-shim issue tracker, or uninstall the alias and use Theano itself"
+        % (name, server.lib.__name__, server.lib.__version__)
+    )

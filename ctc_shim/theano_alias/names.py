@@ -44,26 +44,53 @@ MODULES = {
     "theano.scan_module.scan_utils": "scan.utils",
 }
 
-NNET = {name: "ops.nnet:" + name for name in (
-    "sigmoid", "ultra_fast_sigmoid", "hard_sigmoid", "softplus", "softsign", "relu", "elu", "selu", "softmax",
-    "logsoftmax", "binary_crossentropy", "sigmoid_binary_crossentropy", "categorical_crossentropy")}
-CONV = {name: "ops.conv:" + name for name in (
-    "conv2d", "conv3d", "conv2d_transpose", "conv2d_grad_wrt_inputs", "conv2d_grad_wrt_weights",
-    "conv3d_grad_wrt_inputs", "conv3d_grad_wrt_weights")}
+NNET = {
+    name: "ops.nnet:" + name
+    for name in (
+        "sigmoid",
+        "ultra_fast_sigmoid",
+        "hard_sigmoid",
+        "softplus",
+        "softsign",
+        "relu",
+        "elu",
+        "selu",
+        "softmax",
+        "logsoftmax",
+        "binary_crossentropy",
+        "sigmoid_binary_crossentropy",
+        "categorical_crossentropy",
+    )
+}
+CONV = {
+    name: "ops.conv:" + name
+    for name in (
+        "conv2d",
+        "conv3d",
+        "conv2d_transpose",
+        "conv2d_grad_wrt_inputs",
+        "conv2d_grad_wrt_weights",
+        "conv3d_grad_wrt_inputs",
+        "conv3d_grad_wrt_weights",
+    )
+}
 LOOPS = {name: "ops.looping:" + name for name in ("scan", "map", "reduce", "foldl", "foldr")}
 
 NAMES = {
-    "theano": dict(LOOPS, **{
-        "__version__": "version:THEANO_VERSION",
-        "config": "configuration:config",
-        "function": "ops.compiling:function",
-        "Op": "graph.op.Op",
-        "Apply": "graph.basic.Apply",
-        "Variable": "graph.basic.Variable",
-        "Constant": "graph.basic.Constant",
-        "Param": "compile.io.In",
-        "clone": "graph.replace.clone_replace",
-    }),
+    "theano": dict(
+        LOOPS,
+        **{
+            "__version__": "version:THEANO_VERSION",
+            "config": "configuration:config",
+            "function": "ops.compiling:function",
+            "Op": "graph.op.Op",
+            "Apply": "graph.basic.Apply",
+            "Variable": "graph.basic.Variable",
+            "Constant": "graph.basic.Constant",
+            "Param": "compile.io.In",
+            "clone": "graph.replace.clone_replace",
+        },
+    ),
     "theano.tensor": {
         "abs_": "tensor.abs",
         "inv": "tensor.reciprocal",
@@ -85,12 +112,26 @@ NAMES = {
     "theano.tensor.nnet.nnet": NNET,
     "theano.tensor.nnet.conv": {"conv2d": "ops.conv:conv2d"},
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
-    "theano.tensor.nnet.bn": {name: "ops.batchnorm:" + name for name in (
-        "batch_normalization", "batch_normalization_train", "batch_normalization_test")},
-    "theano.tensor.nnet.abstract_conv": dict(CONV, **{name: "ops.conv:" + name for name in (
-        "AbstractConv2d_gradInputs", "AbstractConv3d_gradInputs", "AbstractConv2d_gradWeights",
-        "AbstractConv3d_gradWeights", "bilinear_upsampling")}),
-    "theano.tensor.signal.pool": {name: "ops.pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")},
+    "theano.tensor.nnet.bn": {
+        name: "ops.batchnorm:" + name
+        for name in ("batch_normalization", "batch_normalization_train", "batch_normalization_test")
+    },
+    "theano.tensor.nnet.abstract_conv": dict(
+        CONV,
+        **{
+            name: "ops.conv:" + name
+            for name in (
+                "AbstractConv2d_gradInputs",
+                "AbstractConv3d_gradInputs",
+                "AbstractConv2d_gradWeights",
+                "AbstractConv3d_gradWeights",
+                "bilinear_upsampling",
+            )
+        },
+    ),
+    "theano.tensor.signal.pool": {
+        name: "ops.pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")
+    },
     "theano.tensor.signal.downsample": {"max_pool_2d": "ops.pool:pool_2d"},
     "theano.tensor.shared_randomstreams": {"RandomStreams": "ops.rng:MRG_RandomStreams"},
     "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "ops.rng:MRG_RandomStreams"},
@@ -114,4 +155,8 @@ ELSEWHERE = {
 
 def submodules(name):
     """'theano.tensor' -> ['basic', 'extra_ops', ...]: modules one level below."""
-    return [m[len(name) + 1:] for m in MODULES if m.startswith(name + ".") and "." not in m[len(name) + 1:]]
+    return [
+        m[len(name) + 1 :]
+        for m in MODULES
+        if m.startswith(name + ".") and "." not in m[len(name) + 1 :]
+    ]

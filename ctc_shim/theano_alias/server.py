@@ -3,6 +3,7 @@
 The stand-ins import everything they need of the library from here. Importing this file imports the library,
 so nothing does it before somebody imports `theano`.
 """
+
 import importlib
 import importlib.util
 import os
@@ -16,13 +17,20 @@ def server_name():
     wanted = os.environ.get("CTC_SHIM_THEANO_SERVER")
     if wanted:
         if wanted not in SERVERS:
-            raise ImportError("CTC_SHIM_THEANO_SERVER must be one of %s, got %r" % (", ".join(SERVERS), wanted))
+            raise ImportError(
+                "CTC_SHIM_THEANO_SERVER must be one of %s, got %r" % (", ".join(SERVERS), wanted)
+            )
         return wanted
-    for found in ([n for n in SERVERS if n in sys.modules], [n for n in SERVERS if importlib.util.find_spec(n)]):
+    for found in (
+        [n for n in SERVERS if n in sys.modules],
+        [n for n in SERVERS if importlib.util.find_spec(n)],
+    ):
         if found:
             return found[0]
-    raise ImportError("the theano alias is served by PyTensor (or Aesara), and neither is installed: "
-                      "pip install pytensor")
+    raise ImportError(
+        "the theano alias is served by PyTensor (or Aesara), and neither is installed: "
+        "pip install pytensor"
+    )
 
 
 def take_theano_flags(environ=os.environ):
@@ -37,11 +45,13 @@ def take_theano_flags(environ=os.environ):
 
 
 # Theano's flags that mean the same in its successors; sections are joined by two underscores there (gcc.cxxflags).
-SAME_FLAGS = set("""floatX base_compiledir compiledir mode linker optimizer cxx openmp openmp_elemwise_minsize
+SAME_FLAGS = set(
+    """floatX base_compiledir compiledir mode linker optimizer cxx openmp openmp_elemwise_minsize
 exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc optimizer_verbose
 optimizer_excluding optimizer_including optimizer_requiring on_opt_error cast_policy numpy__seterr_all blas__ldflags
 gcc__cxxflags cmodule__remove_gxx_opt cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
-traceback__limit""".split())
+traceback__limit""".split()
+)
 
 
 def translate_flag(flag):
@@ -52,7 +62,11 @@ def translate_flag(flag):
         value = "cvm"
     if name == "device" and not value.startswith("cpu"):
         import warnings
-        warnings.warn("THEANO_FLAGS asks for device=%s: the theano alias computes on the CPU" % value, stacklevel=2)
+
+        warnings.warn(
+            "THEANO_FLAGS asks for device=%s: the theano alias computes on the CPU" % value,
+            stacklevel=2,
+        )
     return "%s=%s" % (name, value) if name in SAME_FLAGS else None
 
 
@@ -92,5 +106,6 @@ class GradOp(Op):
         return self.vjp(inputs, outputs, gradients)
 
     if not renamed_gradient:
+
         def L_op(self, inputs, outputs, gradients):
             return self.vjp(inputs, outputs, gradients)

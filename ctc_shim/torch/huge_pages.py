@@ -1,5 +1,6 @@
 """A large product of tensors in huge pages. Fresh memory costs a page fault every 4 KiB, which take longer than the product:
 49 ms for 128 MB where huge pages take 11. The kernel asks for them by itself (ctc.c)."""
+
 import ctypes
 import mmap
 
@@ -10,7 +11,11 @@ def product(tensor, factor):
     """tensor * factor, in the dtype of the tensor."""
     import torch
 
-    is_plain = type(tensor) is type(factor) is torch.Tensor and tensor.device.type == "cpu" and not torch.is_grad_enabled()
+    is_plain = (
+        type(tensor) is type(factor) is torch.Tensor
+        and tensor.device.type == "cpu"
+        and not torch.is_grad_enabled()
+    )
     if is_plain and tensor.numel() * tensor.element_size() >= LEAST:
         out = torch.empty_like(tensor)
         _prefer_huge_pages(out)

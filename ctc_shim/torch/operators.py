@@ -4,13 +4,24 @@ The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc
 ctc.cu (on_gpu.py). What they return is what torch.compile traces: shapes come from `register_fake`, derivatives from
 `register_autograd`.
 """
+
 import wrapt
 
 from ctc_shim import contract
 from ctc_shim.native import gpu_kernel, host
 
 
-def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, normalize=True, infeasible="inf", time_major=False):
+def torch_ctc_loss(
+    logits,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    *,
+    normalize=True,
+    infeasible="inf",
+    time_major=False,
+):
     """Connectionist temporal classification loss of each sequence, in nats, for PyTorch on a CPU or an NVIDIA GPU.
 
     Runs eagerly and under torch.compile. Where `logits` need a gradient, loss and gradient come from one pass over the data;
@@ -66,20 +77,33 @@ def torch_ctc_loss(logits, targets, input_lengths, target_lengths, blank=0, *, n
 
     contract.check_policy(infeasible)
     tensors = [logits, targets, input_lengths, target_lengths]
-    for name, tensor, axes in zip(("logits", "targets", "input_lengths", "target_lengths"), tensors, (3, 2, 1, 1)):
+    for name, tensor, axes in zip(
+        ("logits", "targets", "input_lengths", "target_lengths"), tensors, (3, 2, 1, 1)
+    ):
         if tensor.dim() != axes:
-            raise ValueError("%s must have %d axes, got shape %r" % (name, axes, tuple(tensor.shape)))
+            raise ValueError(
+                "%s must have %d axes, got shape %r" % (name, axes, tuple(tensor.shape))
+            )
         if tensor.is_floating_point() != (name == "logits"):
-            raise TypeError("%s must be %s, got %s" % (name, "floating-point" if name == "logits" else "integers", tensor.dtype))
+            raise TypeError(
+                "%s must be %s, got %s"
+                % (name, "floating-point" if name == "logits" else "integers", tensor.dtype)
+            )
     if not _taken_as_they_are(logits, targets):
         tensors[0] = logits.float()
-    return _loss(*tensors, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major))
+    return _loss(
+        *tensors, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major)
+    )
 
 
 def _taken_as_they_are(logits, targets):
     import torch
 
-    narrow = (torch.bfloat16, torch.float16) if _on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1]) else ()
+    narrow = (
+        (torch.bfloat16, torch.float16)
+        if _on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
+        else ()
+    )
     return logits.dtype in (torch.float32, torch.float64) + narrow
 
 
@@ -91,10 +115,18 @@ def _loss(logits, targets, input_lengths, target_lengths, blank, normalize, infe
     import torch
 
     if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
-        raise ImportError("torch_ctc_loss needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s" % torch.__version__)
-    integers = [tensor.to(device=logits.device, dtype=torch.int64) for tensor in (targets, input_lengths, target_lengths)]
+        raise ImportError(
+            "torch_ctc_loss needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s"
+            % torch.__version__
+        )
+    integers = [
+        tensor.to(device=logits.device, dtype=torch.int64)
+        for tensor in (targets, input_lengths, target_lengths)
+    ]
     if logits.requires_grad and torch.is_grad_enabled():
-        return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, blank, normalize, infeasible, time_major)[0]
+        return torch.ops.ctc_shim.ctc_loss_and_gradient(
+            logits, *integers, None, blank, normalize, infeasible, time_major
+        )[0]
     return torch.ops.ctc_shim.ctc_loss(logits, *integers, blank, normalize, infeasible, time_major)
 
 
@@ -106,28 +138,39 @@ def _define(torch):
     """The two operators: the loss alone, and (loss, gradient times upstream)."""
     if not hasattr(torch.library, "custom_op"):
         return
-    from ctc_shim.torch import on_gpu
+    from ctc_shim.torch import gpu_call
 
-    @torch.library.custom_op("ctc_shim::ctc_loss", mutates_args=(), device_types="cpu", schema=INPUTS + OPTIONS + "Tensor")
+    @torch.library.custom_op(
+        "ctc_shim::ctc_loss",
+        mutates_args=(),
+        device_types="cpu",
+        schema=INPUTS + OPTIONS + "Tensor",
+    )
     def alone(*arguments):
         return _computed(arguments[:4], None, arguments[4:], with_gradient=False)[0]
 
-    @torch.library.custom_op("ctc_shim::ctc_loss_and_gradient", mutates_args=(), device_types="cpu",
-                             schema=INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)")
+    @torch.library.custom_op(
+        "ctc_shim::ctc_loss_and_gradient",
+        mutates_args=(),
+        device_types="cpu",
+        schema=INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)",
+    )
     def both(*arguments):
         return _computed(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
     @alone.register_kernel("cuda")
     def alone_on_gpu(*arguments):
-        return on_gpu.compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
+        return gpu_call.compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
 
     @both.register_kernel("cuda")
     def both_on_gpu(*arguments):
-        return on_gpu.compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
+        return gpu_call.compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
     @alone.register_fake
     def alone_fake(logits, *others):
-        return logits.new_empty((logits.shape[1 if others[-1] else 0],), dtype=on_gpu.wide(logits.dtype))
+        return logits.new_empty(
+            (logits.shape[1 if others[-1] else 0],), dtype=gpu_call.wide(logits.dtype)
+        )
 
     @both.register_fake
     def both_fake(logits, *others):
@@ -143,9 +186,13 @@ def _computed(tensors, upstream, options, with_gradient):
     logits = tensors[0]
     loss = torch.empty(logits.shape[1 if options[3] else 0], dtype=logits.dtype)
     gradient = torch.empty(logits.shape, dtype=logits.dtype) if with_gradient else None
-    host.compute(*[tensor.detach().numpy() for tensor in tensors], *options, loss=loss.numpy(),
-                 gradient=gradient.numpy() if with_gradient else None,
-                 upstream=None if upstream is None else upstream.detach().numpy())
+    host.compute(
+        *[tensor.detach().numpy() for tensor in tensors],
+        *options,
+        loss=loss.numpy(),
+        gradient=gradient.numpy() if with_gradient else None,
+        upstream=None if upstream is None else upstream.detach().numpy(),
+    )
     return loss, gradient
 
 
@@ -162,21 +209,40 @@ def _backward(ctx, d_loss, d_gradient):
     from ctc_shim.torch import huge_pages, loop
 
     if ctx.has_upstream:
-        raise NotImplementedError("ctc_shim::ctc_loss_and_gradient has no derivative where it is given an upstream gradient")
+        raise NotImplementedError(
+            "ctc_shim::ctc_loss_and_gradient has no derivative where it is given an upstream gradient"
+        )
     logits, targets, input_lengths, target_lengths, loss, gradient = ctx.saved_tensors
     blank, normalize, infeasible, time_major = ctx.options
     answerable = loop.answerable(loss, targets, input_lengths, target_lengths, infeasible)
     result = None
-    if d_loss is not None:  # an infinite loss sends nothing back, not even when its own cotangent is infinite
+    if (
+        d_loss is not None
+    ):  # an infinite loss sends nothing back, not even when its own cotangent is infinite
         row = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
-        result = huge_pages.product(gradient, row[None, :, None] if time_major else row[:, None, None])
+        result = huge_pages.product(
+            gradient, row[None, :, None] if time_major else row[:, None, None]
+        )
     if d_gradient is not None:
         if torch.is_grad_enabled():
-            raise NotImplementedError("torch_ctc_loss has two derivatives, a third was asked for (create_graph=True twice)")
-        bend = loop.hessian_product(logits, d_gradient, answerable, targets, input_lengths, target_lengths, blank, normalize,
-                                          time_major)
+            raise NotImplementedError(
+                "torch_ctc_loss has two derivatives, a third was asked for (create_graph=True twice)"
+            )
+        bend = loop.hessian_product(
+            logits,
+            d_gradient,
+            answerable,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank,
+            normalize,
+            time_major,
+        )
         result = bend if result is None else result + bend
     return (result,) + (None,) * 8
 
 
-wrapt.register_post_import_hook(_define, "torch")  # at once where it is loaded; before torch.compile, which cannot trace this
+wrapt.register_post_import_hook(
+    _define, "torch"
+)  # at once where it is loaded; before torch.compile, which cannot trace this

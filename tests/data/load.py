@@ -5,6 +5,7 @@
 >>> keras = load.frozen("tensorflow_1_15_keras_2_3_1")
 >>> keras["keras_pair"].loss                                # (N, 1), nats
 """
+
 import collections
 import json
 import os
@@ -15,13 +16,15 @@ from .hard_cases import decode_input, hard_cases, keras_cases, keras_decode_case
 from .make_inputs import decode_cases, draw, random_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FULL = 600                      # gradients up to this size are kept whole
-PART = 400                      # of larger ones, so many elements (a few less where two draws meet)
+FULL = 600  # gradients up to this size are kept whole
+PART = 400  # of larger ones, so many elements (a few less where two draws meet)
 
 # loss (N, 1) float32, or None where TensorFlow raised: then error is "Class: first line" and the rest is None.
 # index holds flat places of the kept elements in the (N, T, C) gradient of sum(loss), value what is there.
 # sums and norms (N,) are over a row's whole gradient, to y_pred and ("logit_") to ln(y_pred + epsilon).
-Frozen = collections.namedtuple("Frozen", "loss index value sums norms logit_sums logit_norms error sha256")
+Frozen = collections.namedtuple(
+    "Frozen", "loss index value sums norms logit_sums logit_norms error sha256"
+)
 
 # paths (N, K, L) padded with -1, log_prob (N, K); error as above.
 FrozenDecode = collections.namedtuple("FrozenDecode", "paths log_prob error sha256")
@@ -39,8 +42,8 @@ def gradient_index(c):
         return np.arange(c.scores.size)
     rs = np.random.RandomState(7)
     row, frame = draw(rs, 0, n, PART), draw(rs, 0, t, PART)
-    other, place = draw(rs, 0, width, PART), draw(rs, 0, 2 ** 30, PART)
-    wanted = place % (c.label_length[row, 0] + 1)           # label_length itself stands for the blank
+    other, place = draw(rs, 0, width, PART), draw(rs, 0, 2**30, PART)
+    wanted = place % (c.label_length[row, 0] + 1)  # label_length itself stands for the blank
     labels = np.column_stack([c.labels, np.zeros(n, int)])[row, wanted]
     labels = np.where(wanted == c.label_length[row, 0], width - 1, labels)
     kept = np.where(np.arange(PART) % 2, other, labels)
@@ -72,8 +75,17 @@ def frozen(name, op="keras"):
             got = Frozen(None, None, None, None, None, None, None, error, sha)
         else:
             row, part = slice(loss_at, loss_at + rows), slice(value_at, value_at + len(index))
-            got = Frozen(data["loss"][row, None], index, data["value"][part], data["sums"][row], data["norms"][row],
-                         data["logit_sums"][row], data["logit_norms"][row], None, sha)
+            got = Frozen(
+                data["loss"][row, None],
+                index,
+                data["value"][part],
+                data["sums"][row],
+                data["norms"][row],
+                data["logit_sums"][row],
+                data["logit_norms"][row],
+                None,
+                sha,
+            )
             loss_at, value_at = row.stop, part.stop
         if made_by == op:
             out[case_name] = got
@@ -89,15 +101,18 @@ def frozen_decode(name):
     path_at = prob_at = 0
     for key, shape, error, sha in zip(data["record"], data["shape"], data["error"], data["sha256"]):
         n, k, width = (int(v) for v in shape)
-        paths = data["paths"][path_at:path_at + n * k * width].reshape(n, k, width)
-        prob = data["log_prob"][prob_at:prob_at + n * k].reshape(n, k)
+        paths = data["paths"][path_at : path_at + n * k * width].reshape(n, k, width)
+        prob = data["log_prob"][prob_at : prob_at + n * k].reshape(n, k)
         path_at, prob_at = path_at + n * k * width, prob_at + n * k
         out[tuple(str(key).split("/"))] = FrozenDecode(paths, prob, str(error) or None, str(sha))
     return out
 
 
 # What each cell of the matrix asks of the decoder; without merge_repeated, so that each Keras has its own default.
-MATRIX_DECODE = {"greedy": {"greedy": True}, "beam 2 top 2 merge default": {"greedy": False, "beam_width": 2, "top_paths": 2}}
+MATRIX_DECODE = {
+    "greedy": {"greedy": True},
+    "beam 2 top 2 merge default": {"greedy": False, "beam_width": 2, "top_paths": 2},
+}
 
 
 def matrix_cases():

@@ -2,6 +2,7 @@
 
 Imports TensorFlow 1.15.5 with Keras 2.3.1 or 1.2.2, or TensorFlow 2.21 with tf_keras and Keras 3.
 """
+
 import argparse
 import datetime
 import inspect
@@ -24,15 +25,17 @@ def attempt(function, *args, **options):
     """(result, "") or (None, "Class: first line of the message")."""
     try:
         return function(*args, **options), ""
-    except Exception as e:       # whatever TensorFlow raises is the result
-        message = re.sub(r"\{\{function_node .*?\}\}", "", str(e)).strip()     # TensorFlow 2 names its wrapper first
+    except Exception as e:  # whatever TensorFlow raises is the result
+        message = re.sub(
+            r"\{\{function_node .*?\}\}", "", str(e)
+        ).strip()  # TensorFlow 2 names its wrapper first
         return None, "%s: %s" % (type(e).__name__, message.splitlines()[0][:300] if message else "")
 
 
 def scores_for(op, c):
     if op == "keras" or c.kind == "logits":
         return c.scores
-    with np.errstate(all="ignore"):      # the case with negative numbers is meant to give NaN
+    with np.errstate(all="ignore"):  # the case with negative numbers is meant to give NaN
         return np.log(c.scores + EPSILON)
 
 
@@ -46,17 +49,34 @@ def record(data, op, c):
     loss, grad = got
     with np.errstate(all="ignore"):
         wide = grad.astype("float64").reshape(len(grad), -1)
-        z = wide if op != "keras" else wide * (c.scores + EPSILON).astype("float64").reshape(wide.shape)
+        z = (
+            wide
+            if op != "keras"
+            else wide * (c.scores + EPSILON).astype("float64").reshape(wide.shape)
+        )
         data["loss"].append(loss[:, 0])
         data["value"].append(grad.ravel()[load.gradient_index(c)])
         data["sums"].append(wide.sum(1))
-        data["norms"].append(np.sqrt((wide ** 2).sum(1)))
+        data["norms"].append(np.sqrt((wide**2).sum(1)))
         data["logit_sums"].append(z.sum(1))
-        data["logit_norms"].append(np.sqrt((z ** 2).sum(1)))
+        data["logit_norms"].append(np.sqrt((z**2).sum(1)))
 
 
 def make_losses():
-    data = {k: [] for k in ("record", "error", "sha256", "loss", "value", "sums", "norms", "logit_sums", "logit_norms")}
+    data = {
+        k: []
+        for k in (
+            "record",
+            "error",
+            "sha256",
+            "loss",
+            "value",
+            "sums",
+            "norms",
+            "logit_sums",
+            "logit_norms",
+        )
+    }
     for c in load.cases():
         record(data, "keras", c)
     known = set(data["record"])
@@ -65,8 +85,12 @@ def make_losses():
             if "keras/" + c.name in known and op == "keras" or op == "keras" and c.kind == "logits":
                 continue
             record(data, op, c)
-    return {k: np.array(v) if k in ("record", "error", "sha256") else np.concatenate(v).astype("float32")
-            for k, v in data.items()}
+    return {
+        k: np.array(v)
+        if k in ("record", "error", "sha256")
+        else np.concatenate(v).astype("float32")
+        for k, v in data.items()
+    }
 
 
 def settings():
@@ -96,17 +120,27 @@ def make_decodes():
             data["paths"].append(paths.ravel())
             data["log_prob"].append(log_prob.ravel())
         if ops.OLD:
-            ops.K.clear_session()        # the graph would grow with every case
-    return {k: np.concatenate(v) if k in ("paths", "log_prob") else np.array(v) for k, v in data.items()}
+            ops.K.clear_session()  # the graph would grow with every case
+    return {
+        k: np.concatenate(v) if k in ("paths", "log_prob") else np.array(v) for k, v in data.items()
+    }
 
 
 def meta():
-    return {"python": platform.python_version(), "numpy": np.__version__, "tensorflow": ops.tf.__version__,
-            "keras": ops.KERAS, "epsilon": float("%g" % EPSILON), "machine": platform.machine(),
-            "system": platform.system(), "date": datetime.date.today().isoformat(),
-            "command": "python -m data.make_tensorflow", "seed": make_inputs.SEED,
-            "inputs": make_inputs.checksum(load.cases() + load.hard_cases()),
-            "decode_inputs": make_inputs.checksum(load.keras_decode_cases() + load.decode_cases())}
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "tensorflow": ops.tf.__version__,
+        "keras": ops.KERAS,
+        "epsilon": float("%g" % EPSILON),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "date": datetime.date.today().isoformat(),
+        "command": "python -m data.make_tensorflow",
+        "seed": make_inputs.SEED,
+        "inputs": make_inputs.checksum(load.cases() + load.hard_cases()),
+        "decode_inputs": make_inputs.checksum(load.keras_decode_cases() + load.decode_cases()),
+    }
 
 
 def main():
@@ -114,13 +148,19 @@ def main():
     parser.add_argument("--out", default=load.HERE)
     out = parser.parse_args().out
     short = "_".join(ops.tf.__version__.split(".")[:2])
-    name = "tensorflow_" + short + ("_keras_" + ops.old_keras.__version__.replace(".", "_") if ops.OLD else "")
+    name = (
+        "tensorflow_"
+        + short
+        + ("_keras_" + ops.old_keras.__version__.replace(".", "_") if ops.OLD else "")
+    )
     for suffix, made in (("", make_losses()), ("_decode", make_decodes())):
         path = os.path.join(out, name + suffix + ".npz")
         np.savez_compressed(path, meta=np.array(json.dumps(meta(), sort_keys=True)), **made)
         bad = sum(1 for e in made["error"] if e)
-        print("%s: %d records, %d of them errors, %d bytes" % (
-            os.path.basename(path), len(made["record"]), bad, os.path.getsize(path)))
+        print(
+            "%s: %d records, %d of them errors, %d bytes"
+            % (os.path.basename(path), len(made["record"]), bad, os.path.getsize(path))
+        )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 run(op, scores, labels, input_length, label_length) returns the loss (N, 1) and the gradient of its sum.
 Keras' function gets y_pred and gives the gradient to y_pred; the others get, and differentiate to, logits.
 """
+
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,6 +18,7 @@ tf1 = tf.compat.v1
 if OLD:
     import keras as old_keras
     from keras import backend as K
+
     KERAS = "keras " + old_keras.__version__
     # The plain ops know nothing of Keras: once per TensorFlow is enough.
     OPS = ("keras",) if old_keras.__version__.startswith("1.") else ("keras", "v1", "dense")
@@ -25,6 +27,7 @@ else:
     import keras as keras3
     import tf_keras
     from tf_keras import backend as K
+
     KERAS = "tf_keras %s, keras %s" % (tf_keras.__version__, keras3.__version__)
     OPS = ("keras", "v1", "dense", "keras_ops")
     # tf_keras keeps this one out of its public names; ctc_batch_cost calls it.
@@ -38,14 +41,22 @@ def keras(scores, labels, il, ll):
 def v1(scores, labels, il, ll):
     il, ll = tf.squeeze(il, axis=-1), tf.squeeze(ll, axis=-1)
     sparse = tf.cast(SPARSE(labels, ll), tf.int32)
-    return tf1.nn.ctc_loss(inputs=tf.transpose(scores, [1, 0, 2]), labels=sparse, sequence_length=il)
+    return tf1.nn.ctc_loss(
+        inputs=tf.transpose(scores, [1, 0, 2]), labels=sparse, sequence_length=il
+    )
 
 
 def dense(scores, labels, il, ll):
     il, ll = tf.squeeze(il, axis=-1), tf.squeeze(ll, axis=-1)
     call = tf1.nn.ctc_loss_v2 if OLD else tf.nn.ctc_loss
-    return call(labels=labels, logits=scores, label_length=ll, logit_length=il, logits_time_major=False,
-                blank_index=-1)
+    return call(
+        labels=labels,
+        logits=scores,
+        label_length=ll,
+        logit_length=il,
+        logits_time_major=False,
+        blank_index=-1,
+    )
 
 
 def keras_ops(scores, labels, il, ll):
@@ -59,10 +70,11 @@ _graphs = {}
 
 def run_old(op, values, classes):
     """TensorFlow 1: one graph per op and number of classes, kept, as building it is what costs."""
-    key = (op, classes if op == "dense" else None)      # the dense op alone wants to know C in advance
+    key = (op, classes if op == "dense" else None)  # the dense op alone wants to know C in advance
     if key not in _graphs:
         places = [tf1.placeholder("float32", (None, None, key[1]))] + [
-            tf1.placeholder("int32", shape) for shape in ((None, None), (None, 1), (None, 1))]
+            tf1.placeholder("int32", shape) for shape in ((None, None), (None, 1), (None, 1))
+        ]
         loss = CALLS[op](*places)
         _graphs[key] = places, [loss] + tf.gradients(tf.reduce_sum(loss), places[:1])
     places, wanted = _graphs[key]
@@ -86,11 +98,13 @@ def run(op, scores, labels, input_length, label_length):
 
 def decode(y_pred, input_length, **options):
     """K.ctc_decode: paths (N, K, L) padded with -1, and its second result as it comes."""
-    decoded, log_prob = K.ctc_decode(tf.constant(y_pred), tf.constant(input_length[:, 0]), **options)
+    decoded, log_prob = K.ctc_decode(
+        tf.constant(y_pred), tf.constant(input_length[:, 0]), **options
+    )
     if OLD:
         decoded, log_prob = K.get_session().run([decoded, log_prob])
     decoded = [np.asarray(d) for d in decoded]
     paths = np.full((len(y_pred), len(decoded), max(d.shape[1] for d in decoded)), -1, "int16")
     for k, d in enumerate(decoded):
-        paths[:, k, :d.shape[1]] = d
+        paths[:, k, : d.shape[1]] = d
     return paths, np.asarray(log_prob, "float32")

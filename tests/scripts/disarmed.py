@@ -1,4 +1,5 @@
 """CTC_SHIM_PATCH=0: nothing is touched until patch_keras() is called."""
+
 import ctc_shim
 from keras import backend
 

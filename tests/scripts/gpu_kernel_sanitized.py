@@ -1,4 +1,5 @@
 """The shared cases through the launcher and the emulated kernel, all built with sanitizers; prints how many. See test_gpu_kernel.py."""
+
 import cases
 import regimes
 from comparing import assert_contract
@@ -9,12 +10,18 @@ from fake_cuda import FakeCuda
 kernel_library.variant_path = lambda name: None  # build it here, with the sanitizers
 done = 0
 with FakeCuda() as gpu:
-    for c in cases.all_cases() + cases.error_cases() + [regimes.case("x15", S=S, T=150, C=4) for S in (31, 32, 33, 64, 70)]:
+    for c in (
+        cases.all_cases()
+        + cases.error_cases()
+        + [regimes.case("x15", S=S, T=150, C=4) for S in (31, 32, 33, 64, 70)]
+    ):
         for kind in gpu_kernel.KINDS:
             for cells in (0, 1):
                 loss, gradient = gpu.compute(c, kind, cells=cells, wide=(done % 2 == 0,) * 3)
                 if c.error is None and kind == "float64":
-                    want = reference.ctc_loss_and_gradient(c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options)
+                    want = reference.ctc_loss_and_gradient(
+                        c.logits, c.targets, c.input_lengths, c.target_lengths, **c.options
+                    )
                     assert_contract(loss, gradient, want, c, kind)
                 done += 1
 print(done)

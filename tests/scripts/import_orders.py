@@ -1,4 +1,5 @@
 """One order of importing, in a fresh process: python import_orders.py ORDER. Prints "fine" at the end."""
+
 import sys
 import types
 
@@ -6,15 +7,18 @@ import types
 def before():
     import ctc_shim  # noqa: F401
     from keras.backend import ctc_batch_cost
+
     return [ctc_batch_cost]
 
 
 def after():
     import keras
     from keras.backend import ctc_batch_cost as kept_under_another_name
+
     sys.modules["users_module"] = types.ModuleType("users_module")
     sys.modules["users_module"].cost = kept_under_another_name
     import ctc_shim  # noqa: F401
+
     return [keras.backend.ctc_batch_cost, sys.modules["users_module"].cost]
 
 
@@ -23,6 +27,7 @@ def between():
     import ctc_shim  # noqa: F401
     import keras
     from keras.backend import theano_backend
+
     return [keras.backend.ctc_batch_cost, theano_backend.ctc_batch_cost]
 
 
@@ -30,6 +35,7 @@ def theano_first():
     import theano  # noqa: F401
     import ctc_shim  # noqa: F401
     from keras import backend
+
     return [backend.ctc_batch_cost]
 
 
@@ -37,6 +43,7 @@ def keras_models_first():
     import keras.models  # noqa: F401
     import ctc_shim  # noqa: F401
     from keras import backend
+
     return [backend.ctc_batch_cost]
 
 

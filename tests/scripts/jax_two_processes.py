@@ -1,4 +1,5 @@
 """One of two processes of jax.distributed: ADDRESS INDEX. Its half of the batch, and the mean over both halves."""
+
 import sys
 
 import jax
@@ -15,7 +16,12 @@ from ctc_shim import jax_ctc_loss, reference  # noqa: E402
 
 def batch(N=4, T=9, C=5, S=3):
     rng = np.random.RandomState(0)
-    return (rng.randn(N, T, C).astype("float32"), rng.randint(1, C, (N, S)).astype("int32"), np.full(N, T, "int32"), np.full(N, S, "int32"))
+    return (
+        rng.randn(N, T, C).astype("float32"),
+        rng.randint(1, C, (N, S)).astype("int32"),
+        np.full(N, T, "int32"),
+        np.full(N, S, "int32"),
+    )
 
 
 where = NamedSharding(Mesh(np.array(jax.devices()), ("data",)), P("data"))

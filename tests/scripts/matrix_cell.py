@@ -5,6 +5,7 @@
 Losses and gradients of Keras' own CTC test and of random batches, Keras' own decoder tests, and some
 training steps of a net with Dropout and BatchNormalization under the CTC loss of a Lambda layer, its weights saved and loaded.
 """
+
 import importlib.util
 import inspect
 import os
@@ -14,7 +15,15 @@ import tempfile
 import numpy as np
 import keras
 from keras import backend as K
-from keras.layers import Activation, BatchNormalization, Dense, Dropout, Input, Lambda, TimeDistributed
+from keras.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Input,
+    Lambda,
+    TimeDistributed,
+)
 from keras.models import Model
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,24 +34,43 @@ IS_OLD = keras.__version__.startswith("1.")
 
 def versions():
     """[Keras' version, name and version of the library that computes]."""
-    package = next(name for name in ("pytensor", "aesara", "theano", "tensorflow") if name in sys.modules)
+    package = next(
+        name for name in ("pytensor", "aesara", "theano", "tensorflow") if name in sys.modules
+    )
     version = sys.modules[package].__version__
-    name = {"pytensor": "PyTensor", "aesara": "Aesara", "theano": "Theano", "tensorflow": "TensorFlow"}[package]
-    is_pymc = name == "Theano" and [int(n) for n in version.split(".")[:3]] > [1, 0, 5]  # what came later is the fork's
+    name = {
+        "pytensor": "PyTensor",
+        "aesara": "Aesara",
+        "theano": "Theano",
+        "tensorflow": "TensorFlow",
+    }[package]
+    is_pymc = name == "Theano" and [int(n) for n in version.split(".")[:3]] > [
+        1,
+        0,
+        5,
+    ]  # what came later is the fork's
     return np.array([keras.__version__, "%s %s" % ("Theano-PyMC" if is_pymc else name, version)])
 
 
 def losses():
     """Loss and gradient of every batch, through one compiled function."""
     y_true, y_pred = K.placeholder(ndim=2, dtype="float32"), K.placeholder(ndim=3, dtype="float32")
-    input_length, label_length = K.placeholder(ndim=2, dtype="int32"), K.placeholder(ndim=2, dtype="int32")
+    input_length, label_length = (
+        K.placeholder(ndim=2, dtype="int32"),
+        K.placeholder(ndim=2, dtype="int32"),
+    )
     cost = K.ctc_batch_cost(y_true, y_pred, input_length, label_length)
     gradient = K.gradients(K.sum(cost), y_pred)
     gradient = gradient[0] if isinstance(gradient, list) else gradient
     function = K.function([y_true, y_pred, input_length, label_length], [cost, gradient])
     found = {}
     for c in load.matrix_cases():
-        arrays = [c.labels.astype("float32"), c.scores, c.input_length.astype("int32"), c.label_length.astype("int32")]
+        arrays = [
+            c.labels.astype("float32"),
+            c.scores,
+            c.input_length.astype("int32"),
+            c.label_length.astype("int32"),
+        ]
         found["loss " + c.name], found["gradient " + c.name] = function(arrays)
     return found
 
@@ -50,11 +78,17 @@ def losses():
 def decodes():
     """Keras' own decoder tests; the greedy one alone in Keras 1.0.8."""
     known = set(inspect.signature(K.ctc_decode).parameters)
-    settings = [(name, options) for name, options in load.MATRIX_DECODE.items() if known >= set(options)]
+    settings = [
+        (name, options) for name, options in load.MATRIX_DECODE.items() if known >= set(options)
+    ]
     found = {}
     for c in load.keras_decode_cases():
         for setting, options in settings:
-            paths, scores = K.ctc_decode(K.variable(load.decode_input(c)), K.variable(c.input_length[:, 0], dtype="int32"), **options)
+            paths, scores = K.ctc_decode(
+                K.variable(load.decode_input(c)),
+                K.variable(c.input_length[:, 0], dtype="int32"),
+                **options,
+            )
             for k, path in enumerate(paths):
                 found["path %s/%s/%d" % (c.name, setting, k)] = K.eval(path)
             found["score %s/%s" % (c.name, setting)] = K.eval(scores)
@@ -66,8 +100,17 @@ def network(frames=8, features=5, classes=4, labels=2):
     input_length, label_length = Input(shape=(1,), dtype="int32"), Input(shape=(1,), dtype="int32")
     hidden = Dropout(0.25)(BatchNormalization()(TimeDistributed(Dense(6))(x)))
     y_pred = Activation("softmax")(TimeDistributed(Dense(classes))(hidden))
-    loss = Lambda(lambda a: K.ctc_batch_cost(*a), output_shape=(1,), name="ctc")([y, y_pred, input_length, label_length])
-    model = Model(**dict(zip(["input", "output"] if IS_OLD else ["inputs", "outputs"], [[x, y, input_length, label_length], loss])))
+    loss = Lambda(lambda a: K.ctc_batch_cost(*a), output_shape=(1,), name="ctc")(
+        [y, y_pred, input_length, label_length]
+    )
+    model = Model(
+        **dict(
+            zip(
+                ["input", "output"] if IS_OLD else ["inputs", "outputs"],
+                [[x, y, input_length, label_length], loss],
+            )
+        )
+    )
     model.compile(loss={"ctc": lambda _, cost: cost}, optimizer="sgd")
     return model
 
@@ -88,7 +131,12 @@ def saved_and_loaded(model):
 def training():
     """The loss before, and after some steps on the same batch: [first, last]."""
     model, rng = network(), np.random.RandomState(3)
-    batch = [rng.randn(4, 8, 5).astype("float32"), rng.randint(0, 3, (4, 2)).astype("float32"), np.full((4, 1), 8), np.full((4, 1), 2)]
+    batch = [
+        rng.randn(4, 8, 5).astype("float32"),
+        rng.randint(0, 3, (4, 2)).astype("float32"),
+        np.full((4, 1), 8),
+        np.full((4, 1), 2),
+    ]
     target = np.zeros((4, 1))
     first = float(model.test_on_batch(batch, target))
     for _ in range(10):

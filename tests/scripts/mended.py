@@ -1,4 +1,5 @@
 """Real Keras on real Theano: what was added for it is there, is taken back, and comes again. Prints "fine" at the end."""
+
 import sys
 
 import ctc_shim
@@ -14,5 +15,9 @@ added = keras_patch.added()
 assert all(present(added))
 ctc_shim.unpatch_keras()
 assert not any(present(added)) and keras_patch.added() == []
-assert ctc_shim.patch_keras() is True and sorted(keras_patch.added()) == sorted(added) and all(present(added))
+assert (
+    ctc_shim.patch_keras() is True
+    and sorted(keras_patch.added()) == sorted(added)
+    and all(present(added))
+)
 print("fine")

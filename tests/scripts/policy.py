@@ -1,4 +1,5 @@
 """The policy for targets that do not fit: from CTC_SHIM_INFEASIBLE=zero, then from patch_keras(infeasible=...)."""
+
 import numpy as np
 
 import ctc_shim

@@ -1,4 +1,5 @@
 """Every touched name is the same object after the patch is undone, absence included. Prints "fine" at the end."""
+
 import sys
 import types
 
@@ -6,7 +7,11 @@ import keras  # noqa: F401
 from keras import backend
 from keras.backend import theano_backend
 
-MIRRORS = [m for m in (theano_backend, sys.modules.get("keras.backend.load_backend"), backend) if m is not None]
+MIRRORS = [
+    m
+    for m in (theano_backend, sys.modules.get("keras.backend.load_backend"), backend)
+    if m is not None
+]
 users = sys.modules["users_module"] = types.ModuleType("users_module")
 users.my_cost = backend.ctc_batch_cost
 WATCHED = MIRRORS + [users, sys.modules["__main__"]]
@@ -14,8 +19,14 @@ ctc_batch_cost = backend.ctc_batch_cost
 
 
 def snapshot():
-    return [{name: id(value) for name, value in vars(module).items() if "ctc" in name or "cost" in name or "k_" in name}
-            for module in WATCHED]
+    return [
+        {
+            name: id(value)
+            for name, value in vars(module).items()
+            if "ctc" in name or "cost" in name or "k_" in name
+        }
+        for module in WATCHED
+    ]
 
 
 def main():
@@ -23,11 +34,21 @@ def main():
     import ctc_shim
     from ctc_shim.keras_patch import touched
 
-    assert vars(sys.modules["__main__"])["ctc_batch_cost"] is backend.ctc_batch_cost is users.my_cost is not stock
+    assert (
+        vars(sys.modules["__main__"])["ctc_batch_cost"]
+        is backend.ctc_batch_cost
+        is users.my_cost
+        is not stock
+    )
     names = set(touched())
-    assert ("users_module", "my_cost") in names and ("keras.backend.theano_backend", "ctc_batch_cost") in names
+    assert ("users_module", "my_cost") in names and (
+        "keras.backend.theano_backend",
+        "ctc_batch_cost",
+    ) in names
     for module in MIRRORS:  # absent from old releases, and added there
-        assert vars(module)["ctc_decode"] is backend.ctc_decode and backend.ctc_decode.__module__.startswith("ctc_shim."), module
+        assert vars(module)[
+            "ctc_decode"
+        ] is backend.ctc_decode and backend.ctc_decode.__module__.startswith("ctc_shim."), module
         assert vars(module)["ctc_label_dense_to_sparse"].__module__.startswith("ctc_shim."), module
     patched = backend.ctc_batch_cost
     ctc_shim.patch_keras()  # twice is once

@@ -2,6 +2,7 @@
 
 Stand-ins are tested without the alias, in this process; whatever installs it runs in a process of its own.
 """
+
 import importlib.util
 import os
 import shutil
@@ -20,13 +21,21 @@ collect_ignore_glob = [] if HAS_LIBRARY else ["test_*.py"]
 @pytest.fixture(scope="session")
 def alone():
     """alone(code, **environment): run Python code in a new process, warnings as errors; its standard output."""
+
     def run(code, timeout=600, warnings="error", **environment):
         path = os.pathsep.join([ROOT] + [p for p in [os.environ.get("PYTHONPATH")] if p])
         env = dict(os.environ, PYTHONPATH=path, KERAS_BACKEND="theano", **environment)
-        process = subprocess.run([sys.executable, "-W", warnings, "-c", code], env=env, timeout=timeout,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        process = subprocess.run(
+            [sys.executable, "-W", warnings, "-c", code],
+            env=env,
+            timeout=timeout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         assert process.returncode == 0, process.stderr[-3000:]
         return process.stdout
+
     return run
 
 
@@ -40,4 +49,6 @@ def alone_compiling(alone):
         return ",".join(flag for flag in flags.split(",") if not flag.startswith("cxx"))
 
     names = ("THEANO_FLAGS", "PYTENSOR_FLAGS", "AESARA_FLAGS")
-    return lambda code: alone(code, **{name: without_cxx(os.environ.get(name, "")) for name in names})
+    return lambda code: alone(
+        code, **{name: without_cxx(os.environ.get(name, "")) for name in names}
+    )

@@ -9,6 +9,7 @@ distribution: take the repository's, at the tag of the version). FILE narrows th
 data/keras_suite/VERSION.txt says what is expected: how many tests of each file pass and are skipped, and one by one those
 that do not pass on both sides, with the reason. The exit status is 1 when anything else comes out.
 """
+
 import argparse
 import json
 import os
@@ -24,8 +25,20 @@ EXPECTED = os.path.join(HERE, "data", "keras_suite")
 BAD = ("failed", "error")
 
 # Not about the backend, or in want of the network, of TensorFlow or of several processes.
-LEFT_OUT = ("docs", "integration_tests", "datasets", "applications", "preprocessing", "test_api", "test_documentation",
-            "test_multiprocessing", "tensorboard_test", "multi_gpu_test", "vis_utils_test", "data_utils_test")
+LEFT_OUT = (
+    "docs",
+    "integration_tests",
+    "datasets",
+    "applications",
+    "preprocessing",
+    "test_api",
+    "test_documentation",
+    "test_multiprocessing",
+    "tensorboard_test",
+    "multi_gpu_test",
+    "vis_utils_test",
+    "data_utils_test",
+)
 
 
 def tests_of(version, folder):
@@ -35,16 +48,32 @@ def tests_of(version, folder):
     if named:
         shutil.copytree(named, target)
         return target
-    subprocess.check_call([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation",
-                           "--no-binary", ":all:", "--dest", folder, "Keras==" + version])
+    subprocess.check_call(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-binary",
+            ":all:",
+            "--dest",
+            folder,
+            "Keras==" + version,
+        ]
+    )
     archive = os.path.join(folder, "Keras-%s.tar.gz" % version)
     with tarfile.open(archive) as tar:
         members = [m for m in tar.getmembers() if m.name.split("/")[1:2] == ["tests"]]
         tar.extractall(folder, members)
     source = os.path.join(folder, "Keras-" + version, "tests")
     if not os.path.isdir(source):
-        raise SystemExit("the source distribution of Keras %s holds no tests: name a folder of its repository's in "
-                         "CTC_SHIM_KERAS_TESTS" % version)
+        raise SystemExit(
+            "the source distribution of Keras %s holds no tests: name a folder of its repository's in "
+            "CTC_SHIM_KERAS_TESTS" % version
+        )
     os.rename(source, target)
     return target
 
@@ -56,8 +85,14 @@ def chosen(tests, wanted):
         for name in names:
             path = os.path.relpath(os.path.join(folder, name), tests)
             parts = path[:-3].split(os.sep)
-            is_test = path.endswith(".py") and (parts[-1].startswith("test_") or parts[-1].endswith("_test"))
-            if is_test and not set(parts) & set(LEFT_OUT) and (not wanted or any(w in path for w in wanted)):
+            is_test = path.endswith(".py") and (
+                parts[-1].startswith("test_") or parts[-1].endswith("_test")
+            )
+            if (
+                is_test
+                and not set(parts) & set(LEFT_OUT)
+                and (not wanted or any(w in path for w in wanted))
+            ):
                 found.append(path)
     return sorted(found)
 
@@ -74,18 +109,38 @@ class Collector(object):
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
-            self.outcomes.setdefault(report.nodeid, "xfailed" if hasattr(report, "wasxfail") else report.outcome)
+            self.outcomes.setdefault(
+                report.nodeid, "xfailed" if hasattr(report, "wasxfail") else report.outcome
+            )
 
 
 def run(tests, files, pytest_arguments):
     """Outcomes of the tests of these files: 'passed', 'failed', 'error' (the file cannot be imported), 'skipped'."""
     import pytest
+
     collector = Collector()
     os.chdir(tests)
     open("empty.ini", "w").close()
     # --assert=plain: pytest would also rewrite keras/utils/test_utils.py, before the alias can mend it
-    pytest.main(["-c", "empty.ini", "--rootdir", tests, "-p", "no:cacheprovider", "-p", "no:warnings", "--assert=plain", "-q",
-                 "--tb=short", "--continue-on-collection-errors"] + pytest_arguments + files, plugins=[collector])
+    pytest.main(
+        [
+            "-c",
+            "empty.ini",
+            "--rootdir",
+            tests,
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:warnings",
+            "--assert=plain",
+            "-q",
+            "--tb=short",
+            "--continue-on-collection-errors",
+        ]
+        + pytest_arguments
+        + files,
+        plugins=[collector],
+    )
     return collector.outcomes
 
 
@@ -94,7 +149,10 @@ def read_expected(version):
     counts, listed = {}, {}
     path = os.path.join(EXPECTED, version + ".txt")
     if not os.path.exists(path):
-        raise SystemExit("nothing is listed for Keras %s, only for %s" % (version, ", ".join(sorted(os.listdir(EXPECTED)))))
+        raise SystemExit(
+            "nothing is listed for Keras %s, only for %s"
+            % (version, ", ".join(sorted(os.listdir(EXPECTED))))
+        )
     with open(path) as stream:
         for line in stream:
             fields = [f.strip() for f in line.split("|")]
@@ -118,14 +176,20 @@ def differences(outcomes, version, side, files):
     for name in files:
         got = count(outcomes, name, listed)
         if got != counts.get(name):
-            found.append("%s: %d passed and %d skipped of the tests that are not listed, expected %s"
-                         % ((name,) + got + (counts.get(name),)))
+            found.append(
+                "%s: %d passed and %d skipped of the tests that are not listed, expected %s"
+                % ((name,) + got + (counts.get(name),))
+            )
     return found
 
 
 def count(outcomes, name, listed):
     """(passed, skipped) of a file's tests, without those that are listed one by one."""
-    own = [outcome for test, outcome in outcomes.items() if test.split("::")[0] == name and test not in listed]
+    own = [
+        outcome
+        for test, outcome in outcomes.items()
+        if test.split("::")[0] == name and test not in listed
+    ]
     return own.count("passed"), own.count("skipped")
 
 
@@ -141,14 +205,18 @@ def main(arguments=None):
     if options.on == "alias":
         sys.path.insert(0, ROOT)
         from ctc_shim import theano_alias
+
         theano_alias.install()
     import keras
+
     folder = tempfile.mkdtemp()
     try:
         tests = tests_of(keras.__version__, folder)
         files = chosen(tests, options.files)
         if not files:
-            raise SystemExit("no file of Keras' tests has %s in its path" % " or ".join(options.files))
+            raise SystemExit(
+                "no file of Keras' tests has %s in its path" % " or ".join(options.files)
+            )
         outcomes = run(tests, files, options.pytest)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -156,7 +224,10 @@ def main(arguments=None):
         with open(out, "w") as stream:
             json.dump(outcomes, stream, indent=0, sort_keys=True)
     found = differences(outcomes, keras.__version__, options.on, files)
-    print("\n".join(found) or "Keras %s: %d tests came out as expected" % (keras.__version__, len(outcomes)))
+    print(
+        "\n".join(found)
+        or "Keras %s: %d tests came out as expected" % (keras.__version__, len(outcomes))
+    )
     return 1 if found else 0
 
 

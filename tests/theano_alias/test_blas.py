@@ -1,4 +1,5 @@
 """The BLAS that the alias links compiled code to: it is found, it computes, and a user's own choice stands."""
+
 import importlib.util
 import os
 import shutil
@@ -33,7 +34,9 @@ def test_compiled_products_use_scipys_blas(alone_compiling):
     alone_compiling(PRODUCTS)
 
 
-@pytest.mark.parametrize("flags, wanted", [("blas.ldflags=-lmine", "-lmine"), ("blas.ldflags=", ""), ("cxx=", "")])
+@pytest.mark.parametrize(
+    "flags, wanted", [("blas.ldflags=-lmine", "-lmine"), ("blas.ldflags=", ""), ("cxx=", "")]
+)
 def test_a_choice_of_the_users_stands(alone, flags, wanted):
     code = "from ctc_shim import theano_alias; theano_alias.install(); import theano; print(theano.config.blas__ldflags)"
     assert alone(code, THEANO_FLAGS=flags).strip() == wanted
@@ -41,7 +44,10 @@ def test_a_choice_of_the_users_stands(alone, flags, wanted):
 
 @pytest.mark.skipif(not BY_WHEEL, reason="scipy did not come as a wheel for Linux")
 def test_a_folder_that_no_compiler_flag_can_name(tmp_path, monkeypatch):
-    folder = os.path.join(os.path.dirname(importlib.util.find_spec("scipy").submodule_search_locations[0]), "scipy.libs")
+    folder = os.path.join(
+        os.path.dirname(importlib.util.find_spec("scipy").submodule_search_locations[0]),
+        "scipy.libs",
+    )
     package = tmp_path / "with space" / "scipy"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")

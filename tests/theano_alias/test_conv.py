@@ -1,10 +1,12 @@
 """Convolution: the numpy kernels against plain loops, the Ops against each other's gradients, in both memory layouts."""
+
 from itertools import product
 
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias.ops import conv, conv_kernels as kernels
+from ctc_shim.theano_alias.ops import conv
+from ctc_shim.theano_alias.ops import conv_kernels as kernels
 from ctc_shim.theano_alias.server import lib, pt
 
 CASES = [  # image, kernel, strides, pads, dilation, groups, channels in and out of a group
@@ -20,13 +22,21 @@ CASES = [  # image, kernel, strides, pads, dilation, groups, channels in and out
 ]
 
 
-LAYOUTS = {"channels first": (False, False), "channels last": (True, True), "x alone last": (True, False), "y alone last": (False, True)}
+LAYOUTS = {
+    "channels first": (False, False),
+    "channels last": (True, True),
+    "x alone last": (True, False),
+    "y alone last": (False, True),
+}
 
 
 def arrays(case, x_last, y_last):
     image, kernel, strides, pads, dilation, groups, c, o = case
     rng = np.random.RandomState(3)
-    x, w = rng.standard_normal((2, groups * c) + image), rng.standard_normal((groups * o, c) + kernel)
+    x, w = (
+        rng.standard_normal((2, groups * c) + image),
+        rng.standard_normal((groups * o, c) + kernel),
+    )
     out = tuple(kernels.output_length(*a) for a in zip(image, kernel, strides, pads, dilation))
     gy = rng.standard_normal((2, groups * o) + out)
     return laid_last(x) if x_last else x, w, laid_last(gy) if y_last else gy
@@ -39,11 +49,14 @@ def laid_last(x):
 def by_loops(x, w, strides, pads, dilation, groups, out):
     x = np.pad(x, ((0, 0), (0, 0)) + tuple(pads))
     y = np.zeros((len(x), len(w)) + out)
-    for o, place, at in product(range(len(w)), product(*map(range, w.shape[2:])), product(*map(range, out))):
+    for o, place, at in product(
+        range(len(w)), product(*map(range, w.shape[2:])), product(*map(range, out))
+    ):
         source = tuple(p * d + a * s for p, d, a, s in zip(place, dilation, at, strides))
         first = o // (len(w) // groups) * w.shape[1]
         y[(slice(None), o) + at] += x[(slice(None), slice(first, first + w.shape[1])) + source].dot(
-            w[(o, slice(None)) + place])
+            w[(o, slice(None)) + place]
+        )
     return y
 
 
@@ -60,18 +73,26 @@ def test_kernels_are_the_loops_and_their_adjoints(case, layout):
     gx = kernels.grad_inputs(w, gy, image, *settings)
     assert gx.shape == x.shape
     np.testing.assert_allclose(np.sum(gx * x), product_of_all)
-    np.testing.assert_allclose(np.sum(kernels.grad_filters(x, gy, kernel, *settings) * w), product_of_all)
+    np.testing.assert_allclose(
+        np.sum(kernels.grad_filters(x, gy, kernel, *settings) * w), product_of_all
+    )
 
 
 def test_items_taken_in_parts_are_the_same(monkeypatch):
     case = CASES[1]
     x, w, gy = arrays(case, False, False)
     settings = case[2], case[3], case[4], case[5]
-    whole = [kernels.forward(x, w, *settings), kernels.grad_filters(x, gy, case[1], *settings),
-             kernels.grad_inputs(w, gy, case[0], *settings)]
+    whole = [
+        kernels.forward(x, w, *settings),
+        kernels.grad_filters(x, gy, case[1], *settings),
+        kernels.grad_inputs(w, gy, case[0], *settings),
+    ]
     monkeypatch.setattr(kernels, "BUFFER", 1)
-    parts = [kernels.forward(x, w, *settings), kernels.grad_filters(x, gy, case[1], *settings),
-             kernels.grad_inputs(w, gy, case[0], *settings)]
+    parts = [
+        kernels.forward(x, w, *settings),
+        kernels.grad_filters(x, gy, case[1], *settings),
+        kernels.grad_inputs(w, gy, case[0], *settings),
+    ]
     for a, b in zip(whole, parts):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
@@ -101,12 +122,16 @@ def test_border_modes_and_the_flip(mode, pad):
 
 def test_gradients_and_second_gradients_by_differences():
     rng = np.random.RandomState(1)
-    values = rng.standard_normal((2, 2, 5, 4)), rng.standard_normal((2, 2, 2, 3)), rng.standard_normal((2, 2, 2, 2))
+    values = (
+        rng.standard_normal((2, 2, 5, 4)),
+        rng.standard_normal((2, 2, 2, 3)),
+        rng.standard_normal((2, 2, 2, 2)),
+    )
 
     def function(x, w, v):
         y = conv.conv2d(x, w, subsample=(2, 1), border_mode=(0, 0))
-        gx, gw = lib.grad((y ** 2 * v).sum(), [x, w])
-        return (gx ** 2).sum() + (gw ** 3).sum()
+        gx, gw = lib.grad((y**2 * v).sum(), [x, w])
+        return (gx**2).sum() + (gw**3).sum()
 
     def both(x, w, v):
         total = function(x, w, v)
@@ -120,7 +145,9 @@ def test_gradients_and_second_gradients_by_differences():
             moved = list(values)
             moved[which] = values[which] + step * direction
             ends.append(compute(function, *moved))
-        np.testing.assert_allclose(np.sum(gradient * direction), (ends[0] - ends[1]) / 2e-5, rtol=1e-5)
+        np.testing.assert_allclose(
+            np.sum(gradient * direction), (ends[0] - ends[1]) / 2e-5, rtol=1e-5
+        )
 
 
 def test_shapes_without_computing():
@@ -142,12 +169,12 @@ def test_conv3d_and_conv3d2d_agree():
 
 @pytest.mark.parametrize("ratio", [2, 3])
 def test_bilinear_upsampling_keeps_planes(ratio):
-    x = np.broadcast_to(np.arange(4.)[:, None] + 2 * np.arange(5.), (1, 2, 4, 5)).copy()
+    x = np.broadcast_to(np.arange(4.0)[:, None] + 2 * np.arange(5.0), (1, 2, 4, 5)).copy()
     y = compute(lambda a: conv.bilinear_upsampling(a, ratio=ratio), x)
     assert y.shape == (1, 2, 4 * ratio, 5 * ratio)
     inner = y[0, 0, ratio:-ratio, ratio:-ratio]
-    np.testing.assert_allclose(np.diff(inner, axis=0), 1. / ratio, rtol=1e-5)
-    np.testing.assert_allclose(np.diff(inner, axis=1), 2. / ratio, rtol=1e-5)
+    np.testing.assert_allclose(np.diff(inner, axis=0), 1.0 / ratio, rtol=1e-5)
+    np.testing.assert_allclose(np.diff(inner, axis=1), 2.0 / ratio, rtol=1e-5)
 
 
 def test_what_does_not_fit_is_named():
@@ -159,4 +186,8 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(TypeError, match="dimensions"):
         conv.conv2d(pt.matrix(), pt.tensor4())
     with pytest.raises(ValueError, match="transposed convolution"):
-        compute(lambda a, b: conv.conv2d_grad_wrt_inputs(a, b, (9, 9)), np.zeros((1, 2, 3, 3)), np.zeros((2, 1, 2, 2)))
+        compute(
+            lambda a, b: conv.conv2d_grad_wrt_inputs(a, b, (9, 9)),
+            np.zeros((1, 2, 3, 3)),
+            np.zeros((2, 1, 2, 2)),
+        )

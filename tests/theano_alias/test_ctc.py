@@ -1,4 +1,5 @@
 """An unmodified legacy Keras script on PyTensor, patched: `python -m ctc_shim run --on pytensor`."""
+
 import importlib.util
 import json
 import os
@@ -11,7 +12,9 @@ import pytest
 from ctc_shim.commands import compare
 from ctc_shim.legacy_formulas import loss_formulas
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs a legacy Keras")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("keras") is None, reason="needs a legacy Keras"
+)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -19,8 +22,13 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 def _ctc_shim(*arguments):
     flags = dict(PYTENSOR_FLAGS=os.environ.get("PYTENSOR_FLAGS", "") + ",cxx=,linker=py")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments), cwd=ROOT,
-                          env=dict(os.environ, **flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments),
+        cwd=ROOT,
+        env=dict(os.environ, **flags),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     return done.stdout.decode()
 
@@ -33,9 +41,13 @@ def test_keras_own_pair(how):
 
 
 def test_a_module_and_its_arguments(tmp_path, monkeypatch):
-    (tmp_path / "train.py").write_text("import sys\nfrom keras import backend as K\nimport theano\n"
-                                       "print(__name__, sys.argv[1:], K.backend(), 'pytensor' in theano.__version__)")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    (tmp_path / "train.py").write_text(
+        "import sys\nfrom keras import backend as K\nimport theano\n"
+        "print(__name__, sys.argv[1:], K.backend(), 'pytensor' in theano.__version__)"
+    )
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    )
     out = _ctc_shim("run", "--on", "pytensor", "-m", "train", "--epochs", "3")
     assert out.split("\n")[0] == "__main__ ['--epochs', '3'] theano True"
 
@@ -45,7 +57,9 @@ def test_the_comparison_is_of_real_keras():
     assert lines[1][-5:] == ["stock", "Keras", "patched", "Keras", "TensorFlow+"]
     numbers = np.array([line[-3:] for line in lines[2:12]], dtype=float)
     np.testing.assert_allclose(numbers[:, 1], numbers[:, 2], rtol=2e-6)
-    np.testing.assert_allclose(numbers[:, 0], loss_formulas.stock_keras_loss(*compare.items())[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        numbers[:, 0], loss_formulas.stock_keras_loss(*compare.items())[0], rtol=1e-5
+    )
 
 
 def test_the_doctor_examines_keras():

@@ -1,4 +1,5 @@
 """install(), uninstall(), `with`, refusal: what changes, and that all of it is taken back."""
+
 import pytest
 
 LIGHT = """
@@ -23,7 +24,8 @@ def test_this_proof_can_fail(alone):
 
 
 def test_alias_serves_and_goes(alone):
-    alone("""
+    alone(
+        """
 import sys
 from ctc_shim import theano_alias
 handle = theano_alias.install()
@@ -46,7 +48,9 @@ except ImportError:
     pass
 else:
     raise AssertionError("theano is still there")
-""", warnings="ignore")
+""",
+        warnings="ignore",
+    )
 
 
 def test_installed_twice_goes_with_the_second(alone):
@@ -80,17 +84,22 @@ theano_alias.install().uninstall()
 
 
 def test_theano_flags_are_handed_on(alone):
-    out = alone("""
+    out = alone(
+        """
 from ctc_shim import theano_alias
 theano_alias.install()
 import theano
 print(theano.config.floatX, theano.config.linker, theano.config.gcc.cxxflags, theano.config.device)
-""", warnings="ignore", THEANO_FLAGS="floatX=float32,device=cpu,gcc.cxxflags=-O1,linker=py")
+""",
+        warnings="ignore",
+        THEANO_FLAGS="floatX=float32,device=cpu,gcc.cxxflags=-O1,linker=py",
+    )
     assert out.split() == ["float32", "py", "-O1", "cpu"]
 
 
 def test_nothing_outside_is_touched(alone):
-    alone("""
+    alone(
+        """
 import collections, inspect, numpy
 names = {m: dict(vars(m)) for m in (numpy, collections, inspect)}
 from ctc_shim import theano_alias
@@ -106,12 +115,15 @@ for module, before in names.items():
     # a submodule that numpy itself loads on demand is no change of ours
     changed = [n for n in changed if n != "__warningregistry__" and not inspect.ismodule(vars(module).get(n))]
     assert not changed, changed
-""", warnings="ignore")
+""",
+        warnings="ignore",
+    )
 
 
 def test_import_hooks_of_others_still_fire(alone):
     """wrapt's finder asks before ours and must see theano and the Keras modules that are mended."""
-    out = alone("""
+    out = alone(
+        """
 import wrapt
 seen = []
 for name in ("theano", "keras.backend.theano_backend"):
@@ -124,5 +136,7 @@ try:
 except ImportError:
     seen.append("keras.backend.theano_backend")
 print(seen)
-""", warnings="ignore")
+""",
+        warnings="ignore",
+    )
     assert "'theano'" in out and "keras.backend.theano_backend" in out

@@ -2,6 +2,7 @@
 
 The frozen numbers were made by data/train_steps.py, the saved models by data/make_saved.py, on Theano 1.0.5.
 """
+
 import importlib.util
 import json
 import os
@@ -24,18 +25,23 @@ def keras_version():
 
 VERSION = keras_version()
 needs_keras = pytest.mark.skipif(VERSION is None, reason="no legacy Keras is installed")
-needs_keras_2_3 = pytest.mark.skipif(VERSION != "2.3.1", reason="the numbers were frozen by Keras 2.3.1")
+needs_keras_2_3 = pytest.mark.skipif(
+    VERSION != "2.3.1", reason="the numbers were frozen by Keras 2.3.1"
+)
 
 # Python's linker, without fusion or a compiler: these tests need little time.
 PLAIN = "cxx=,linker=py,optimizer_excluding=fusion"
 QUICK = "cxx=,linker=py,optimizer=fast_compile"
-START = """
+START = (
+    """
 import sys
 sys.path.insert(0, %r)
 from ctc_shim import theano_alias
 theano_alias.install()
 import numpy as np
-""" % DATA
+"""
+    % DATA
+)
 
 
 def frozen():
@@ -46,8 +52,12 @@ def frozen():
 @pytest.fixture(scope="module")
 def trained(alone):
     """What data/train_steps.py gives here, all models in one process."""
-    out = alone(START + "import json, train_steps as t; print(json.dumps({n: t.run(n)[0] for n in t.MODELS}))",
-                warnings="ignore", THEANO_FLAGS=PLAIN)
+    out = alone(
+        START
+        + "import json, train_steps as t; print(json.dumps({n: t.run(n)[0] for n in t.MODELS}))",
+        warnings="ignore",
+        THEANO_FLAGS=PLAIN,
+    )
     return json.loads(out.splitlines()[-1])
 
 
@@ -66,13 +76,20 @@ def test_a_model_saved_on_theano_loads(alone, saved_by):
         pytest.skip("Keras %s cannot read what %s saved, on Theano either" % (VERSION, saved_by))
     # Keras 2 reads the model of a Keras 1, but begins with a new optimiser, on Theano too: the first loss only.
     steps = 2 if VERSION[0] == saved_by[0] else 1
-    alone(START + "import load_saved; load_saved.check(%r, %d)" % (os.path.join(DATA, "saved_by_keras_%s.h5" % saved_by),
-                                                                   steps), warnings="ignore", THEANO_FLAGS=QUICK)
+    alone(
+        START
+        + "import load_saved; load_saved.check(%r, %d)"
+        % (os.path.join(DATA, "saved_by_keras_%s.h5" % saved_by), steps),
+        warnings="ignore",
+        THEANO_FLAGS=QUICK,
+    )
 
 
 @needs_keras_2_3
 def test_what_is_saved_loads_again(alone, tmp_path):
-    alone(START + """
+    alone(
+        START
+        + """
 import train_steps
 from keras.models import load_model, model_from_yaml
 model, path = train_steps.run("gru", 2)[1], %r
@@ -84,12 +101,17 @@ np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
 # the optimiser's state came along: both go on alike
 assert [model.train_on_batch(x, y) for _ in range(3)] == [loaded.train_on_batch(x, y) for _ in range(3)]
 model_from_yaml(model.to_yaml())
-""" % str(tmp_path / "model.h5"), warnings="ignore", THEANO_FLAGS=QUICK)
+"""
+        % str(tmp_path / "model.h5"),
+        warnings="ignore",
+        THEANO_FLAGS=QUICK,
+    )
 
 
 @needs_keras
 def test_the_alias_takes_its_keras_along(alone):
-    alone("""
+    alone(
+        """
 import sys
 from ctc_shim import theano_alias
 with theano_alias.install():
@@ -99,4 +121,7 @@ assert not [n for n in sys.modules if n.split(".")[0] in ("keras", "theano")]
 with theano_alias.install():
     import keras.backend as K
     assert K.eval(K.ones((2,)) + 1).tolist() == [2, 2]
-""", warnings="ignore", THEANO_FLAGS=QUICK)
+""",
+        warnings="ignore",
+        THEANO_FLAGS=QUICK,
+    )

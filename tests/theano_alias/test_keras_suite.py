@@ -1,4 +1,5 @@
 """The runner of Keras' own tests: it notices what comes out otherwise than listed, and its lists are whole."""
+
 import os
 import sys
 
@@ -13,8 +14,13 @@ a_test.py::test_known | failed | failed | wants TensorFlow
 a_test.py::test_loose | passed | either | random
 a_test.py | 2 | 1
 """
-GOOD = {"a_test.py::test_known": "failed", "a_test.py::test_loose": "failed", "a_test.py::test_one": "passed",
-        "a_test.py::test_two": "passed", "a_test.py::test_three": "skipped"}
+GOOD = {
+    "a_test.py::test_known": "failed",
+    "a_test.py::test_loose": "failed",
+    "a_test.py::test_one": "passed",
+    "a_test.py::test_two": "passed",
+    "a_test.py::test_three": "skipped",
+}
 
 
 @pytest.fixture
@@ -24,7 +30,9 @@ def listed(tmp_path, monkeypatch):
 
 
 def found(side="alias", **changes):
-    outcomes = dict(GOOD, **{"a_test.py::test_" + name: outcome for name, outcome in changes.items()})
+    outcomes = dict(
+        GOOD, **{"a_test.py::test_" + name: outcome for name, outcome in changes.items()}
+    )
     return keras_suite.differences(outcomes, "9.9.9", side, ["a_test.py"])
 
 
@@ -32,11 +40,15 @@ def test_as_expected(listed):
     assert found() == [] and found("theano", loose="passed") == []
 
 
-@pytest.mark.parametrize("side, changes, words", [
-    ("alias", dict(known="passed"), "test_known: passed, expected failed"),
-    ("theano", dict(loose="failed"), "test_loose: failed, expected passed"),
-    ("alias", dict(one="failed"), "test_one: failed, expected passed"),
-    ("alias", dict(two="skipped"), "1 passed and 2 skipped")])
+@pytest.mark.parametrize(
+    "side, changes, words",
+    [
+        ("alias", dict(known="passed"), "test_known: passed, expected failed"),
+        ("theano", dict(loose="failed"), "test_loose: failed, expected passed"),
+        ("alias", dict(one="failed"), "test_one: failed, expected passed"),
+        ("alias", dict(two="skipped"), "1 passed and 2 skipped"),
+    ],
+)
 def test_what_is_not(listed, side, changes, words):
     assert [sentence for sentence in found(side, **changes) if words in sentence]
 
@@ -45,13 +57,27 @@ def test_what_is_not(listed, side, changes, words):
 def test_lists_are_whole(version):
     counts, listed = keras_suite.read_expected(version)
     assert counts and all(entry["why"] for entry in listed.values())
-    assert {entry[side] for entry in listed.values() for side in ("theano", "alias")} <= {"passed", "failed", "error", "either"}
+    assert {entry[side] for entry in listed.values() for side in ("theano", "alias")} <= {
+        "passed",
+        "failed",
+        "error",
+        "either",
+    }
 
 
 def test_the_files_that_are_chosen(tmp_path):
-    for path in ("keras/layers/core_test.py", "keras/test_regularizers.py", "docs/test_api.py", "keras/helper.py"):
+    for path in (
+        "keras/layers/core_test.py",
+        "keras/test_regularizers.py",
+        "docs/test_api.py",
+        "keras/helper.py",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("")
-    assert keras_suite.chosen(str(tmp_path), []) == [os.path.join("keras", "layers", "core_test.py"),
-                                                     os.path.join("keras", "test_regularizers.py")]
-    assert keras_suite.chosen(str(tmp_path), ["core"]) == [os.path.join("keras", "layers", "core_test.py")]
+    assert keras_suite.chosen(str(tmp_path), []) == [
+        os.path.join("keras", "layers", "core_test.py"),
+        os.path.join("keras", "test_regularizers.py"),
+    ]
+    assert keras_suite.chosen(str(tmp_path), ["core"]) == [
+        os.path.join("keras", "layers", "core_test.py")
+    ]

@@ -1,4 +1,5 @@
 """Channels last under Numba and C: the same numbers as in Theano's order, and nothing is transposed from layer to layer."""
+
 import importlib.util
 import os
 
@@ -9,10 +10,14 @@ if not importlib.util.find_spec("pytensor"):
     pytest.skip("another library serves the alias: it has no such mode", allow_module_level=True)
 
 from ctc_shim.theano_alias.ops import conv, conv_ops, pool
-from ctc_shim.theano_alias.tuning import memory_order, numba_kernels  # noqa: E402, F401
 from ctc_shim.theano_alias.server import lib, pt  # noqa: E402
+from ctc_shim.theano_alias.tuning import memory_order, numba_kernels  # noqa: E402, F401
 
-MODES = {"numba": "NUMBA", "c": lib.compile.mode.Mode("cvm", "fast_run"), "plain": lib.compile.mode.Mode("py", "fast_run")}
+MODES = {
+    "numba": "NUMBA",
+    "c": lib.compile.mode.Mode("cvm", "fast_run"),
+    "plain": lib.compile.mode.Mode("py", "fast_run"),
+}
 
 
 def net(dims, channels_last, mode="max"):
@@ -31,7 +36,7 @@ def net(dims, channels_last, mode="max"):
         y = pt.maximum(y + bias.dimshuffle("x", 0, *["x"] * dims), 0)
     y = getattr(pool, "pool_%dd" % dims)(y, (2,) * dims, ignore_border=True, mode=mode)
     y = y.dimshuffle(*memory_order._last(dims + 2)) if channels_last else y
-    loss = (y ** 3).sum()
+    loss = (y**3).sum()
     return [image, w, bias], [loss] + lib.grad(loss, [image, w, bias]), arrays
 
 
@@ -49,8 +54,10 @@ def test_the_same_numbers_and_nothing_in_theanos_order(dims, mode):
 
 
 def test_the_same_in_compiled_c(alone_compiling):
-    alone_compiling("import sys; sys.path.insert(0, %r)\nimport test_memory_order as t\nfor net in t.NETS: t.check_turned(*net, 'c')"
-                    % os.path.dirname(__file__))
+    alone_compiling(
+        "import sys; sys.path.insert(0, %r)\nimport test_memory_order as t\nfor net in t.NETS: t.check_turned(*net, 'c')"
+        % os.path.dirname(__file__)
+    )
 
 
 def check_turned(dims, mode, linker):
@@ -80,7 +87,9 @@ def test_channels_first_is_left_as_it_is():
 def test_pooling_over_fewer_axes_is_left_as_it_is():
     """pool_2d of five axes pools the last two: the others are no channels."""
     x = pt.dtensor5("x")
-    function, ops = compiled([x], [pool.pool_2d(memory_order.to_first(x), (2, 2), ignore_border=True)], "numba")
+    function, ops = compiled(
+        [x], [pool.pool_2d(memory_order.to_first(x), (2, 2), ignore_border=True)], "numba"
+    )
     assert not [op for op in ops if isinstance(op, memory_order.ChannelsLast)]
     array = np.random.RandomState(0).randn(2, 3, 4, 6, 5)
     want = np.moveaxis(array, -1, 1).reshape(2, 5, 3, 2, 2, 3, 2).max(axis=(4, 6))
@@ -94,5 +103,5 @@ def test_activations_that_share_their_inputs_are_walked_once():
     for _ in range(40):
         x = x * pt.tanh(x)
     y = conv.conv2d(x, w).owner
-    turned, = memory_order.turn_around(None, y)
+    (turned,) = memory_order.turn_around(None, y)
     assert turned.owner.inputs[0].owner.op.__class__ is memory_order.ChannelsLast

@@ -1,4 +1,5 @@
 """Keras' sources, mended: one case for each thing that new Pythons, numpy 2 or h5py 3 took away."""
+
 import pytest
 
 from ctc_shim.patching import source_helpers
@@ -12,29 +13,46 @@ def run(source, **names):
     return space
 
 
-@pytest.mark.parametrize("source, name, value", [
-    ("import numpy as np\nbest = -np.Inf", "best", -float("inf")),
-    ("import numpy as np\nt = np.int", "t", int),
-    ("import numpy as np\nt = np.bool", "t", bool),
-    ("import numpy as np\nt = np.string_ is np.bytes_", "t", True),
-    ("import collections\nt = isinstance({}, collections.Mapping)", "t", True),
-    ("from collections import Iterable\nt = isinstance([], Iterable)", "t", True),
-    ("from collections import OrderedDict, deque\nt = len(deque([1]))", "t", 1),
-    ("import inspect\nt = inspect.getargspec(lambda a, *b, **c: 0)[:3]", "t", (["a"], "b", "c")),
-    ("t = b'theano'.decode('utf8'), 'theano'.decode('utf-8')", "t", ("theano", "theano")),
-    ("from pkg_resources import parse_version\nt = parse_version('0.9.0') < parse_version('0.10.1')", "t", True),
-    ("slices = [slice(None, None, -1)]\nimport numpy\nt = numpy.arange(3)[slices].tolist()", "t", [2, 1, 0]),
-    ("slices = 'a'\nd = {'a': 1}\nd[slices] = 2\nt = d['a']", "t", 2),
-    ("def f(b):\n    if b: return 1\n    return 0\nt = f([]), f([1])", "t", (0, 1)),
-])
+@pytest.mark.parametrize(
+    "source, name, value",
+    [
+        ("import numpy as np\nbest = -np.Inf", "best", -float("inf")),
+        ("import numpy as np\nt = np.int", "t", int),
+        ("import numpy as np\nt = np.bool", "t", bool),
+        ("import numpy as np\nt = np.string_ is np.bytes_", "t", True),
+        ("import collections\nt = isinstance({}, collections.Mapping)", "t", True),
+        ("from collections import Iterable\nt = isinstance([], Iterable)", "t", True),
+        ("from collections import OrderedDict, deque\nt = len(deque([1]))", "t", 1),
+        (
+            "import inspect\nt = inspect.getargspec(lambda a, *b, **c: 0)[:3]",
+            "t",
+            (["a"], "b", "c"),
+        ),
+        ("t = b'theano'.decode('utf8'), 'theano'.decode('utf-8')", "t", ("theano", "theano")),
+        (
+            "from pkg_resources import parse_version\nt = parse_version('0.9.0') < parse_version('0.10.1')",
+            "t",
+            True,
+        ),
+        (
+            "slices = [slice(None, None, -1)]\nimport numpy\nt = numpy.arange(3)[slices].tolist()",
+            "t",
+            [2, 1, 0],
+        ),
+        ("slices = 'a'\nd = {'a': 1}\nd[slices] = 2\nt = d['a']", "t", 2),
+        ("def f(b):\n    if b: return 1\n    return 0\nt = f([]), f([1])", "t", (0, 1)),
+    ],
+)
 def test_what_is_gone_is_replaced(source, name, value):
     assert run(source)[name] == value
 
 
 def test_files_in_memory_are_written_and_have_an_image():
     h5py = pytest.importorskip("h5py")
-    space = run("def f(h5py):\n    with h5py.File('x', driver='core', backing_store=False) as g:\n"
-                "        g['a'] = 1\n        g.flush()\n        return g.fid.get_file_image()")
+    space = run(
+        "def f(h5py):\n    with h5py.File('x', driver='core', backing_store=False) as g:\n"
+        "        g['a'] = 1\n        g.flush()\n        return g.fid.get_file_image()"
+    )
     assert space["f"](h5py)[1:4] == b"HDF"
 
 
@@ -49,15 +67,24 @@ def test_lists_of_bytes_are_stored_as_ever(tmp_path):
 
 
 def test_what_is_not_gone_stays():
-    space = run("import numpy as np, codecs\na = np.float32\nb = codecs.encode(b'x', 'base64').decode('ascii')\n"
-                "import collections\nc = collections.OrderedDict")
+    space = run(
+        "import numpy as np, codecs\na = np.float32\nb = codecs.encode(b'x', 'base64').decode('ascii')\n"
+        "import collections\nc = collections.OrderedDict"
+    )
     import collections
+
     import numpy
-    assert space["a"] is numpy.float32 and space["b"] == "eA==\n" and space["c"] is collections.OrderedDict
+
+    assert (
+        space["a"] is numpy.float32
+        and space["b"] == "eA==\n"
+        and space["c"] is collections.OrderedDict
+    )
 
 
 def test_symbolic_variables_are_true():
     from ctc_shim.theano_alias.server import pt
+
     assert run("def f(b):\n    if b: return True\n    return False")["f"](pt.vector()) is True
     layer = type("Layer", (), {"bias": pt.vector()})
     assert run("def f(self):\n    if self.bias:\n        return True")["f"](layer) is True

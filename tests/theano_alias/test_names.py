@@ -1,4 +1,5 @@
 """Every theano name that Keras 1.0.8 - 2.3.1 uses is reached; others are refused by name."""
+
 import pytest
 
 KERAS_USES = """
@@ -35,7 +36,8 @@ def pairs():
 
 
 def test_every_name_keras_uses_is_reached(alone):
-    alone("""
+    alone(
+        """
 import importlib, warnings
 from ctc_shim import theano_alias
 theano_alias.install()
@@ -49,20 +51,29 @@ with warnings.catch_warnings():
         for step in (module + "." + name).split(".")[1:]:
             by_attributes = getattr(by_attributes, step)
         assert by_attributes is value, (module, name)
-""" % (list(pairs()),), warnings="ignore")
+"""
+        % (list(pairs()),),
+        warnings="ignore",
+    )
 
 
 def test_every_entry_of_the_table_resolves():
     from ctc_shim.theano_alias import names
     from ctc_shim.theano_alias.modules import MISSING, resolve
-    missing = [(module, name) for module, entries in names.NAMES.items() for name, entry in entries.items()
-               if resolve(entry) is MISSING]
+
+    missing = [
+        (module, name)
+        for module, entries in names.NAMES.items()
+        for name, entry in entries.items()
+        if resolve(entry) is MISSING
+    ]
     assert missing == []
     assert set(names.NAMES) <= set(names.MODULES)
 
 
 def test_unknown_names_are_refused_by_name(alone):
-    alone("""
+    alone(
+        """
 from ctc_shim import theano_alias
 theano_alias.install()
 import theano.tensor as T
@@ -81,17 +92,29 @@ except ModuleNotFoundError as error:
     assert "theano.gpuarray" in str(error) and error.name == "theano.gpuarray"
 else:
     raise AssertionError("theano.gpuarray")
-""", warnings="ignore")
+""",
+        warnings="ignore",
+    )
 
 
-@pytest.mark.parametrize("flag, same", [("floatX=float32", "floatX=float32"), ("gcc.cxxflags=-O1", "gcc__cxxflags=-O1"),
-                                        ("device=cpu", None), ("dnn.enabled=False", None), ("linker=c|py", "linker=cvm")])
+@pytest.mark.parametrize(
+    "flag, same",
+    [
+        ("floatX=float32", "floatX=float32"),
+        ("gcc.cxxflags=-O1", "gcc__cxxflags=-O1"),
+        ("device=cpu", None),
+        ("dnn.enabled=False", None),
+        ("linker=c|py", "linker=cvm"),
+    ],
+)
 def test_flags_are_translated(flag, same):
     from ctc_shim.theano_alias.server import translate_flag
+
     assert translate_flag(flag) == same
 
 
 def test_a_gpu_is_not_promised():
     from ctc_shim.theano_alias.server import translate_flag
+
     with pytest.warns(UserWarning, match="CPU"):
         assert translate_flag("device=cuda0") is None

@@ -1,4 +1,5 @@
 """Pooling against plain loops: every mode, pads, strides, whole and partial windows; ties; both gradients."""
+
 from itertools import product
 
 import numpy as np
@@ -11,20 +12,30 @@ from ctc_shim.theano_alias.server import lib, pt
 
 def compute(outputs, *values):
     inputs = [pt.TensorType(str(v.dtype), shape=(None,) * v.ndim)() for v in values]
-    return lib.function(inputs, outputs(*inputs), mode="FAST_COMPILE", on_unused_input="ignore")(*values)
+    return lib.function(inputs, outputs(*inputs), mode="FAST_COMPILE", on_unused_input="ignore")(
+        *values
+    )
 
 
 def windows(x, window, stride, pad, ignore_border):
     """For each output: its values that lie in the image, and how many the window has inside image and padding."""
-    lengths = [kernels.output_length(n, w, s, p, ignore_border) for n, w, s, p in
-               zip(x.shape[-2:], window, stride, pad)]
+    lengths = [
+        kernels.output_length(n, w, s, p, ignore_border)
+        for n, w, s, p in zip(x.shape[-2:], window, stride, pad)
+    ]
     for at in product(*map(range, lengths)):
         ranges = [(a * s - p, a * s - p + w) for a, s, p, w in zip(at, stride, pad, window)]
         yield at, tuple(slice(max(lo, 0), hi) for lo, hi in ranges)
 
 
-SETTINGS = [((2, 2), (2, 2), (0, 0), True), ((3, 2), (2, 1), (0, 0), True), ((3, 3), (2, 2), (1, 1), True),
-            ((2, 2), (2, 2), (0, 0), False), ((2, 3), (3, 2), (0, 0), False), ((3, 3), (1, 2), (0, 0), False)]
+SETTINGS = [
+    ((2, 2), (2, 2), (0, 0), True),
+    ((3, 2), (2, 1), (0, 0), True),
+    ((3, 3), (2, 2), (1, 1), True),
+    ((2, 2), (2, 2), (0, 0), False),
+    ((2, 3), (3, 2), (0, 0), False),
+    ((3, 3), (1, 2), (0, 0), False),
+]
 
 
 @pytest.mark.parametrize("mode", pooling.MODES)
@@ -32,8 +43,12 @@ SETTINGS = [((2, 2), (2, 2), (0, 0), True), ((3, 2), (2, 1), (0, 0), True), ((3,
 def test_every_mode_is_the_loops(mode, window, stride, pad, ignore_border):
     x = np.random.RandomState(0).standard_normal((2, 3, 7, 8))
     y = compute(lambda a: pooling.pool_2d(a, window, ignore_border, stride, pad, mode), x)
-    take = {"max": lambda v: v.max((2, 3)), "sum": lambda v: v.sum((2, 3)),
-            "average_inc_pad": lambda v: v.sum((2, 3)) / np.prod(window), "average_exc_pad": lambda v: v.mean((2, 3))}
+    take = {
+        "max": lambda v: v.max((2, 3)),
+        "sum": lambda v: v.sum((2, 3)),
+        "average_inc_pad": lambda v: v.sum((2, 3)) / np.prod(window),
+        "average_exc_pad": lambda v: v.mean((2, 3)),
+    }
     for at, where in windows(x, window, stride, pad, ignore_border):
         values = x[(slice(None), slice(None)) + where]
         if mode == "average_inc_pad" and not ignore_border:
@@ -46,7 +61,11 @@ def test_every_mode_is_the_loops(mode, window, stride, pad, ignore_border):
 @pytest.mark.parametrize("mode", pooling.MODES)
 def test_gradient_by_differences(mode):
     rng = np.random.RandomState(1)
-    x, v, d = rng.standard_normal((2, 1, 6, 5)), rng.standard_normal((2, 1, 3, 2)), rng.standard_normal((2, 1, 6, 5))
+    x, v, d = (
+        rng.standard_normal((2, 1, 6, 5)),
+        rng.standard_normal((2, 1, 3, 2)),
+        rng.standard_normal((2, 1, 6, 5)),
+    )
 
     def value(a, b):
         return (pooling.pool_2d(a, (2, 3), True, (2, 2), (0, 0), mode) ** 2 * b).sum()
@@ -56,12 +75,26 @@ def test_gradient_by_differences(mode):
     np.testing.assert_allclose(np.sum(gradient * d), (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape, window, stride, pad, ignore_border", [
-    ((6, 6), (2, 3), (2, 3), (0, 0), True),     # tiles
-    ((6, 6), (3, 3), (3, 3), (1, 1), True),     # as many outputs as tiles, but padded: the last inputs are in no window
-    ((4, 4), (2, 2), (3, 3), (0, 0), False),    # as many outputs as tiles, but apart
-    ((5, 5), (2, 2), (2, 2), (0, 0), True), ((5, 5), (2, 2), (2, 2), (0, 0), False), ((5, 6), (3, 3), (1, 2), (1, 1), True)])
-def test_a_maximums_gradient_reaches_every_input(monkeypatch, shape, window, stride, pad, ignore_border):
+@pytest.mark.parametrize(
+    "shape, window, stride, pad, ignore_border",
+    [
+        ((6, 6), (2, 3), (2, 3), (0, 0), True),  # tiles
+        (
+            (6, 6),
+            (3, 3),
+            (3, 3),
+            (1, 1),
+            True,
+        ),  # as many outputs as tiles, but padded: the last inputs are in no window
+        ((4, 4), (2, 2), (3, 3), (0, 0), False),  # as many outputs as tiles, but apart
+        ((5, 5), (2, 2), (2, 2), (0, 0), True),
+        ((5, 5), (2, 2), (2, 2), (0, 0), False),
+        ((5, 6), (3, 3), (1, 2), (1, 1), True),
+    ],
+)
+def test_a_maximums_gradient_reaches_every_input(
+    monkeypatch, shape, window, stride, pad, ignore_border
+):
     """Memory is not empty when it is taken: NaN stands there."""
     full = np.full
     monkeypatch.setattr(kernels.np, "empty", lambda shape, dtype=float: full(shape, np.nan, dtype))
@@ -96,11 +129,18 @@ def test_ties_all_get_the_gradient_as_in_theano():
 
 
 def test_three_dimensions_and_memory_order():
-    x = np.random.RandomState(3).standard_normal((2, 4, 5, 6, 3)).astype("float32").transpose(0, 4, 1, 2, 3)
+    x = (
+        np.random.RandomState(3)
+        .standard_normal((2, 4, 5, 6, 3))
+        .astype("float32")
+        .transpose(0, 4, 1, 2, 3)
+    )
     y = compute(lambda a: pooling.pool_3d(a, (2, 2, 3), True), x)
     whole = x[:, :, :4, :4, :6].reshape(2, 3, 2, 2, 2, 2, 2, 3)
     np.testing.assert_array_equal(y, whole.max((3, 5, 7)))
-    assert kernels.pool(x, (2, 2, 2), (2, 2, 3), (2, 2, 3), (0, 0, 0), "max").strides[1] == 4  # channels stay last
+    assert (
+        kernels.pool(x, (2, 2, 2), (2, 2, 3), (2, 2, 3), (0, 0, 0), "max").strides[1] == 4
+    )  # channels stay last
 
 
 def test_shapes_without_computing():

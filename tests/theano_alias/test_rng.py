@@ -1,4 +1,5 @@
 """MRG31k3p: Theano's own numbers, bit for bit (frozen by data/mrg_streams.py), and the generator by its definition."""
+
 import json
 import os
 
@@ -25,10 +26,12 @@ def test_draws_follow_the_recurrences():
     samples, after = mrg31k3p.draw(states, 10, "float64")
     streams = [list(by_definition(s, 3)) for s in states]
     expected = [streams[i % 4][i // 4] for i in range(10)]
-    np.testing.assert_array_equal(samples * 2 ** 31, expected)
-    more, _ = mrg31k3p.draw(after, 2, "float64")  # streams 0 and 1 have moved three times, 2 and 3 twice
+    np.testing.assert_array_equal(samples * 2**31, expected)
+    more, _ = mrg31k3p.draw(
+        after, 2, "float64"
+    )  # streams 0 and 1 have moved three times, 2 and 3 twice
     fourth = [list(by_definition(s, 4))[3] for s in states[:2]]
-    np.testing.assert_array_equal(more * 2 ** 31, fourth)
+    np.testing.assert_array_equal(more * 2**31, fourth)
 
 
 def test_streams_are_jumps_apart():
@@ -42,14 +45,19 @@ def test_streams_are_jumps_apart():
 
 def test_numbers_are_theanos(alone):
     """Uniform and binomial draws to the bit; normal ones to the last place of sin, cos and log."""
-    out = alone("""
+    out = alone(
+        """
 import json, sys
 sys.path.insert(0, %r)
 from ctc_shim import theano_alias
 theano_alias.install()
 import mrg_streams
 print(json.dumps(mrg_streams.draws()))
-""" % DATA, warnings="ignore", THEANO_FLAGS="linker=py,optimizer=fast_compile")
+"""
+        % DATA,
+        warnings="ignore",
+        THEANO_FLAGS="linker=py,optimizer=fast_compile",
+    )
     with open(os.path.join(DATA, "frozen_mrg.json")) as f:
         frozen = json.load(f)
     for ours, theirs in zip(json.loads(out), frozen):
@@ -60,15 +68,27 @@ print(json.dumps(mrg_streams.draws()))
 
 def test_laws():
     streams = rng.MRG_RandomStreams(5)
-    draws = [streams.uniform((200, 100), -1, 3), streams.normal((200, 101), 2., 3.),
-             streams.normal((20000,), truncate=True), streams.binomial((200, 100), p=.2, dtype="float32"),
-             streams.multinomial(n=3, pvals=np.tile([[.2, .3, .5]], (2000, 1)))]
-    uniform, normal, truncated, binomial, multinomial = lib.function([], draws, mode="FAST_COMPILE")()
-    assert -1 < uniform.min() and uniform.max() <= 3 and abs(uniform.mean() - 1) < .03
-    assert normal.shape == (200, 101) and abs(normal.mean() - 2) < .06 and abs(normal.std() - 3) < .06
-    assert np.abs(truncated).max() <= 2 and abs(truncated.std() - 0.88) < .02
-    assert set(np.unique(binomial)) == {0, 1} and abs(binomial.mean() - .2) < .01
-    assert (multinomial.sum(1) == 3).all() and np.allclose(multinomial.mean(0), [.6, .9, 1.5], atol=.08)
+    draws = [
+        streams.uniform((200, 100), -1, 3),
+        streams.normal((200, 101), 2.0, 3.0),
+        streams.normal((20000,), truncate=True),
+        streams.binomial((200, 100), p=0.2, dtype="float32"),
+        streams.multinomial(n=3, pvals=np.tile([[0.2, 0.3, 0.5]], (2000, 1))),
+    ]
+    uniform, normal, truncated, binomial, multinomial = lib.function(
+        [], draws, mode="FAST_COMPILE"
+    )()
+    assert -1 < uniform.min() and uniform.max() <= 3 and abs(uniform.mean() - 1) < 0.03
+    assert (
+        normal.shape == (200, 101)
+        and abs(normal.mean() - 2) < 0.06
+        and abs(normal.std() - 3) < 0.06
+    )
+    assert np.abs(truncated).max() <= 2 and abs(truncated.std() - 0.88) < 0.02
+    assert set(np.unique(binomial)) == {0, 1} and abs(binomial.mean() - 0.2) < 0.01
+    assert (multinomial.sum(1) == 3).all() and np.allclose(
+        multinomial.mean(0), [0.6, 0.9, 1.5], atol=0.08
+    )
 
 
 def test_calls_differ_and_seeds_repeat():
@@ -83,11 +103,13 @@ def test_calls_differ_and_seeds_repeat():
 def test_sizes_may_be_symbolic():
     x = pt.matrix()
     streams = rng.MRG_RandomStreams(5)
-    f = lib.function([x], [streams.uniform(x.shape, ndim=2), streams.normal(x.shape)], mode="FAST_COMPILE")
+    f = lib.function(
+        [x], [streams.uniform(x.shape, ndim=2), streams.normal(x.shape)], mode="FAST_COMPILE"
+    )
     assert [v.shape for v in f(np.zeros((3, 2), x.dtype))] == [(3, 2)] * 2
 
 
-@pytest.mark.parametrize("seed", [0, 2 ** 31, -1, [0, 0, 0, 1, 1, 1]])
+@pytest.mark.parametrize("seed", [0, 2**31, -1, [0, 0, 0, 1, 1, 1]])
 def test_bad_seeds_are_named(seed):
     with pytest.raises(ValueError, match="values of seed must be in"):
         rng.MRG_RandomStreams(seed)

@@ -1,10 +1,14 @@
 """Scans under compiled C: their steps run in PyTensor's C virtual machine, and give the same numbers."""
+
 import importlib.util
 
 import pytest
 
 if not importlib.util.find_spec("pytensor"):
-    pytest.skip("another library serves the alias, and links the steps of its scans to C itself", allow_module_level=True)
+    pytest.skip(
+        "another library serves the alias, and links the steps of its scans to C itself",
+        allow_module_level=True,
+    )
 
 RECURRENT = """
 from ctc_shim import theano_alias

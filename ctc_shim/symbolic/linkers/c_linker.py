@@ -4,6 +4,7 @@ The library is the one that kernel_library.py finds or builds once, not the kern
 in 0.8 s instead of 3, and takes the library's entry by its address when it is first run. A stable checksum of the call is the
 cache version (Theano 1.0.5 hashes the version's repr, and a str's hash differs from process to process).
 """
+
 import zlib
 
 from ctc_shim import contract
@@ -86,7 +87,10 @@ GRADIENT_STORAGE = """
 
 def support_code():
     """The type of the library's entries, and how one is found."""
-    return ENTRY % ", ".join("void *" if argument is kernel_library.P else "npy_int64" for argument in kernel_library.ARGUMENTS)
+    return ENTRY % ", ".join(
+        "void *" if argument is kernel_library.P else "npy_int64"
+        for argument in kernel_library.ARGUMENTS
+    )
 
 
 def cache_version():
@@ -106,17 +110,32 @@ def code(op, inputs, outputs, dtype, fail):
     upstream = names.get("upstream")
     row_axis = 1 if op.time_major else 0
     names.update(
-        fail=fail, suffix="f32" if dtype == "float32" else "f64", typenum="NPY_FLOAT32" if dtype == "float32" else "NPY_FLOAT64",
-        row_axis=row_axis, frame_axis=1 - row_axis,
-        blank=op.blank, normalize=int(op.normalize), policy=contract.check_policy(op.infeasible),
-        gradient_storage="", gradient_data="NULL, 0, 0", upstream_data="NULL, 0",
-        upstream_differs="", upstream_format="", upstream_argument="")
+        fail=fail,
+        suffix="f32" if dtype == "float32" else "f64",
+        typenum="NPY_FLOAT32" if dtype == "float32" else "NPY_FLOAT64",
+        row_axis=row_axis,
+        frame_axis=1 - row_axis,
+        blank=op.blank,
+        normalize=int(op.normalize),
+        policy=contract.check_policy(op.infeasible),
+        gradient_storage="",
+        gradient_data="NULL, 0, 0",
+        upstream_data="NULL, 0",
+        upstream_differs="",
+        upstream_format="",
+        upstream_argument="",
+    )
     if op.with_gradient:
         names["gradient_storage"] = GRADIENT_STORAGE % names
-        names["gradient_data"] = ("PyArray_DATA(%(gradient)s), PyArray_STRIDE(%(gradient)s, %(row_axis)d), "
-                                  "PyArray_STRIDE(%(gradient)s, %(frame_axis)d)" % names)
+        names["gradient_data"] = (
+            "PyArray_DATA(%(gradient)s), PyArray_STRIDE(%(gradient)s, %(row_axis)d), "
+            "PyArray_STRIDE(%(gradient)s, %(frame_axis)d)" % names
+        )
     if upstream:
-        names.update(upstream_differs="|| PyArray_DIM(%s, 0) != count" % upstream, upstream_format="O",
-                     upstream_argument=", " + upstream,
-                     upstream_data="PyArray_DATA(%(upstream)s), PyArray_STRIDE(%(upstream)s, 0)" % names)
+        names.update(
+            upstream_differs="|| PyArray_DIM(%s, 0) != count" % upstream,
+            upstream_format="O",
+            upstream_argument=", " + upstream,
+            upstream_data="PyArray_DATA(%(upstream)s), PyArray_STRIDE(%(upstream)s, 0)" % names,
+        )
     return CALL % names

@@ -1,4 +1,5 @@
 """Host code under PyTensor's JAX linker, as a callback; for Ops whose shapes follow from those of their inputs."""
+
 from ctc_shim.symbolic.linkers import registration
 
 
@@ -13,7 +14,10 @@ def _on_host(op, node=None, **kwargs):
 
     def perform(*arrays):
         shapes = op.infer_shape([array.shape for array in arrays])
-        like = [jax.ShapeDtypeStruct(tuple(shape), out.type.dtype) for shape, out in zip(shapes, node.outputs)]
+        like = [
+            jax.ShapeDtypeStruct(tuple(shape), out.type.dtype)
+            for shape, out in zip(shapes, node.outputs)
+        ]
 
         def on_host(*arrays):
             storage = [[None] for _ in node.outputs]

@@ -1,4 +1,5 @@
 """PyTensor's JAX linker: our loss Ops are lowered to the custom calls of ctc_shim.jax."""
+
 from ctc_shim import contract
 from ctc_shim.jax import custom_call
 from ctc_shim.jax.derivatives import _gradient_in_scan, _slope
@@ -12,7 +13,9 @@ def register_when_loaded(op_class):
 
 def _funcify(op, **kwargs):
     def ctc_loss(logits, *others):
-        results = custom_call.compute([logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient)
+        results = custom_call.compute(
+            [logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient
+        )
         return tuple(results) if op.with_gradient else results[0]
 
     return ctc_loss
@@ -35,7 +38,11 @@ def _second_order(op, **kwargs):
 
     def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
         options, integers = _options(op, logits.shape[2]), (targets, input_lengths, target_lengths)
-        gradient, bend = jax.jvp(lambda logits: _gradient_in_scan(options, logits, integers), (logits,), (cotangent.astype(logits.dtype),))
+        gradient, bend = jax.jvp(
+            lambda logits: _gradient_in_scan(options, logits, integers),
+            (logits,),
+            (cotangent.astype(logits.dtype),),
+        )
         if upstream is not None:
             by_row = upstream[None, :, None] if op.time_major else upstream[:, None, None]
             bend = jnp.where(bend == 0, 0, bend * by_row).astype(logits.dtype)

@@ -1,4 +1,5 @@
 """Host code under PyTensor's Numba linker, in object mode and without the warning that PyTensor gives for unknown Ops."""
+
 from ctc_shim.symbolic.linkers import registration
 
 
@@ -12,7 +13,10 @@ def in_object_mode(op, node=None, **kwargs):
     import numba
     import numpy as np
 
-    arrays = [numba.types.Array(numba.from_dtype(np.dtype(out.type.dtype)), out.type.ndim, "A") for out in node.outputs]
+    arrays = [
+        numba.types.Array(numba.from_dtype(np.dtype(out.type.dtype)), out.type.ndim, "A")
+        for out in node.outputs
+    ]
     signature = arrays[0] if len(arrays) == 1 else numba.types.Tuple(arrays)
 
     def compute(inputs):

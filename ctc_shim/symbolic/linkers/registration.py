@@ -1,10 +1,13 @@
 """How PyTensor's linkers learn of our Ops: once they are loaded, for importing one imports JAX, Numba or PyTorch."""
+
 import wrapt
 
 
 def register_when_loaded(linker, op_class, funcify):
     """`funcify(op, node=None, **kwargs)` returns the function of a node of `op_class` under the linker "jax", "numba" or "pytorch"."""
-    when_loaded(linker, lambda dispatch: getattr(dispatch, linker + "_funcify").register(op_class)(funcify))
+    when_loaded(
+        linker, lambda dispatch: getattr(dispatch, linker + "_funcify").register(op_class)(funcify)
+    )
 
 
 def when_loaded(linker, tell):

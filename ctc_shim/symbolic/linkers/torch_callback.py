@@ -1,4 +1,5 @@
 """Host code under PyTensor's PyTorch linker: tensors go to the host and the results back, outside of what torch.compile traces."""
+
 from ctc_shim.symbolic.linkers import registration
 
 

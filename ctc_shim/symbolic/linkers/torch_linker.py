@@ -1,4 +1,5 @@
 """PyTensor's PyTorch linker: our loss Ops are lowered to the operators of ctc_shim.torch."""
+
 from ctc_shim.symbolic.linkers import registration
 from ctc_shim.torch import loop, operators  # noqa: F401  (defines torch.ops.ctc_shim once torch is loaded)
 
@@ -17,7 +18,9 @@ def _funcify(op, **kwargs):
         return torch.ops.ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, *options)
 
     def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream=None):
-        return torch.ops.ctc_shim.ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream, *options)
+        return torch.ops.ctc_shim.ctc_loss_and_gradient(
+            logits, targets, input_lengths, target_lengths, upstream, *options
+        )
 
     return ctc_loss_and_gradient if op.with_gradient else ctc_loss
 
@@ -37,11 +40,15 @@ def _second_order(op, **kwargs):
         integers = targets, input_lengths, target_lengths
         loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, *options)
         known = loop.answerable(loss, *integers, op.infeasible)
-        bend = loop.hessian_product(logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major)
+        bend = loop.hessian_product(
+            logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major
+        )
         if upstream is not None:
             rows = torch.where(known, upstream, 0)
             bend = bend * (rows[None, :, None] if op.time_major else rows[:, None, None])
-        along = torch.where(gradient == 0, 0, cotangent) * gradient  # nothing comes back where the gradient is 0
+        along = (
+            torch.where(gradient == 0, 0, cotangent) * gradient
+        )  # nothing comes back where the gradient is 0
         return bend, along.sum(dim=(0, 2) if op.time_major else (1, 2))
 
     return second_order

@@ -1,4 +1,5 @@
 """theano.tensor.nnet.bn: batch normalisation as plain expressions."""
+
 from ctc_shim.theano_alias.server import pt
 
 
@@ -10,8 +11,10 @@ def _axes(axes, ndim):
         axes = (0,) + tuple(range(2, ndim))
     axes = tuple(sorted(int(a) for a in axes))
     if not axes or axes[0] < 0 or axes[-1] >= ndim:
-        raise ValueError("axes should be 'per-activation', 'spatial' or axes of a %d-dimensional tensor, got %s"
-                         % (ndim, (axes,)))
+        raise ValueError(
+            "axes should be 'per-activation', 'spatial' or axes of a %d-dimensional tensor, got %s"
+            % (ndim, (axes,))
+        )
     return axes, [a for a in range(ndim) if a not in axes]
 
 
@@ -21,8 +24,10 @@ def _spread(parameter, ndim, others):
     if parameter.ndim == ndim:
         return parameter
     if parameter.ndim != len(others):
-        raise ValueError("a batch normalisation parameter must have %d or %d dimensions, got %d"
-                         % (len(others), ndim, parameter.ndim))
+        raise ValueError(
+            "a batch normalisation parameter must have %d or %d dimensions, got %d"
+            % (len(others), ndim, parameter.ndim)
+        )
     pattern = ["x"] * ndim
     for i, axis in enumerate(others):
         pattern[axis] = i
@@ -35,8 +40,16 @@ def _epsilon(epsilon, x):
     return pt.constant(epsilon, dtype=x.dtype)
 
 
-def batch_normalization_train(inputs, gamma, beta, axes="per-activation", epsilon=1e-4, running_average_factor=0.1,
-                              running_mean=None, running_var=None):
+def batch_normalization_train(
+    inputs,
+    gamma,
+    beta,
+    axes="per-activation",
+    epsilon=1e-4,
+    running_average_factor=0.1,
+    running_mean=None,
+    running_var=None,
+):
     """-> out, mean, 1 / std of this batch; then the new running mean and variance if the old ones are given.
 
     All but `out` are shaped as gamma is: without the normalised axes, or with length 1 there.
@@ -47,7 +60,7 @@ def batch_normalization_train(inputs, gamma, beta, axes="per-activation", epsilo
         raise ValueError("running_mean and running_var must either both be given or both be None")
     mean = x.mean(axes, keepdims=True)
     centred = x - mean
-    var = (centred ** 2).mean(axes, keepdims=True)
+    var = (centred**2).mean(axes, keepdims=True)
     invstd = 1 / pt.sqrt(var + _epsilon(epsilon, x))
     out = centred * (_spread(gamma, x.ndim, others) * invstd) + _spread(beta, x.ndim, others)
     results = [mean, invstd]
@@ -55,8 +68,10 @@ def batch_normalization_train(inputs, gamma, beta, axes="per-activation", epsilo
         size = pt.cast(pt.prod(x.shape) / pt.prod(mean.shape), x.dtype)
         keep = 1 - running_average_factor
         results.append(_spread(running_mean, x.ndim, others) * keep + mean * running_average_factor)
-        results.append(_spread(running_var, x.ndim, others) * keep
-                       + size / (size - 1) * var * running_average_factor)
+        results.append(
+            _spread(running_var, x.ndim, others) * keep
+            + size / (size - 1) * var * running_average_factor
+        )
     if pt.as_tensor_variable(gamma).ndim != x.ndim:
         results = [r.dimshuffle(others) for r in results]
     return tuple([out] + results)

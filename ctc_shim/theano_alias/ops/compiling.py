@@ -1,15 +1,35 @@
 """theano.function and theano.ifelse: same names in PyTensor, stricter arguments."""
-from ctc_shim.theano_alias.server import has_part, lib, part, pt
+
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
+from ctc_shim.theano_alias.server import has_part, lib, part, pt
 
 
-def function(inputs, outputs=None, mode=None, updates=None, givens=None, no_default_updates=False,
-             accept_inplace=False, name=None, rebuild_strict=True, allow_input_downcast=None, profile=None,
-             on_unused_input=None):
+def function(
+    inputs,
+    outputs=None,
+    mode=None,
+    updates=None,
+    givens=None,
+    no_default_updates=False,
+    accept_inplace=False,
+    name=None,
+    rebuild_strict=True,
+    allow_input_downcast=None,
+    profile=None,
+    on_unused_input=None,
+):
     """theano.function: updates and givens may be any iterable of pairs (dict.items() too)."""
-    options = dict(mode=mode, updates=_pairs(updates), givens=_pairs(givens), accept_inplace=accept_inplace, name=name,
-                   rebuild_strict=rebuild_strict, allow_input_downcast=allow_input_downcast, profile=profile,
-                   on_unused_input=on_unused_input)
+    options = dict(
+        mode=mode,
+        updates=_pairs(updates),
+        givens=_pairs(givens),
+        accept_inplace=accept_inplace,
+        name=name,
+        rebuild_strict=rebuild_strict,
+        allow_input_downcast=allow_input_downcast,
+        profile=profile,
+        on_unused_input=on_unused_input,
+    )
     if no_default_updates is not False:  # deprecated in PyTensor: named only when it is wanted
         options["no_default_updates"] = no_default_updates
     return lib.function(list(inputs), outputs, **options)

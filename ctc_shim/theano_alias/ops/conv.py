@@ -1,18 +1,51 @@
 """theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py."""
+
 from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs
 from ctc_shim.theano_alias.server import config, pt
 
 
-def conv2d(input, filters, input_shape=None, filter_shape=None, border_mode="valid", subsample=(1, 1), filter_flip=True,
-           image_shape=None, filter_dilation=(1, 1), num_groups=1, unshared=False):
+def conv2d(
+    input,
+    filters,
+    input_shape=None,
+    filter_shape=None,
+    border_mode="valid",
+    subsample=(1, 1),
+    filter_flip=True,
+    image_shape=None,
+    filter_dilation=(1, 1),
+    num_groups=1,
+    unshared=False,
+):
     """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W'). The shapes are hints that are not needed here."""
-    return _forward(2, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups, unshared)
+    return _forward(
+        2,
+        input,
+        filters,
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+        unshared,
+    )
 
 
-def conv3d(input, filters, input_shape=None, filter_shape=None, border_mode="valid", subsample=(1, 1, 1),
-           filter_flip=True, filter_dilation=(1, 1, 1), num_groups=1):
+def conv3d(
+    input,
+    filters,
+    input_shape=None,
+    filter_shape=None,
+    border_mode="valid",
+    subsample=(1, 1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1, 1),
+    num_groups=1,
+):
     """(N, G C, D, H, W), (G O, C, d, h, w) -> (N, G O, D', H', W')"""
-    return _forward(3, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups)
+    return _forward(
+        3, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups
+    )
 
 
 def _forward(dims, x, w, border_mode, subsample, flip, dilation, groups, unshared=False):
@@ -22,8 +55,15 @@ def _forward(dims, x, w, border_mode, subsample, flip, dilation, groups, unshare
 
 def _op(cls, dims, border_mode, strides, dilation, groups=1, unshared=False):
     if unshared:
-        raise NotImplementedError("convolution with unshared filters is not served by the theano alias")
-    return cls([int(s) for s in strides], pads_of(border_mode, dims), [int(d) for d in dilation], int(groups))
+        raise NotImplementedError(
+            "convolution with unshared filters is not served by the theano alias"
+        )
+    return cls(
+        [int(s) for s in strides],
+        pads_of(border_mode, dims),
+        [int(d) for d in dilation],
+        int(groups),
+    )
 
 
 def pads_of(border_mode, dims):
@@ -36,8 +76,10 @@ def pads_of(border_mode, dims):
         pads = [tuple(p) if isinstance(p, (tuple, list)) else (int(p), int(p)) for p in border_mode]
         if all(len(p) == 2 and min(p) >= 0 for p in pads):
             return pads
-    raise ValueError("border_mode must be 'valid', 'full', 'half', a number or %d numbers or pairs, got %r"
-                     % (dims, border_mode))
+    raise ValueError(
+        "border_mode must be 'valid', 'full', 'half', a number or %d numbers or pairs, got %r"
+        % (dims, border_mode)
+    )
 
 
 def _flipped(w, dims):
@@ -45,53 +87,171 @@ def _flipped(w, dims):
     return w[(slice(None),) * 2 + (slice(None, None, -1),) * dims]
 
 
-def _grad_inputs(dims, gy, w, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False):
+def _grad_inputs(
+    dims, gy, w, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
+):
     op = _op(ConvGradInputs, dims, border_mode, subsample, dilation, groups, unshared)
     return op(_flipped(w, dims) if flip else w, gy, shape)
 
 
-def _grad_weights(dims, x, gy, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False):
-    gw = _op(ConvGradFilters, dims, border_mode, subsample, dilation, groups, unshared)(x, gy, shape)
+def _grad_weights(
+    dims, x, gy, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
+):
+    gw = _op(ConvGradFilters, dims, border_mode, subsample, dilation, groups, unshared)(
+        x, gy, shape
+    )
     return _flipped(gw, dims) if flip else gw
 
 
-def conv2d_grad_wrt_inputs(output_grad, filters, input_shape, filter_shape=None, border_mode="valid",
-                           subsample=(1, 1), filter_flip=True, filter_dilation=(1, 1), num_groups=1, unshared=False):
-    return _grad_inputs(2, output_grad, filters, input_shape[-2:], border_mode, subsample, filter_flip, filter_dilation,
-                        num_groups, unshared)
+def conv2d_grad_wrt_inputs(
+    output_grad,
+    filters,
+    input_shape,
+    filter_shape=None,
+    border_mode="valid",
+    subsample=(1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1),
+    num_groups=1,
+    unshared=False,
+):
+    return _grad_inputs(
+        2,
+        output_grad,
+        filters,
+        input_shape[-2:],
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+        unshared,
+    )
 
 
-def conv3d_grad_wrt_inputs(output_grad, filters, input_shape, filter_shape=None, border_mode="valid",
-                           subsample=(1, 1, 1), filter_flip=True, filter_dilation=(1, 1, 1), num_groups=1):
-    return _grad_inputs(3, output_grad, filters, input_shape[-3:], border_mode, subsample, filter_flip, filter_dilation,
-                        num_groups)
+def conv3d_grad_wrt_inputs(
+    output_grad,
+    filters,
+    input_shape,
+    filter_shape=None,
+    border_mode="valid",
+    subsample=(1, 1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1, 1),
+    num_groups=1,
+):
+    return _grad_inputs(
+        3,
+        output_grad,
+        filters,
+        input_shape[-3:],
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+    )
 
 
-def conv2d_grad_wrt_weights(input, output_grad, filter_shape, input_shape=None, border_mode="valid", subsample=(1, 1),
-                            filter_flip=True, filter_dilation=(1, 1), num_groups=1, unshared=False):
-    return _grad_weights(2, input, output_grad, filter_shape[-2:], border_mode, subsample, filter_flip, filter_dilation,
-                         num_groups, unshared)
+def conv2d_grad_wrt_weights(
+    input,
+    output_grad,
+    filter_shape,
+    input_shape=None,
+    border_mode="valid",
+    subsample=(1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1),
+    num_groups=1,
+    unshared=False,
+):
+    return _grad_weights(
+        2,
+        input,
+        output_grad,
+        filter_shape[-2:],
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+        unshared,
+    )
 
 
-def conv3d_grad_wrt_weights(input, output_grad, filter_shape, input_shape=None, border_mode="valid",
-                            subsample=(1, 1, 1), filter_flip=True, filter_dilation=(1, 1, 1), num_groups=1):
-    return _grad_weights(3, input, output_grad, filter_shape[-3:], border_mode, subsample, filter_flip, filter_dilation,
-                         num_groups)
+def conv3d_grad_wrt_weights(
+    input,
+    output_grad,
+    filter_shape,
+    input_shape=None,
+    border_mode="valid",
+    subsample=(1, 1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1, 1),
+    num_groups=1,
+):
+    return _grad_weights(
+        3,
+        input,
+        output_grad,
+        filter_shape[-3:],
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+    )
 
 
-def conv2d_transpose(input, filters, output_shape, filter_shape=None, border_mode="valid", input_dilation=(1, 1),
-                     filter_flip=True, filter_dilation=(1, 1), num_groups=1, unshared=False):
-    return conv2d_grad_wrt_inputs(input, filters, output_shape, filter_shape, border_mode, input_dilation, filter_flip,
-                                  filter_dilation, num_groups, unshared)
+def conv2d_transpose(
+    input,
+    filters,
+    output_shape,
+    filter_shape=None,
+    border_mode="valid",
+    input_dilation=(1, 1),
+    filter_flip=True,
+    filter_dilation=(1, 1),
+    num_groups=1,
+    unshared=False,
+):
+    return conv2d_grad_wrt_inputs(
+        input,
+        filters,
+        output_shape,
+        filter_shape,
+        border_mode,
+        input_dilation,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+        unshared,
+    )
 
 
 class AbstractConvGrad(object):
     """Theano's AbstractConv*_grad* as Keras calls them: settings first, then (filters or input, gradient, shape)."""
 
-    def __init__(self, imshp=None, kshp=None, border_mode="valid", subsample=None, filter_flip=True,
-                 filter_dilation=None, num_groups=1, unshared=False):
+    def __init__(
+        self,
+        imshp=None,
+        kshp=None,
+        border_mode="valid",
+        subsample=None,
+        filter_flip=True,
+        filter_dilation=None,
+        num_groups=1,
+        unshared=False,
+    ):
         ones = (1,) * self.dims
-        self.settings = (border_mode, subsample or ones, filter_flip, filter_dilation or ones, num_groups, unshared)
+        self.settings = (
+            border_mode,
+            subsample or ones,
+            filter_flip,
+            filter_dilation or ones,
+            num_groups,
+            unshared,
+        )
 
     def __call__(self, first, topgrad, shape):
         if self.for_inputs:
@@ -117,15 +277,22 @@ class AbstractConv3d_gradWeights(AbstractConvGrad):
 
 def conv3d2d(signals, filters, signals_shape=None, filters_shape=None, border_mode="valid"):
     """theano.tensor.nnet.conv3d2d.conv3d: (N, T, C, H, W), (O, t, C, h, w) -> (N, T', O, H', W')"""
-    y = conv3d(signals.dimshuffle(0, 2, 1, 3, 4), filters.dimshuffle(0, 2, 1, 3, 4), border_mode=border_mode)
+    y = conv3d(
+        signals.dimshuffle(0, 2, 1, 3, 4),
+        filters.dimshuffle(0, 2, 1, 3, 4),
+        border_mode=border_mode,
+    )
     return y.dimshuffle(0, 2, 1, 3, 4)
 
 
-def bilinear_upsampling(input, ratio=None, frac_ratio=None, batch_size=None, num_input_channels=None,
-                        use_1D_kernel=True):
+def bilinear_upsampling(
+    input, ratio=None, frac_ratio=None, batch_size=None, num_input_channels=None, use_1D_kernel=True
+):
     """(N, C, H, W) -> (N, C, ratio H, ratio W), by transposed convolution with a triangle along each axis in turn."""
     if frac_ratio is not None or not isinstance(ratio, int):
-        raise NotImplementedError("bilinear_upsampling: the theano alias serves whole ratios, given as `ratio`")
+        raise NotImplementedError(
+            "bilinear_upsampling: the theano alias serves whole ratios, given as `ratio`"
+        )
     rows, columns = input.shape[2], input.shape[3]
     x = input.reshape((-1, 1, rows, columns))
     # the border is repeated once, so that the triangle has something to its outer side
@@ -134,8 +301,18 @@ def bilinear_upsampling(input, ratio=None, frac_ratio=None, batch_size=None, num
     triangle = [float(min(i, 2 * ratio - i)) / ratio for i in range(1, 2 * ratio)]
     kernel = pt.constant(triangle, dtype=config.floatX)
     pad = 2 * ratio - (ratio - 1) // 2 - 1
-    x = conv2d_grad_wrt_inputs(x, kernel.dimshuffle("x", "x", 0, "x"), [rows * ratio, columns + 2],
-                               border_mode=(pad, 0), subsample=(ratio, 1))
-    x = conv2d_grad_wrt_inputs(x, kernel.dimshuffle("x", "x", "x", 0), [rows * ratio, columns * ratio],
-                               border_mode=(0, pad), subsample=(1, ratio))
+    x = conv2d_grad_wrt_inputs(
+        x,
+        kernel.dimshuffle("x", "x", 0, "x"),
+        [rows * ratio, columns + 2],
+        border_mode=(pad, 0),
+        subsample=(ratio, 1),
+    )
+    x = conv2d_grad_wrt_inputs(
+        x,
+        kernel.dimshuffle("x", "x", "x", 0),
+        [rows * ratio, columns * ratio],
+        border_mode=(0, pad),
+        subsample=(1, ratio),
+    )
     return x.reshape((input.shape[0], input.shape[1], rows * ratio, columns * ratio))

@@ -5,12 +5,15 @@ All three are cross-correlations in d = 2 or 3 dimensions, with G groups:
 The layout in memory is followed: where channels lie last (Keras' default, dimshuffled to Theano's order), the patch
 matrix is (positions, K C) and nothing is transposed; otherwise it is (C K, positions).
 """
+
 from itertools import product
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-BUFFER = 1 << 18  # elements of one patch matrix: items are taken together up to this size, which a processor's cache holds
+BUFFER = (
+    1 << 18
+)  # elements of one patch matrix: items are taken together up to this size, which a processor's cache holds
 
 
 def output_length(length, kernel, stride, pad, dilation):
@@ -32,13 +35,17 @@ def _empty(shape, dtype, last, make=np.empty):
 def _pad(x, pads, last):
     if not any(map(any, pads)):
         return x
-    padded = _empty(x.shape[:2] + tuple(n + sum(p) for n, p in zip(x.shape[2:], pads)), x.dtype, last, np.zeros)
+    padded = _empty(
+        x.shape[:2] + tuple(n + sum(p) for n, p in zip(x.shape[2:], pads)), x.dtype, last, np.zeros
+    )
     padded[_inner(x.shape, pads)] = x
     return padded
 
 
 def _inner(shape, pads):
-    return (slice(None), slice(None)) + tuple(slice(p[0], p[0] + n) for n, p in zip(shape[2:], pads))
+    return (slice(None), slice(None)) + tuple(
+        slice(p[0], p[0] + n) for n, p in zip(shape[2:], pads)
+    )
 
 
 def _patches(x, kernel, out, strides, dilation, last):
@@ -48,7 +55,10 @@ def _patches(x, kernel, out, strides, dilation, last):
     over_kernel = tuple(s * a for s, a in zip(step, dilation))
     over_out = tuple(s * a for s, a in zip(step, strides))
     if last:
-        shape, by = x.shape[:1] + out + kernel + x.shape[1:2], x.strides[:1] + over_out + over_kernel + x.strides[1:2]
+        shape, by = (
+            x.shape[:1] + out + kernel + x.shape[1:2],
+            x.strides[:1] + over_out + over_kernel + x.strides[1:2],
+        )
     else:
         shape, by = x.shape[:2] + kernel + out, x.strides[:2] + over_kernel + over_out
     assert len(shape) == 2 + 2 * d
@@ -89,7 +99,9 @@ def forward(x, w, strides, pads, dilation, groups):
 
 
 def _forward_group(x, w, y, out, strides, dilation, last):
-    by_channels = last and x.shape[1] > 1  # of a single channel, whole rows of x are copied, not values one by one
+    by_channels = (
+        last and x.shape[1] > 1
+    )  # of a single channel, whole rows of x are copied, not values one by one
     patches = _patches(x, w.shape[2:], out, strides, dilation, by_channels)
     weights = _weight_matrix(w, by_channels)
     positions, size = int(np.prod(out)), weights.shape[1]
@@ -100,7 +112,11 @@ def _forward_group(x, w, y, out, strides, dilation, last):
             result = np.matmul(patches[part].reshape(-1, size, positions).swapaxes(1, 2), weights.T)
         else:  # (O, C K) (n, C K, J)
             result = np.matmul(weights, patches[part].reshape(-1, size, positions))
-        y[part] = np.moveaxis(result.reshape((-1,) + out + (len(w),)), -1, 1) if last else result.reshape((-1, len(w)) + out)
+        y[part] = (
+            np.moveaxis(result.reshape((-1,) + out + (len(w),)), -1, 1)
+            if last
+            else result.reshape((-1, len(w)) + out)
+        )
 
 
 def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
@@ -110,7 +126,9 @@ def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
     if x.size == 0 or gy.size == 0:
         return gw
     x = _pad(x, pads, last)
-    for gx, part, ggy in zip(_grouped(x, 1, groups), _grouped(gw, 0, groups), _grouped(gy, 1, groups)):
+    for gx, part, ggy in zip(
+        _grouped(x, 1, groups), _grouped(gw, 0, groups), _grouped(gy, 1, groups)
+    ):
         _grad_filters_group(gx, ggy, part, strides, dilation, last)
     return gw
 
@@ -127,7 +145,11 @@ def _grad_filters_group(x, gy, gw, strides, dilation, last):
             total += np.dot(g.T, patches[part].reshape(-1, size))
         else:  # (O, J) (J, C K), summed over items
             for item in range(part.start, part.stop):
-                g = np.moveaxis(gy[item], 0, -1).reshape(positions, -1).T if last else gy[item].reshape(-1, positions)
+                g = (
+                    np.moveaxis(gy[item], 0, -1).reshape(positions, -1).T
+                    if last
+                    else gy[item].reshape(-1, positions)
+                )
                 total += np.dot(g, patches[item].reshape(size, positions).T)
     if by_channels:
         gw[...] = np.moveaxis(total.reshape((len(gw),) + kernel + gw.shape[1:2]), -1, 1)
@@ -148,7 +170,9 @@ def grad_inputs(w, gy, lengths, strides, pads, dilation, groups):
     padded = tuple(n + sum(p) for n, p in zip(lengths, pads))
     gx = _empty((gy.shape[0], w.shape[1] * groups) + padded, np.result_type(w, gy), last, np.zeros)
     if gx.size and gy.size:
-        for part, gw, ggy in zip(_grouped(gx, 1, groups), _grouped(w, 0, groups), _grouped(gy, 1, groups)):
+        for part, gw, ggy in zip(
+            _grouped(gx, 1, groups), _grouped(w, 0, groups), _grouped(gy, 1, groups)
+        ):
             _grad_inputs_group(gw, ggy, part, strides, dilation, last)
     return gx[_inner((0, 0) + tuple(lengths), pads)]
 
@@ -168,6 +192,8 @@ def _grad_inputs_group(w, gy, gx, strides, dilation, last):
             columns = columns.reshape((-1, w.shape[1]) + kernel + out)
             pick = (slice(None), slice(None))
         for offset in product(*[range(k) for k in kernel]):
-            target = tuple(slice(o * a, o * a + s * (j - 1) + 1, s)
-                           for o, a, s, j in zip(offset, dilation, strides, out))
+            target = tuple(
+                slice(o * a, o * a + s * (j - 1) + 1, s)
+                for o, a, s, j in zip(offset, dilation, strides, out)
+            )
             gx[part][(slice(None), slice(None)) + target] += columns[pick + offset]

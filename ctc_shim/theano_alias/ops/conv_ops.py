@@ -3,6 +3,7 @@
 One Op per direction, and no graph of pads, slices and products: nothing to rewrite, fuse or compile, and the numbers
 are the same in every linker. All are cross-correlations; Theano's flip of the filters is a view taken before.
 """
+
 from ctc_shim.theano_alias.ops import conv_kernels as kernels
 from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
 
@@ -25,7 +26,9 @@ class ConvOp(GradOp):
         if not isinstance(self.pads, str):
             return self.pads
         spans = [(k - 1) * d for k, d in zip(kernel, self.dilation)]
-        each = {"valid": lambda n: 0, "half": lambda n: (n + 1) // 2, "full": lambda n: n}[self.pads]
+        each = {"valid": lambda n: 0, "half": lambda n: (n + 1) // 2, "full": lambda n: n}[
+            self.pads
+        ]
         return tuple((each(n), each(n)) for n in spans)
 
     def sibling(self, cls):
@@ -35,15 +38,19 @@ class ConvOp(GradOp):
         inputs = [pt.as_tensor_variable(x) for x in inputs]
         for x in inputs:
             if x.type.ndim != self.dims + 2:
-                raise TypeError("a convolution in %d dimensions takes tensors of %d dimensions, got %d (%s)"
-                                % (self.dims, self.dims + 2, x.type.ndim, x))
+                raise TypeError(
+                    "a convolution in %d dimensions takes tensors of %d dimensions, got %d (%s)"
+                    % (self.dims, self.dims + 2, x.type.ndim, x)
+                )
         dtype = part("scalar").upcast(*[x.dtype for x in inputs])
         shape = tuple(1 if n == 1 else None for n in (batch, channels)) + (None,) * self.dims
-        extra = [] if lengths is None else [pt.cast(pt.as_tensor_variable(lengths, ndim=1), "int64")]
+        extra = (
+            [] if lengths is None else [pt.cast(pt.as_tensor_variable(lengths, ndim=1), "int64")]
+        )
         return Apply(self, inputs + extra, [TensorType(dtype, shape=shape)()])
 
     def connection_pattern(self, node):
-        return [[True], [True], [False]][:len(node.inputs)]
+        return [[True], [True], [False]][: len(node.inputs)]
 
     @staticmethod
     def _disconnected():
@@ -55,25 +62,37 @@ class Conv(ConvOp):
 
     def make_node(self, x, w):
         x, w = pt.as_tensor_variable(x), pt.as_tensor_variable(w)
-        return self._node([x, w], None, x.type.shape[:1] and x.type.shape[0], w.type.shape[:1] and w.type.shape[0])
+        return self._node(
+            [x, w], None, x.type.shape[:1] and x.type.shape[0], w.type.shape[:1] and w.type.shape[0]
+        )
 
     def perform(self, node, inputs, outputs):
         x, w = inputs
         if x.shape[1] != w.shape[1] * self.groups:
-            raise ValueError("convolution: input %s has %d channels, the filters %s want %d x %d groups"
-                             % (x.shape, x.shape[1], w.shape, w.shape[1], self.groups))
-        outputs[0][0] = kernels.forward(x, w, self.strides, self.pads_for(w.shape[2:]), self.dilation, self.groups)
+            raise ValueError(
+                "convolution: input %s has %d channels, the filters %s want %d x %d groups"
+                % (x.shape, x.shape[1], w.shape, w.shape[1], self.groups)
+            )
+        outputs[0][0] = kernels.forward(
+            x, w, self.strides, self.pads_for(w.shape[2:]), self.dilation, self.groups
+        )
 
     def infer_shape(self, *args):
         x, w = args[-1]
-        lengths = [(n + p[0] + p[1] - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in
-                   zip(x[2:], w[2:], self.strides, self.pads_for(w[2:]), self.dilation)]
+        lengths = [
+            (n + p[0] + p[1] - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(
+                x[2:], w[2:], self.strides, self.pads_for(w[2:]), self.dilation
+            )
+        ]
         return [[x[0], w[0]] + lengths]
 
     def vjp(self, inputs, outputs, gradients):
         x, w = inputs
-        return [self.sibling(ConvGradInputs)(w, gradients[0], x.shape[2:]),
-                self.sibling(ConvGradFilters)(x, gradients[0], w.shape[2:])]
+        return [
+            self.sibling(ConvGradInputs)(w, gradients[0], x.shape[2:]),
+            self.sibling(ConvGradFilters)(x, gradients[0], w.shape[2:]),
+        ]
 
 
 class ConvGradInputs(ConvOp):
@@ -87,12 +106,19 @@ class ConvGradInputs(ConvOp):
     def perform(self, node, inputs, outputs):
         w, gy, lengths = inputs
         lengths, pads = tuple(int(n) for n in lengths), self.pads_for(w.shape[2:])
-        made = tuple(kernels.output_length(*a)
-                     for a in zip(lengths, w.shape[2:], self.strides, pads, self.dilation))
+        made = tuple(
+            kernels.output_length(*a)
+            for a in zip(lengths, w.shape[2:], self.strides, pads, self.dilation)
+        )
         if made != gy.shape[2:]:
-            raise ValueError("transposed convolution: an image of %s gives %s with filters %s, strides %s, pads %s; "
-                             "its gradient has %s" % (lengths, made, w.shape[2:], self.strides, pads, gy.shape[2:]))
-        outputs[0][0] = kernels.grad_inputs(w, gy, lengths, self.strides, pads, self.dilation, self.groups)
+            raise ValueError(
+                "transposed convolution: an image of %s gives %s with filters %s, strides %s, pads %s; "
+                "its gradient has %s"
+                % (lengths, made, w.shape[2:], self.strides, pads, gy.shape[2:])
+            )
+        outputs[0][0] = kernels.grad_inputs(
+            w, gy, lengths, self.strides, pads, self.dilation, self.groups
+        )
 
     def infer_shape(self, *args):
         node, (w, gy, _) = args[-2:]
@@ -100,8 +126,11 @@ class ConvGradInputs(ConvOp):
 
     def vjp(self, inputs, outputs, gradients):
         w, gy, _ = inputs
-        return [self.sibling(ConvGradFilters)(gradients[0], gy, w.shape[2:]),
-                self.sibling(Conv)(gradients[0], w), self._disconnected()]
+        return [
+            self.sibling(ConvGradFilters)(gradients[0], gy, w.shape[2:]),
+            self.sibling(Conv)(gradients[0], w),
+            self._disconnected(),
+        ]
 
 
 class ConvGradFilters(ConvOp):
@@ -110,13 +139,16 @@ class ConvGradFilters(ConvOp):
     def make_node(self, x, gy, lengths):
         x, gy = pt.as_tensor_variable(x), pt.as_tensor_variable(gy)
         channels = x.type.shape[1] if self.groups == 1 and x.type.ndim > 1 else None
-        return self._node([x, gy], lengths, gy.type.shape[1] if gy.type.ndim > 1 else None, channels)
+        return self._node(
+            [x, gy], lengths, gy.type.shape[1] if gy.type.ndim > 1 else None, channels
+        )
 
     def perform(self, node, inputs, outputs):
         x, gy, lengths = inputs
         kernel = tuple(int(n) for n in lengths)
-        outputs[0][0] = kernels.grad_filters(x, gy, kernel, self.strides, self.pads_for(kernel), self.dilation,
-                                             self.groups)
+        outputs[0][0] = kernels.grad_filters(
+            x, gy, kernel, self.strides, self.pads_for(kernel), self.dilation, self.groups
+        )
 
     def infer_shape(self, *args):
         node, (x, gy, _) = args[-2:]
@@ -124,5 +156,8 @@ class ConvGradFilters(ConvOp):
 
     def vjp(self, inputs, outputs, gradients):
         x, gy, _ = inputs
-        return [self.sibling(ConvGradInputs)(gradients[0], gy, x.shape[2:]),
-                self.sibling(Conv)(x, gradients[0]), self._disconnected()]
+        return [
+            self.sibling(ConvGradInputs)(gradients[0], gy, x.shape[2:]),
+            self.sibling(Conv)(x, gradients[0]),
+            self._disconnected(),
+        ]

@@ -7,6 +7,7 @@ A stream's state is six 31-bit numbers: x1[n-1], x1[n-2], x1[n-3], x2[n-1], x2[n
     sample = (x1[n] - x2[n]) mod M1 (M1 instead of 0), divided by 2^31
 Streams start 2^72 samples apart, and one MRG_RandomStreams' successive draws 2^134.
 """
+
 import numpy as np
 
 M1 = 2147483647  # 2^31 - 1
@@ -17,7 +18,9 @@ NORM = {"float32": 4.6566126e-10, "float64": 4.656612873077392578125e-10}
 
 
 def _product(a, b, m):
-    return tuple(tuple(sum(a[i][k] * b[k][j] for k in range(3)) % m for j in range(3)) for i in range(3))
+    return tuple(
+        tuple(sum(a[i][k] * b[k][j] for k in range(3)) % m for j in range(3)) for i in range(3)
+    )
 
 
 def _jump(matrix, m, log2):
@@ -67,11 +70,11 @@ def draw(states, size, dtype):
     norm = np.dtype(dtype).type(NORM[dtype])
     for start in range(0, size - streams + 1, streams):
         x = _step(*x)
-        _write(out[start:start + streams], x, norm)
+        _write(out[start : start + streams], x, norm)
     rest = size % streams
     if rest:  # the last, shorter row moves only the streams it uses
         last = _step(*[part[:rest] for part in x])
-        _write(out[size - rest:], last, norm)
+        _write(out[size - rest :], last, norm)
         x = [np.concatenate([new, old[rest:]]) for new, old in zip(last, x)]
     return out, np.ascontiguousarray(np.array(x).view(np.int32).T)
 

@@ -1,4 +1,5 @@
 """theano.tensor.nnet: activations and crossentropies, written as Theano wrote them (ties and gradients included)."""
+
 from ctc_shim.theano_alias.server import part, pt
 
 sigmoid = pt.sigmoid
@@ -63,5 +64,7 @@ def categorical_crossentropy(coding_dist, true_dist):
         return -pt.sum(true_dist * pt.log(coding_dist), axis=coding_dist.ndim - 1)
     if true_dist.ndim == coding_dist.ndim - 1 == 1:
         return -pt.log(coding_dist[pt.arange(true_dist.shape[0]), true_dist])
-    raise TypeError("categorical_crossentropy: true_dist must have as many dimensions as coding_dist (%d) or, for a "
-                    "matrix, be a vector of class numbers; got %d" % (coding_dist.ndim, true_dist.ndim))
+    raise TypeError(
+        "categorical_crossentropy: true_dist must have as many dimensions as coding_dist (%d) or, for a "
+        "matrix, be a vector of class numbers; got %d" % (coding_dist.ndim, true_dist.ndim)
+    )

@@ -1,16 +1,37 @@
 """theano.tensor.signal.pool over numpy (pool_kernels.py): an Op, its gradient, and the gradient of that."""
+
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
 from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
 
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
 
-def pool_2d(input, ws=None, ignore_border=None, stride=None, pad=(0, 0), mode="max", ds=None, st=None, padding=None):
+def pool_2d(
+    input,
+    ws=None,
+    ignore_border=None,
+    stride=None,
+    pad=(0, 0),
+    mode="max",
+    ds=None,
+    st=None,
+    padding=None,
+):
     """Pool the last two axes. ignore_border=False also counts windows that are not whole."""
     return _pool(2, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
 
 
-def pool_3d(input, ws=None, ignore_border=None, stride=None, pad=(0, 0, 0), mode="max", ds=None, st=None, padding=None):
+def pool_3d(
+    input,
+    ws=None,
+    ignore_border=None,
+    stride=None,
+    pad=(0, 0, 0),
+    mode="max",
+    ds=None,
+    st=None,
+    padding=None,
+):
     """Pool the last three axes."""
     return _pool(3, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
 
@@ -30,15 +51,22 @@ def _pool(dims, x, window, ignore_border, stride, pad, mode):
 
 def _check(dims, x, window, stride, pad, ignore_border, mode):
     if x.ndim < dims:
-        raise TypeError("pooling in %d dimensions wants a tensor of at least as many, got %d" % (dims, x.ndim))
+        raise TypeError(
+            "pooling in %d dimensions wants a tensor of at least as many, got %d" % (dims, x.ndim)
+        )
     if not len(window) == len(stride) == len(pad) == dims:
-        raise ValueError("ws, stride and pad must have %d numbers each, got %s, %s, %s" % (dims, window, stride, pad))
+        raise ValueError(
+            "ws, stride and pad must have %d numbers each, got %s, %s, %s"
+            % (dims, window, stride, pad)
+        )
     if mode not in MODES:
         raise ValueError("pool: mode must be one of %s, got %r" % (", ".join(MODES), mode))
     if any(pad) and not ignore_border:
         raise NotImplementedError("padding works only with ignore_border=True")
     if any(p >= w for p, w in zip(pad, window)):
-        raise NotImplementedError("padding must be smaller than the window, got pad %s, ws %s" % (pad, window))
+        raise NotImplementedError(
+            "padding must be smaller than the window, got pad %s, ws %s" % (pad, window)
+        )
 
 
 def max_pool_2d_same_size(input, patch_size):
@@ -66,24 +94,30 @@ class Pool(PoolOp):
     """x -> y"""
 
     def make_node(self, x):
-        known = x.type.shape[:x.ndim - len(self.window)]
+        known = x.type.shape[: x.ndim - len(self.window)]
         shape = tuple(1 if n == 1 else None for n in known) + (None,) * len(self.window)
         return Apply(self, [x], [TensorType(x.dtype, shape=shape)()])
 
     def out(self, lengths):
-        return tuple(kernels.output_length(n, w, s, p, self.ignore_border)
-                     for n, w, s, p in zip(lengths, *self.places))
+        return tuple(
+            kernels.output_length(n, w, s, p, self.ignore_border)
+            for n, w, s, p in zip(lengths, *self.places)
+        )
 
     def perform(self, node, inputs, outputs):
         x = inputs[0]
-        outputs[0][0] = kernels.pool(x, self.out(x.shape[-len(self.window):]), *self.places, mode=self.mode)
+        outputs[0][0] = kernels.pool(
+            x, self.out(x.shape[-len(self.window) :]), *self.places, mode=self.mode
+        )
 
     def infer_shape(self, *args):
         node, (shape,) = args[-2:]
         d = len(self.window)
         if not self.ignore_border:  # the formula branches: let it be computed
-            return [[shape[i] for i in range(len(shape) - d)]
-                    + [node.outputs[0].shape[i] for i in range(len(shape) - d, len(shape))]]
+            return [
+                [shape[i] for i in range(len(shape) - d)]
+                + [node.outputs[0].shape[i] for i in range(len(shape) - d, len(shape))]
+            ]
         lengths = [(n + 2 * p - w) // s + 1 for n, w, s, p in zip(shape[-d:], *self.places)]
         return [list(shape[:-d]) + lengths]
 

@@ -1,7 +1,8 @@
 """Pooling in numpy over the last d axes: one pass over the array for each place in the window.
 
-    x (..., *I)    window W    J = (I + 2 pad - W) // stride + 1 where borders are ignored, else partial windows count
+x (..., *I)    window W    J = (I + 2 pad - W) // stride + 1 where borders are ignored, else partial windows count
 """
+
 from itertools import product
 
 import numpy as np
@@ -24,7 +25,9 @@ def _places(x_lengths, out, window, strides, pads):
             stop = min(j, (n - 1 - o + p) // s + 1)
             at_out.append(slice(first, max(stop, first)))
             start = first * s + o - p
-            at_in.append(slice(start, start + s * (stop - first - 1) + 1, s) if stop > first else slice(0, 0))
+            at_in.append(
+                slice(start, start + s * (stop - first - 1) + 1, s) if stop > first else slice(0, 0)
+            )
         yield tuple(at_out), tuple(at_in)
 
 
@@ -50,7 +53,7 @@ def counts(lengths, out, window, strides, pads, mode):
 def _divisor(x, out, window, strides, pads, mode):
     if mode == "sum":
         return None
-    number = counts(x.shape[-len(window):], out, window, strides, pads, mode)
+    number = counts(x.shape[-len(window) :], out, window, strides, pads, mode)
     if number is None or number.min() == number.max():
         return x.dtype.type(np.prod(window) if number is None else number.flat[0])
     return np.maximum(number, 1).astype(x.dtype)
@@ -63,7 +66,9 @@ def pool(x, out, window, strides, pads, mode):
     lowest = (-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min) if maximum else 0
     places = list(_places(x.shape[-d:], out, window, strides, pads))
     first = places[0][1]
-    if x[first].shape[-d:] == out:  # the first place of every window is there: no need of a pass that fills
+    if (
+        x[first].shape[-d:] == out
+    ):  # the first place of every window is there: no need of a pass that fills
         y, places = _like(x, x.shape[:-d] + out, x[first]), places[1:]
     else:
         y = _like(x, x.shape[:-d] + out, lowest)
@@ -78,7 +83,10 @@ def grad_max(x, y, gy, window, strides, pads):
     """Every input that equals its window's maximum gets the whole gradient (ties too), as in Theano."""
     d = len(window)
     overlap = any(s < w for s, w in zip(strides, window))
-    tiled = all(s == w and p == 0 and n == j * w for s, w, p, n, j in zip(strides, window, pads, x.shape[-d:], y.shape[-d:]))
+    tiled = all(
+        s == w and p == 0 and n == j * w
+        for s, w, p, n, j in zip(strides, window, pads, x.shape[-d:], y.shape[-d:])
+    )
     gx = _like(x, x.shape, None if tiled else 0)  # tiles leave no input out
     for at_out, at_in in _places(x.shape[-d:], y.shape[-d:], window, strides, pads):
         if overlap:

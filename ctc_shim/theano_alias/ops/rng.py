@@ -1,10 +1,21 @@
 """theano.sandbox.rng_mrg.MRG_RandomStreams: the same streams as Theano's, bit for bit."""
+
 import warnings
 
 import numpy as np
 
 from ctc_shim.theano_alias.ops import mrg31k3p
-from ctc_shim.theano_alias.server import Apply, Constant, GradOp, TensorType, Variable, config, lib, part, pt
+from ctc_shim.theano_alias.server import (
+    Apply,
+    Constant,
+    GradOp,
+    TensorType,
+    Variable,
+    config,
+    lib,
+    part,
+    pt,
+)
 
 MOST_STREAMS = 60 * 256  # Theano's number, once chosen for GPUs; the sequence depends on it
 
@@ -35,7 +46,9 @@ class MRGUniform(GradOp):
 
     def vjp(self, inputs, outputs, gradients):
         undefined = part("gradient").grad_undefined
-        return [undefined(self, i, x, "random samples have no gradient") for i, x in enumerate(inputs)]
+        return [
+            undefined(self, i, x, "random samples have no gradient") for i, x in enumerate(inputs)
+        ]
 
 
 def _constant(size, i):
@@ -45,7 +58,11 @@ def _constant(size, i):
     made_from = size.owner.inputs if size.owner is not None else ()
     if len(made_from) == 1 and made_from[0].ndim == 1:  # through the cast
         return _constant(made_from[0], i)
-    value = made_from[i] if len(made_from) > i and type(size.owner.op).__name__ == "MakeVector" else None
+    value = (
+        made_from[i]
+        if len(made_from) > i and type(size.owner.op).__name__ == "MakeVector"
+        else None
+    )
     return int(value.data) if isinstance(value, Constant) else None
 
 
@@ -61,10 +78,15 @@ class MRG_RandomStreams(object):
         values = [seed] * 6 if isinstance(seed, (int, np.integer)) else list(seed)
         if len(values) != 6:
             raise TypeError("seed should be 1 integer or 6 integers, got %d" % len(values))
-        for name, three, limit in (("first", values[:3], mrg31k3p.M1), ("last", values[3:], mrg31k3p.M2)):
+        for name, three, limit in (
+            ("first", values[:3], mrg31k3p.M1),
+            ("last", values[3:], mrg31k3p.M2),
+        ):
             if not any(three) or min(three) < 0 or max(three) >= limit:
-                raise ValueError("the %s 3 values of seed must be in 0 .. %d and not all 0, got %s"
-                                 % (name, limit - 1, three))
+                raise ValueError(
+                    "the %s 3 values of seed must be in 0 .. %d and not all 0, got %s"
+                    % (name, limit - 1, three)
+                )
         self.rstate = np.array(values, dtype="int32")
 
     def seed(self, seed=None):
@@ -106,7 +128,9 @@ class MRG_RandomStreams(object):
         p = part("gradient").undefined_grad(pt.as_tensor_variable(p))
         return pt.cast(self.uniform(size=size, nstreams=nstreams, **kwargs) < p, dtype)
 
-    def multinomial(self, size=None, n=1, pvals=None, ndim=None, dtype="int64", nstreams=None, **kwargs):
+    def multinomial(
+        self, size=None, n=1, pvals=None, ndim=None, dtype="int64", nstreams=None, **kwargs
+    ):
         """(N, C) probabilities -> (N, C) counts of n draws in each row."""
         if size is not None or ndim is not None or pvals is None:
             raise ValueError("multinomial takes pvals, and neither size nor ndim")
@@ -120,7 +144,9 @@ class MRG_RandomStreams(object):
         hits = pt.lt(samples, above[None]) & pt.ge(samples, (above - pvals)[None])
         return pt.cast(hits.sum(axis=0), dtype)
 
-    def normal(self, size, avg=0.0, std=1.0, ndim=None, dtype=None, nstreams=None, truncate=False, **kwargs):
+    def normal(
+        self, size, avg=0.0, std=1.0, ndim=None, dtype=None, nstreams=None, truncate=False, **kwargs
+    ):
         """Normal samples by the Box-Muller transform; truncate redraws what lies beyond two standard deviations."""
         size = size if isinstance(size, (tuple, list, Variable)) else (size,)
         _check_size(size)
@@ -130,13 +156,17 @@ class MRG_RandomStreams(object):
         vector = pt.cast(pt.as_tensor_variable(size, ndim=1), "int64")
         count = pt.prod(vector, dtype="int64")
         samples = self._standard_normal(count, dtype, nstreams, truncate, kwargs)[:count]
-        return pt.reshape(samples, size if isinstance(size, (tuple, list)) else vector, ndim=ndim) * std + avg
+        return (
+            pt.reshape(samples, size if isinstance(size, (tuple, list)) else vector, ndim=ndim)
+            * std
+            + avg
+        )
 
     def _standard_normal(self, count, dtype, nstreams, truncate, kwargs):
         even = count + count % 2
         uniform = self.uniform((even,), ndim=1, dtype=dtype, nstreams=nstreams, **kwargs)
-        radius = pt.sqrt(-2.0 * pt.log(uniform[:even // 2]))
-        theta = np.array(2.0 * np.pi, dtype=dtype) * uniform[even // 2:]
+        radius = pt.sqrt(-2.0 * pt.log(uniform[: even // 2]))
+        theta = np.array(2.0 * np.pi, dtype=dtype) * uniform[even // 2 :]
         waves = pt.cos(theta), pt.sin(theta)
         parts = [radius * wave for wave in waves]
         if truncate:
@@ -147,11 +177,18 @@ class MRG_RandomStreams(object):
         """Samples beyond 2 are moved to the end of their part, with a radius drawn anew from the truncated law."""
         bad = [(z < -2.0) | (z > 2.0) for z in parts]
         where = [b.nonzero()[0] for b in bad]
-        lower = pt.constant(1.0 / np.e ** 2, dtype=dtype)
-        uniform = self.uniform((where[0].size + where[1].size,), low=lower, high=1.0, ndim=1, dtype=dtype,
-                               nstreams=nstreams, **kwargs)
+        lower = pt.constant(1.0 / np.e**2, dtype=dtype)
+        uniform = self.uniform(
+            (where[0].size + where[1].size,),
+            low=lower,
+            high=1.0,
+            ndim=1,
+            dtype=dtype,
+            nstreams=nstreams,
+            **kwargs,
+        )
         radius = pt.sqrt(-2.0 * pt.log(uniform))
-        radii = radius[:where[0].size], radius[where[0].size:]
+        radii = radius[: where[0].size], radius[where[0].size :]
         redrawn = []
         for z, b, at, r, wave in zip(parts, bad, where, radii, waves):
             redrawn += [z[pt.invert(b).nonzero()], r * wave[at]]
@@ -165,7 +202,9 @@ def _fixed(value, dtype):
 def _check_size(size):
     if isinstance(size, Variable):
         if size.ndim != 1:
-            raise TypeError("size must be a tuple of int or a vector, got %d dimensions" % size.ndim)
+            raise TypeError(
+                "size must be a tuple of int or a vector, got %d dimensions" % size.ndim
+            )
     elif any(isinstance(n, (int, np.integer)) and n <= 0 for n in size):
         raise ValueError("the specified size contains a dimension <= 0: %s" % (tuple(size),))
 

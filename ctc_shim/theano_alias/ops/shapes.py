@@ -3,6 +3,7 @@
 PyTensor keeps every static length and is strict about it where Theano was not (initial states of a scan, the two
 branches of an ifelse, unbroadcast). `forget` takes a variable back to what Theano would have known.
 """
+
 from ctc_shim.theano_alias.server import Apply, TensorType, ViewOp, part, pt
 
 

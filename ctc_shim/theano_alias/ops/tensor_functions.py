@@ -1,8 +1,9 @@
 """Functions of theano.tensor that PyTensor has with another signature, or no longer has."""
+
 import numpy as np
 
-from ctc_shim.theano_alias.server import config, pt
 from ctc_shim.theano_alias.ops.shapes import forget
+from ctc_shim.theano_alias.server import config, pt
 
 
 def stack(*tensors, **kwargs):
@@ -60,7 +61,9 @@ def _bound(value, x):
 def to_one_hot(y, nb_class, dtype=None):
     """(N,) class numbers -> (N, nb_class)."""
     columns = pt.arange(nb_class).dimshuffle("x", 0)
-    return pt.cast(pt.eq(pt.as_tensor_variable(y).dimshuffle(0, "x"), columns), dtype or config.floatX)
+    return pt.cast(
+        pt.eq(pt.as_tensor_variable(y).dimshuffle(0, "x"), columns), dtype or config.floatX
+    )
 
 
 def batched_dot(a, b):
@@ -94,6 +97,8 @@ def _as_cube(x, rows, columns):
     if len(rows) == len(columns) == 1:
         return x
     split = 1 + len(rows)
-    sides = [pt.prod(x.shape[1:split], dtype="int64") if rows else 1,
-             pt.prod(x.shape[split:], dtype="int64") if columns else 1]
+    sides = [
+        pt.prod(x.shape[1:split], dtype="int64") if rows else 1,
+        pt.prod(x.shape[split:], dtype="int64") if columns else 1,
+    ]
     return pt.reshape(x, [x.shape[0]] + sides, ndim=3)

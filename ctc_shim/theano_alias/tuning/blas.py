@@ -4,18 +4,31 @@ PyTensor links C code to a BLAS that it finds in the system, and where pip insta
 matrices then goes back through numpy's C interface, and an LSTM's step takes a third longer. scipy, which PyTensor needs,
 brings an OpenBLAS with names of its own (scipy_sgemm_ for sgemm_); the compiler is told about them.
 """
+
 import ctypes
 import glob
 import importlib.util
 import os
 
-ROUTINES = ("gemm", "gemv", "ger", "dot", "axpy", "scal", "symv", "syr", "trsv")  # those in the library's C code
+ROUTINES = (
+    "gemm",
+    "gemv",
+    "ger",
+    "dot",
+    "axpy",
+    "scal",
+    "symv",
+    "syr",
+    "trsv",
+)  # those in the library's C code
 
 
 def choose(server):
     """Name scipy's OpenBLAS where C code is compiled, the user named no BLAS, and scipy comes as a wheel for Linux."""
     config = server.config
-    if not config.cxx or not type(config).blas__ldflags.is_default:  # asked of the option: its value starts PyTensor's own search
+    if (
+        not config.cxx or not type(config).blas__ldflags.is_default
+    ):  # asked of the option: its value starts PyTensor's own search
         return
     found = flags()
     if found:
@@ -27,11 +40,13 @@ def flags():
     spec = importlib.util.find_spec("scipy")
     if spec is None or not spec.submodule_search_locations:
         return None
-    folder = list(spec.submodule_search_locations)[0] + ".libs"  # where wheels for Linux keep their libraries
+    folder = (
+        list(spec.submodule_search_locations)[0] + ".libs"
+    )  # where wheels for Linux keep their libraries
     for path in sorted(glob.glob(os.path.join(glob.escape(folder), "lib*openblas*.so"))):
         prefix = _prefix(path)
         if prefix is not None and not set(path) & set(" '\""):
-            name = os.path.basename(path)[len("lib"):-len(".so")]
+            name = os.path.basename(path)[len("lib") : -len(".so")]
             return " ".join(["-L" + folder, "-l" + name] + _renamings(prefix))
     return None
 

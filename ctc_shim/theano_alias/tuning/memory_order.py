@@ -5,6 +5,7 @@ activations, and then Numba's loops, compiled for an order of axes, jump through
 of a bias (12 ms for 4 million numbers instead of 1). A rewrite turns the Ops around, with the activations between them, and
 everything from one convolution to the next lies in one piece: a step of a convolutional net takes a quarter less time.
 """
+
 import numpy as np
 
 from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs, ConvOp
@@ -14,7 +15,11 @@ from ctc_shim.theano_alias.server import Apply, Op, TensorType, part
 DimShuffle, Elemwise = part("tensor.elemwise").DimShuffle, part("tensor.elemwise").Elemwise
 node_rewriter = part("graph.rewriting.basic").node_rewriter
 
-IMAGES = {Conv: (0,), ConvGradInputs: (1,), ConvGradFilters: (0, 1)}  # which inputs are images; pooling: all
+IMAGES = {
+    Conv: (0,),
+    ConvGradInputs: (1,),
+    ConvGradFilters: (0, 1),
+}  # which inputs are images; pooling: all
 
 
 class ChannelsLast(Op):
@@ -37,7 +42,9 @@ class ChannelsLast(Op):
         given = [np.moveaxis(x, -1, 1) if i in self.images else x for i, x in enumerate(inputs)]
         cell = [None]
         self.op.perform(None, given, [cell])
-        outputs[0][0] = np.ascontiguousarray(np.moveaxis(cell[0], 1, -1) if self.gives_image else cell[0])
+        outputs[0][0] = np.ascontiguousarray(
+            np.moveaxis(cell[0], 1, -1) if self.gives_image else cell[0]
+        )
 
 
 def _first(ndim):
@@ -62,13 +69,21 @@ class Turned(object):
     def lies_last(self, x):
         """Is x a channels-last image seen in Theano's order, as it is or through activations?"""
         if x not in self.answers:
-            is_activation = isinstance(getattr(x.owner, "op", None), Elemwise) and len(x.owner.outputs) == 1
-            self.answers[x] = self.is_view(x) or is_activation and any([self.lies_last(y) for y in x.owner.inputs])
+            is_activation = (
+                isinstance(getattr(x.owner, "op", None), Elemwise) and len(x.owner.outputs) == 1
+            )
+            self.answers[x] = (
+                self.is_view(x)
+                or is_activation
+                and any([self.lies_last(y) for y in x.owner.inputs])
+            )
         return self.answers[x]
 
     @staticmethod
     def is_view(x):
-        return isinstance(getattr(x.owner, "op", None), DimShuffle) and tuple(x.owner.op.new_order) == _first(x.type.ndim)
+        return isinstance(getattr(x.owner, "op", None), DimShuffle) and tuple(
+            x.owner.op.new_order
+        ) == _first(x.type.ndim)
 
     def to_last(self, x):
         """(N, C, *I) -> (N, *I, C): what lay so before, with the activations on it, or a view."""
@@ -89,11 +104,18 @@ def turn_around(fgraph, node):
     has_all_axes = all(x.type.ndim == len(node.op.strides) + 2 for x in images)
     if not has_all_axes or not any(map(turned.lies_last, images)):
         return False
-    result = made(*[turned.to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)])
+    result = made(
+        *[turned.to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)]
+    )
     return [to_first(result) if made.gives_image else result]
 
 
 # Among the specialisations of PyTensor's Numba mode and of those that compile C, each by a rewriter of its own: a query that
 # leaves out "cxx_only" leaves out the object. Once in a process, however often the alias comes and goes.
-for name, tags in (("theano_alias_channels_last", ["numba"]), ("theano_alias_channels_last_in_c", ["fast_run", "cxx_only"])):
-    part("compile.mode").optdb["specialize"].register(name, node_rewriter([ConvOp, PoolOp])(turn_around), *tags)
+for name, tags in (
+    ("theano_alias_channels_last", ["numba"]),
+    ("theano_alias_channels_last_in_c", ["fast_run", "cxx_only"]),
+):
+    part("compile.mode").optdb["specialize"].register(
+        name, node_rewriter([ConvOp, PoolOp])(turn_around), *tags
+    )

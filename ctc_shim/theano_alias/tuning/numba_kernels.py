@@ -4,16 +4,17 @@ The random generator is compiled, so that a recurrent net with dropout stays in 
 run their numpy code in object mode: their time is BLAS and copying in any linker, and nothing is compiled for them; the
 price is that Numba does not cache a function that contains one.
 """
+
 import numba
 import numpy as np
 from pytensor.link.numba.dispatch import basic
 
 from ctc_shim.theano_alias.ops import mrg31k3p
 from ctc_shim.theano_alias.ops.conv_ops import ConvOp
-from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 from ctc_shim.theano_alias.ops.pool import PoolOp
 from ctc_shim.theano_alias.ops.rng import MRGUniform
 from ctc_shim.theano_alias.ops.shapes import Forget
+from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 
 njit = getattr(basic, "numba_njit", numba.njit)
 cached = getattr(basic, "register_funcify_default_op_cache_key", basic.numba_funcify.register)
@@ -24,6 +25,7 @@ def funcify_forget(op, **kwargs):
     @njit
     def forget(x):
         return x
+
     return forget
 
 
@@ -33,7 +35,11 @@ def funcify_forget(op, **kwargs):
 def funcify_in_object_mode(op, node=None, **kwargs):
     """perform() as it is; PyTensor would do the same, with a warning."""
     out = node.outputs[0].type
-    signature = numba.types.Array(numba.from_dtype(np.dtype(out.dtype)), out.ndim, "C" if isinstance(op, ChannelsLast) else "A")
+    signature = numba.types.Array(
+        numba.from_dtype(np.dtype(out.dtype)),
+        out.ndim,
+        "C" if isinstance(op, ChannelsLast) else "A",
+    )
 
     def compute(inputs):
         storage = [[None]]
@@ -45,6 +51,7 @@ def funcify_in_object_mode(op, node=None, **kwargs):
         with numba.objmode(result=signature):
             result = compute(inputs)
         return result
+
     return perform
 
 
@@ -74,4 +81,5 @@ def funcify_mrg(op, **kwargs):
                 difference += m1
             flat[i] = dtype.type(difference) * norm
         return states, out
+
     return draw

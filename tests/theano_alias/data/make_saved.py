@@ -5,6 +5,7 @@
 The file is what model.save wrote (architecture, weights, optimiser), and in its group `check` the architecture as JSON, inputs,
 targets, predictions, and the losses of the two training steps that followed.
 """
+
 import os
 import sys
 
@@ -16,23 +17,41 @@ from keras.models import Sequential
 
 
 def keras_1():
-    return [L.Convolution2D(3, 3, 2, activation="relu", dim_ordering="th", input_shape=(1, 8, 9)),
-            L.MaxPooling2D((2, 2), dim_ordering="th"), L.Permute((2, 3, 1)), L.Reshape((3, 12)),
-            L.LSTM(4, return_sequences=True), L.BatchNormalization(), L.GRU(3), L.Dense(2)]
+    return [
+        L.Convolution2D(3, 3, 2, activation="relu", dim_ordering="th", input_shape=(1, 8, 9)),
+        L.MaxPooling2D((2, 2), dim_ordering="th"),
+        L.Permute((2, 3, 1)),
+        L.Reshape((3, 12)),
+        L.LSTM(4, return_sequences=True),
+        L.BatchNormalization(),
+        L.GRU(3),
+        L.Dense(2),
+    ]
 
 
 def keras_2():
-    return [L.Conv2D(3, (3, 2), activation="relu", data_format="channels_first", input_shape=(1, 8, 9)),
-            L.MaxPooling2D((2, 2), data_format="channels_first"), L.Permute((2, 3, 1)), L.Reshape((3, 12)),
-            L.LSTM(4, return_sequences=True), L.BatchNormalization(), L.GRU(3), L.Dense(2)]
+    return [
+        L.Conv2D(3, (3, 2), activation="relu", data_format="channels_first", input_shape=(1, 8, 9)),
+        L.MaxPooling2D((2, 2), data_format="channels_first"),
+        L.Permute((2, 3, 1)),
+        L.Reshape((3, 12)),
+        L.LSTM(4, return_sequences=True),
+        L.BatchNormalization(),
+        L.GRU(3),
+        L.Dense(2),
+    ]
 
 
 def main(folder):
     import theano.ifelse  # noqa: F401  (Keras 1.2 on Theano 1.0.5 wants it loaded)
+
     np.random.seed(5)
     model = Sequential(keras_1() if keras.__version__.startswith("1.") else keras_2())
     model.compile("adam", "mse")
-    x, y = np.random.standard_normal((4, 1, 8, 9)).astype("float32"), np.random.uniform(size=(4, 2)).astype("float32")
+    x, y = (
+        np.random.standard_normal((4, 1, 8, 9)).astype("float32"),
+        np.random.uniform(size=(4, 2)).astype("float32"),
+    )
     for _ in range(3):
         model.train_on_batch(x, y)
     path = os.path.join(folder, "saved_by_keras_%s.h5" % keras.__version__.replace(".", "_"))

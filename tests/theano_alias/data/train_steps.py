@@ -5,6 +5,7 @@
 Frozen as frozen_train.json by Theano 1.0.5, Keras 2.3.1, numpy 1.19.5, Python 3.8.18 (C linker, NumPy's BLAS; `dropout` and
 `ocr` later, uncompiled, on numpy 1.18.5; the others came out the same there to 2e-6). `ocr` has ctc_shim's CTC on both sides.
 """
+
 import json
 import sys
 
@@ -13,11 +14,14 @@ import numpy as np
 
 def sequential(*layers):
     from keras.models import Sequential
+
     return Sequential(list(layers))
 
 
 def mlp(L):
-    return sequential(L.Dense(12, activation="relu", input_shape=(6,)), L.Dense(4, activation="softmax"))
+    return sequential(
+        L.Dense(12, activation="relu", input_shape=(6,)), L.Dense(4, activation="softmax")
+    )
 
 
 def lstm(L):
@@ -25,47 +29,77 @@ def lstm(L):
 
 
 def gru(L):
-    return sequential(L.GRU(7, return_sequences=True, input_shape=(9, 5)), L.TimeDistributed(L.Dense(3)))
+    return sequential(
+        L.GRU(7, return_sequences=True, input_shape=(9, 5)), L.TimeDistributed(L.Dense(3))
+    )
 
 
 def conv2d(L):
     first = dict(data_format="channels_first")
-    return sequential(L.Conv2D(5, 3, padding="same", activation="relu", input_shape=(1, 8, 12), **first),
-                      L.MaxPooling2D(2, **first), L.Conv2D(4, (3, 2), strides=(1, 2), **first),
-                      L.AveragePooling2D((2, 2), **first), L.Flatten(), L.Dense(3, activation="softmax"))
+    return sequential(
+        L.Conv2D(5, 3, padding="same", activation="relu", input_shape=(1, 8, 12), **first),
+        L.MaxPooling2D(2, **first),
+        L.Conv2D(4, (3, 2), strides=(1, 2), **first),
+        L.AveragePooling2D((2, 2), **first),
+        L.Flatten(),
+        L.Dense(3, activation="softmax"),
+    )
 
 
 def conv2d_last_bn(L):
-    return sequential(L.Conv2D(5, 3, activation="elu", input_shape=(8, 12, 2)), L.BatchNormalization(),
-                      L.DepthwiseConv2D(3), L.GlobalAveragePooling2D(), L.Dense(3, activation="sigmoid"))
+    return sequential(
+        L.Conv2D(5, 3, activation="elu", input_shape=(8, 12, 2)),
+        L.BatchNormalization(),
+        L.DepthwiseConv2D(3),
+        L.GlobalAveragePooling2D(),
+        L.Dense(3, activation="sigmoid"),
+    )
 
 
 def transposed(L):
-    return sequential(L.Conv2DTranspose(3, 3, strides=2, input_shape=(4, 5, 2)), L.Flatten(), L.Dense(2))
+    return sequential(
+        L.Conv2DTranspose(3, 3, strides=2, input_shape=(4, 5, 2)), L.Flatten(), L.Dense(2)
+    )
 
 
 def conv1d_conv3d(L):
-    return sequential(L.Conv1D(6, 3, dilation_rate=2, padding="causal", input_shape=(12, 4)), L.Reshape((12, 3, 2, 1)),
-                      L.Conv3D(2, (3, 2, 2)), L.MaxPooling3D((2, 1, 1)), L.Flatten(), L.Dense(2))
+    return sequential(
+        L.Conv1D(6, 3, dilation_rate=2, padding="causal", input_shape=(12, 4)),
+        L.Reshape((12, 3, 2, 1)),
+        L.Conv3D(2, (3, 2, 2)),
+        L.MaxPooling3D((2, 1, 1)),
+        L.Flatten(),
+        L.Dense(2),
+    )
 
 
 def dropout(L):
-    return sequential(L.Dense(12, activation="tanh", input_shape=(6,)), L.Dropout(0.4), L.GaussianNoise(0.1),
-                      L.Dense(4, activation="softmax"))
+    return sequential(
+        L.Dense(12, activation="tanh", input_shape=(6,)),
+        L.Dropout(0.4),
+        L.GaussianNoise(0.1),
+        L.Dense(4, activation="softmax"),
+    )
 
 
 def ocr(L):
     """Keras' image_ocr.py in small: images, convolution, GRUs in both directions, and CTC as a layer."""
-    import ctc_shim  # noqa: F401  (K.ctc_batch_cost as TensorFlow computes it, on either side)
     from keras import backend as K
     from keras.models import Model
+
+    import ctc_shim  # noqa: F401  (K.ctc_batch_cost as TensorFlow computes it, on either side)
+
     image, labels = L.Input((16, 8, 1)), L.Input((3,))
     frames, counts = L.Input((1,), dtype="int64"), L.Input((1,), dtype="int64")
     x = L.MaxPooling2D(2)(L.Conv2D(4, 3, padding="same", activation="relu")(image))
     x = L.Dense(6, activation="relu")(L.Reshape((8, 16))(x))
-    x = L.add([L.GRU(5, return_sequences=True)(x), L.GRU(5, return_sequences=True, go_backwards=True)(x)])
+    x = L.add(
+        [L.GRU(5, return_sequences=True)(x), L.GRU(5, return_sequences=True, go_backwards=True)(x)]
+    )
     y = L.Dense(5, activation="softmax")(x)
-    loss = L.Lambda(lambda inputs: K.ctc_batch_cost(*inputs), output_shape=(1,), name="ctc")([labels, y, frames, counts])
+    loss = L.Lambda(lambda inputs: K.ctc_batch_cost(*inputs), output_shape=(1,), name="ctc")(
+        [labels, y, frames, counts]
+    )
     return Model([image, labels, frames, counts], loss)
 
 
@@ -105,6 +139,7 @@ def batch_for(name, rng):
 def run(name, steps=10):
     """-> losses of the steps, then the sum and the sum of squares of all weights."""
     from keras import layers
+
     np.random.seed(4)  # Keras takes the seeds of its random layers from here
     make, _, _, loss, optimizer = MODELS[name]
     model = make(layers)

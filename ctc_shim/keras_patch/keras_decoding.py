@@ -1,21 +1,29 @@
 """K.ctc_decode and K.ctc_label_dense_to_sparse on the Theano backend, with the signatures and meaning of TensorFlow's backend."""
+
 import importlib
 
 import numpy as np
 
 from ctc_shim import contract
 from ctc_shim.decode import ctc_beam_search_decode, ctc_greedy_decode
+from ctc_shim.keras_patch.keras_arguments import epsilon, keras_version, lengths
 from ctc_shim.symbolic.library import package_of
-from ctc_shim.keras_patch.arguments import epsilon, keras_version, lengths
 
-HAS_TOP_PATHS, HAS_MERGE_REPEATED = (1, 1, 0), (2, 2, 5)  # the Keras from which on ctc_decode takes these
+HAS_TOP_PATHS, HAS_MERGE_REPEATED = (
+    (1, 1, 0),
+    (2, 2, 5),
+)  # the Keras from which on ctc_decode takes these
 
 
 def make(backend):
     """The functions for one loaded ``keras.backend.theano_backend``: dict of name -> function."""
 
     def decode(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated):
-        run = _on_arrays if package_of(y_pred) is None and package_of(input_length) is None else _in_a_graph
+        run = (
+            _on_arrays
+            if package_of(y_pred) is None and package_of(input_length) is None
+            else _in_a_graph
+        )
         return run(backend, y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
 
     def ctc_label_dense_to_sparse(labels, label_lengths):
@@ -34,22 +42,38 @@ def make(backend):
             functions of ctc_shim, K.ctc_batch_cost among them, take dense labels and need none of this.
         """
         T, sparse = backend.T, _sparse(backend)
-        labels = contract.check_axes("ctc_label_dense_to_sparse: labels", T.as_tensor_variable(labels), 2)
-        counts = lengths("ctc_label_dense_to_sparse: label_lengths", T.as_tensor_variable(label_lengths))
+        labels = contract.check_axes(
+            "ctc_label_dense_to_sparse: labels", T.as_tensor_variable(labels), 2
+        )
+        counts = lengths(
+            "ctc_label_dense_to_sparse: label_lengths", T.as_tensor_variable(label_lengths)
+        )
         counts = T.clip(counts, 0, labels.shape[1])
-        row, column = T.lt(T.arange(labels.shape[1]).dimshuffle("x", 0), counts.dimshuffle(0, "x")).nonzero()
+        row, column = T.lt(
+            T.arange(labels.shape[1]).dimshuffle("x", 0), counts.dimshuffle(0, "x")
+        ).nonzero()
         starts = T.concatenate([T.zeros((1,), dtype="int64"), T.cumsum(counts)])
-        return sparse.CSR(labels[row, column], T.cast(column, "int32"), T.cast(starts, "int32"), T.cast(T.shape(labels), "int32"))
+        return sparse.CSR(
+            labels[row, column],
+            T.cast(column, "int32"),
+            T.cast(starts, "int32"),
+            T.cast(T.shape(labels), "int32"),
+        )
 
-    return {"ctc_decode": _ctc_decode(decode), "ctc_label_dense_to_sparse": ctc_label_dense_to_sparse}
+    return {
+        "ctc_decode": _ctc_decode(decode),
+        "ctc_label_dense_to_sparse": ctc_label_dense_to_sparse,
+    }
 
 
 def _sparse(backend):
     try:
         return importlib.import_module(backend.theano.__name__ + ".sparse")
     except ImportError as error:
-        raise NotImplementedError("ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost and "
-                                  "ctc_shim.ctc_loss take dense labels with their lengths: use those" % error)
+        raise NotImplementedError(
+            "ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost and "
+            "ctc_shim.ctc_loss take dense labels with their lengths: use those" % error
+        )
 
 
 DOC = """Decodes the output of a softmax, with TensorFlow's results (ctc_shim).
@@ -89,19 +113,31 @@ def _ctc_decode(decode):
     Where it cannot be said, repeated labels are merged: the TensorFlow of those years did so unless told otherwise.
     """
     if keras_version() >= HAS_MERGE_REPEATED:
-        def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1, merge_repeated=False):
+
+        def ctc_decode(
+            y_pred, input_length, greedy=True, beam_width=100, top_paths=1, merge_repeated=False
+        ):
             return decode(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
+
         arguments = BEAM + MERGE
     elif keras_version() >= HAS_TOP_PATHS:
+
         def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
             return decode(y_pred, input_length, greedy, beam_width, top_paths, True)
+
         arguments = BEAM
     else:
-        def ctc_decode(y_pred, input_length, greedy=True, beam_width=None, dict_seq_lens=None, dict_values=None):
+
+        def ctc_decode(
+            y_pred, input_length, greedy=True, beam_width=None, dict_seq_lens=None, dict_values=None
+        ):
             if dict_seq_lens is not None or dict_values is not None:
-                raise NotImplementedError("ctc_decode: no TensorFlow ever decoded with a dictionary here: leave dict_seq_lens and "
-                                          "dict_values out, and choose among the paths of ctc_shim.ctc_beam_search_decode")
+                raise NotImplementedError(
+                    "ctc_decode: no TensorFlow ever decoded with a dictionary here: leave dict_seq_lens and "
+                    "dict_values out, and choose among the paths of ctc_shim.ctc_beam_search_decode"
+                )
             return decode(y_pred, input_length, greedy, beam_width or 100, 1, True)
+
         arguments = DICTIONARY
     ctc_decode.__doc__ = DOC % arguments
     return ctc_decode
@@ -110,7 +146,14 @@ def _ctc_decode(decode):
 def _decoded(scores, frames, greedy, beam_width, top_paths, merge_repeated):
     """(labels (N, K, L), Keras' scores (N, K))"""
     if not greedy:
-        return ctc_beam_search_decode(scores, frames, -1, beam_width=beam_width, top_paths=top_paths, merge_repeated=merge_repeated)
+        return ctc_beam_search_decode(
+            scores,
+            frames,
+            -1,
+            beam_width=beam_width,
+            top_paths=top_paths,
+            merge_repeated=merge_repeated,
+        )
     labels, log_probs = ctc_greedy_decode(scores, frames, -1, normalize=False)
     if package_of(labels) is None:
         return labels[:, None], -log_probs[:, None]
@@ -127,7 +170,9 @@ def _on_arrays(backend, y_pred, input_length, *options):
     labels, log_probs = _decoded(scores, frames, *options)
     widths = (labels >= 0).sum(axis=2).max(axis=0) if len(labels) else [0] * labels.shape[1]
     shared = backend.theano.shared
-    return [shared(np.array(labels[:, k, :width])) for k, width in enumerate(widths)], shared(log_probs)
+    return [shared(np.array(labels[:, k, :width])) for k, width in enumerate(widths)], shared(
+        log_probs
+    )
 
 
 def _in_a_graph(backend, y_pred, input_length, *options):
@@ -142,4 +187,6 @@ def _in_a_graph(backend, y_pred, input_length, *options):
     if greedy or top_paths == 1:
         return [labels[:, 0]], log_probs
     widths = T.sum(T.ge(labels, 0), axis=2)  # (N, K)
-    return [labels[:, k, :T.max(T.concatenate([[0], widths[:, k]]))] for k in range(top_paths)], log_probs
+    return [
+        labels[:, k, : T.max(T.concatenate([[0], widths[:, k]]))] for k in range(top_paths)
+    ], log_probs

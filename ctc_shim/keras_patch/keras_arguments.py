@@ -1,4 +1,5 @@
 """What the replacing functions do with Keras' arguments, and what they know of the Keras at hand."""
+
 import re
 import sys
 

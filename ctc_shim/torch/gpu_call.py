@@ -1,4 +1,5 @@
 """The GPU kernel on PyTorch's tensors (torch inside functions): its memory, its stream, its device."""
+
 import contextlib
 
 from ctc_shim import contract
@@ -39,9 +40,14 @@ def compute(tensors, upstream, options, with_gradient):
     host.check_counts(logits.shape[1 if time_major else 0], *(integers + [upstream]))
     blank = contract.resolve_blank(blank, C) if C else 0
     if infeasible in ("raise", "tensorflow"):
-        contract.validate(T, C, *[tensor.cpu().numpy() for tensor in integers], blank=blank, infeasible=infeasible)
+        contract.validate(
+            T, C, *[tensor.cpu().numpy() for tensor in integers], blank=blank, infeasible=infeasible
+        )
     logits = logits.contiguous()
-    integers = [(tensor if tensor.dtype in (torch.int32, torch.int64) else tensor.long()).contiguous() for tensor in integers]
+    integers = [
+        (tensor if tensor.dtype in (torch.int32, torch.int64) else tensor.long()).contiguous()
+        for tensor in integers
+    ]
     loss = logits.new_empty(N, dtype=wide(logits.dtype))
     gradient = torch.empty_like(logits) if with_gradient else None
     upstream = None if upstream is None else upstream.detach().to(loss.dtype).contiguous()
@@ -49,8 +55,16 @@ def compute(tensors, upstream, options, with_gradient):
     named = zip(gpu_kernel.POINTERS, [logits] + integers + [upstream, loss, gradient])
     arrays = {name: tensor.data_ptr() for name, tensor in named if tensor is not None}
     with _on(logits.device) as stream:
-        gpu_kernel.launch(library, str(logits.dtype).split(".")[1], arrays, (N, T, C, S), (blank, normalize, infeasible, time_major),
-                    [tensor.dtype == torch.int64 for tensor in integers], (work.data_ptr(), work.numel()), stream)
+        gpu_kernel.launch(
+            library,
+            str(logits.dtype).split(".")[1],
+            arrays,
+            (N, T, C, S),
+            (blank, normalize, infeasible, time_major),
+            [tensor.dtype == torch.int64 for tensor in integers],
+            (work.data_ptr(), work.numel()),
+            stream,
+        )
     return loss, gradient
 
 
@@ -73,7 +87,12 @@ def _on_the_host(logits, integers, upstream, options, with_gradient):
     scores = logits.cpu().to(wide(logits.dtype))
     loss = torch.empty(len(integers[0]), dtype=scores.dtype)
     gradient = torch.empty(scores.shape, dtype=scores.dtype) if with_gradient else None
-    host.compute(scores.numpy(), *[tensor.cpu().long().numpy() for tensor in integers], *options, loss=loss.numpy(),
-                 gradient=gradient.numpy() if with_gradient else None,
-                 upstream=None if upstream is None else upstream.detach().cpu().to(scores.dtype).numpy())
+    host.compute(
+        scores.numpy(),
+        *[tensor.cpu().long().numpy() for tensor in integers],
+        *options,
+        loss=loss.numpy(),
+        gradient=gradient.numpy() if with_gradient else None,
+        upstream=None if upstream is None else upstream.detach().cpu().to(scores.dtype).numpy(),
+    )
     return loss.to(logits.device), gradient.to(logits) if with_gradient else None
