@@ -170,14 +170,8 @@ def posteriors(
     loss = np.empty(len(input_lengths), dtype=logits.dtype)
     found = np.empty(logits.shape, dtype=logits.dtype)
     host.compute(
-        logits,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        normalize,
-        infeasible,
-        time_major,
+        contract.Batch(logits, targets, input_lengths, target_lengths),
+        contract.Options(blank, normalize, infeasible, time_major),
         loss,
         found,
         posteriors=True,

@@ -4,6 +4,8 @@ A kernel written in C reports a problem as four integers (kind, n, position, val
 same exception that `validate` raises for arrays in Python.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
@@ -11,6 +13,24 @@ POLICIES = ("inf", "zero", "raise", "tensorflow")
 # The kinds of kernels/ctc.c, in its order, and one that its callers report.
 INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS = range(1, 8)
 ROW_WISE = ("targets", "input_lengths", "target_lengths", "upstream")
+
+
+class Options(NamedTuple):
+    """How a batch is to be read; the fields are keyword arguments of `ctc_shim.ctc_loss`."""
+
+    blank: int = 0
+    normalize: bool = True
+    infeasible: str = "inf"
+    time_major: bool = False
+
+
+class Batch(NamedTuple):
+    """The four arguments of a CTC loss, arrays or variables of one library."""
+
+    logits: Any  # (N, T, C), or (T, N, C) with Options.time_major
+    targets: Any  # (N, S)
+    input_lengths: Any  # (N,)
+    target_lengths: Any  # (N,)
 
 
 class CTCInputError(ValueError):

@@ -17,6 +17,7 @@ import os
 
 import numpy as np
 
+from ctc_shim import contract
 from ctc_shim.native import host, kernel_library
 
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
@@ -49,21 +50,12 @@ def run(name, case, dtype):
 
 def _on_arrays(name, logits, case, options):
     loss = np.empty(len(case.targets), dtype=logits.dtype)
+    batch = contract.Batch(logits, case.targets, case.input_lengths, case.target_lengths)
     gradient = np.full(logits.shape, 77, dtype=logits.dtype)  # every element must be written
     with kernel(name == "native"):
-        host.compute(
-            logits,
-            case.targets,
-            case.input_lengths,
-            case.target_lengths,
-            loss=loss,
-            gradient=gradient,
-            **options,
-        )
+        host.compute(batch, contract.Options(**options), loss, gradient)
         alone = np.empty_like(loss)
-        host.compute(
-            logits, case.targets, case.input_lengths, case.target_lengths, loss=alone, **options
-        )
+        host.compute(batch, contract.Options(**options), alone)
     np.testing.assert_allclose(alone, loss, rtol=1e-6)
     return loss, gradient
 

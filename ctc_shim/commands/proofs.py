@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from ctc_shim import reference
+from ctc_shim import contract, reference
 from ctc_shim.native import host
 
 FROZEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "doctor_tensorflow.json")
@@ -59,7 +59,9 @@ def kernel_against_brute_force():
     for dtype, tolerance in (("float64", 1e-9), ("float32", 1e-5)):
         scores, labels, frames, counts = small_batch(dtype)
         loss, gradient = np.empty(4, dtype), np.empty_like(scores)
-        host.compute(scores, labels, frames, counts, -1, True, "inf", loss=loss, gradient=gradient)
+        host.compute(
+            contract.Batch(scores, labels, frames, counts), contract.Options(-1), loss, gradient
+        )
         exact = scores.astype("float64"), labels, frames, counts, -1
         close(loss, reference.ctc_loss_brute_force(*exact), tolerance)
         details.append(
@@ -114,15 +116,10 @@ def kernel_against_tensorflow():
     p = y_pred.astype("float32") + np.float32(1e-7)
     loss, gradient = np.empty(2, "float32"), np.empty(p.shape, "float32")
     host.compute(
-        np.log(p),
-        labels,
-        frames[:, 0],
-        counts[:, 0],
-        -1,
-        True,
-        "tensorflow",
-        loss=loss,
-        gradient=gradient,
+        contract.Batch(np.log(p), labels, frames[:, 0], counts[:, 0]),
+        contract.Options(-1, infeasible="tensorflow"),
+        loss,
+        gradient,
     )
     return "loss %s, gradient %s of TensorFlow %s" % (
         close(loss, want["loss"], 1e-5),

@@ -96,17 +96,11 @@ def _compute(
     ):  # the kernel reads each frame three times
         probabilities = np.ascontiguousarray(probabilities)
     host.compute(
-        probabilities,
-        targets,
-        frames,
-        counts,
-        -1,
-        True,
-        infeasible,
-        False,
+        contract.Batch(probabilities, targets, frames, counts),
+        contract.Options(blank=-1, infeasible=infeasible),
         loss,
         gradient,
-        upstream,
+        upstream=upstream,
         epsilon=epsilon,
     )
 

@@ -98,13 +98,8 @@ def _log_probability(row, targets, target_lengths, p):
     )
     loss, input_lengths = np.zeros(count), np.full(count, frames, dtype=np.int64)
     host.compute(
-        repeated,
-        places,
-        input_lengths,
-        target_lengths,
-        int(np.searchsorted(classes, blank)),
-        False,
-        "inf",
-        loss=loss,
+        contract.Batch(repeated, places, input_lengths, target_lengths),
+        contract.Options(int(np.searchsorted(classes, blank)), normalize=False),
+        loss,
     )
     return -loss

@@ -7,87 +7,56 @@ from ctc_shim.native import kernel_library
 
 
 def compute(
-    scores,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank,
-    normalize,
-    infeasible,
-    time_major=False,
-    loss=None,
-    gradient=None,
-    upstream=None,
-    threads=0,
-    posteriors=False,
-    epsilon=None,
+    batch, options, loss, gradient=None, *, upstream=None, posteriors=False, epsilon=None, threads=0
 ):
     """Write the loss, and the gradient when an array for it is given.
 
     Parameters
     ----------
-    scores : (N, T, C) float32 or float64 array, (T, N, C) when `time_major`
-    targets, input_lengths, target_lengths : int64 arrays (N, S), (N,), (N,)
-    blank : int
-    normalize : bool
-    infeasible : str
-    loss : (N,) array of the scores' dtype, written
-    gradient : array like `scores`, C-contiguous, written; None: the loss alone
+    batch : Batch
+        Of arrays: logits of float32 or float64, the others of int64.
+    options : Options
+    loss : (N,) array of the logits' dtype, written
+    gradient : array like the logits, C-contiguous, written; None: the loss alone
     upstream : (N,) array, optional
         Multiplies the gradient; a sequence without one (infeasible, impossible) stays exactly 0.
-    threads : int
-        As in `kernel_library.call`.
     posteriors : bool
         Write posteriors in place of the gradient.
     epsilon : float, optional
-        `scores` holds probabilities, as in `kernel_library.call`.
+        The logits are probabilities, as in `kernel_library.call`.
+    threads : int
+        As in `kernel_library.call`.
 
     Raises
     ------
     CTCInputError
         As in `contract.validate`.
     """
-    check_counts(
-        scores.shape[1 if time_major else 0], targets, input_lengths, target_lengths, upstream
-    )
+    logits = batch.logits.swapaxes(0, 1) if options.time_major else batch.logits  # (N, T, C)
+    if options.time_major and gradient is not None:
+        gradient = gradient.swapaxes(0, 1)
+    batch, options = batch._replace(logits=logits), options._replace(time_major=False)
+    check_counts(len(logits), *batch[1:], upstream)
     library = kernel_library.load()
     if library is None:
-        _in_numpy(
-            scores,
-            targets,
-            input_lengths,
-            target_lengths,
-            blank,
-            normalize,
-            infeasible,
-            time_major,
-            loss,
-            gradient,
-            upstream,
-            posteriors,
-            epsilon,
-        )
+        _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon)
         return
-    by_row = scores.swapaxes(0, 1) if time_major else scores
-    out = gradient.swapaxes(0, 1) if time_major and gradient is not None else gradient
+    policy = contract.check_policy(options.infeasible)
     report = kernel_library.call(
         library,
-        by_row,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        normalize,
-        contract.check_policy(infeasible),
+        *batch,
+        options.blank,
+        options.normalize,
+        policy,
         loss,
-        out,
+        gradient,
         posteriors,
         upstream,
         threads,
         epsilon,
     )
     if report[0]:
-        fail(report, by_row.shape[2], blank, target_lengths)
+        fail(report, logits.shape[2], options.blank, batch.target_lengths)
 
 
 def fail(report, classes, blank, target_lengths):
@@ -108,46 +77,20 @@ def check_counts(count, *arrays):
             contract.raise_report((contract.ROWS, which, array.shape[0], count))
 
 
-def _in_numpy(
-    scores,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank,
-    normalize,
-    infeasible,
-    time_major,
-    loss,
-    gradient,
-    upstream,
-    posteriors,
-    epsilon,
-):
-    given = scores
+def _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon):
+    given = batch.logits
     if epsilon is not None:
         with np.errstate(all="ignore"):  # padding may hold anything
-            scores = np.log(given + np.asarray(epsilon, dtype=given.dtype))
-    arguments = (
-        scores,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        normalize,
-        infeasible,
-        time_major,
-    )
+            batch = batch._replace(logits=np.log(given + np.asarray(epsilon, dtype=given.dtype)))
     if gradient is None:
-        loss[...] = reference.ctc_loss(*arguments)
+        loss[...] = reference.ctc_loss(*batch, *options)
         return
-    exact_loss, exact = reference.ctc_loss_and_gradient(*arguments)
+    exact_loss, exact = reference.ctc_loss_and_gradient(*batch, *options)
     loss[...] = exact_loss
-    exact = reference.ctc_posteriors(*arguments) if posteriors else exact
+    exact = reference.ctc_posteriors(*batch, *options) if posteriors else exact
     if upstream is not None:
-        shape = (1, -1, 1) if time_major else (-1, 1, 1)
-        exact = np.where(
-            exact == 0, 0.0, exact * np.asarray(upstream, dtype=np.float64).reshape(shape)
-        )
+        rows = np.asarray(upstream, dtype=np.float64)[:, None, None]
+        exact = np.where(exact == 0, 0.0, exact * rows)
     if epsilon is not None:
         exact = np.divide(exact, given + epsilon, out=np.zeros_like(exact), where=exact != 0)
     gradient[...] = exact

@@ -100,14 +100,8 @@ class CTCLossOp(LossOp):
         loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
         gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
         host.compute(
-            scores,
-            inputs[1],
-            inputs[2],
-            inputs[3],
-            self.blank,
-            self.normalize,
-            self.infeasible,
-            self.time_major,
+            contract.Batch(*inputs[:4]),
+            contract.Options(*self.parameters()[:4]),
             loss,
             gradient,
             upstream=inputs[4] if len(inputs) > 4 else None,

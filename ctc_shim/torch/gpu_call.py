@@ -88,11 +88,10 @@ def _on_the_host(logits, integers, upstream, options, with_gradient):
     loss = torch.empty(len(integers[0]), dtype=scores.dtype)
     gradient = torch.empty(scores.shape, dtype=scores.dtype) if with_gradient else None
     host.compute(
-        scores.numpy(),
-        *[tensor.cpu().long().numpy() for tensor in integers],
-        *options,
-        loss=loss.numpy(),
-        gradient=gradient.numpy() if with_gradient else None,
+        contract.Batch(scores.numpy(), *[tensor.cpu().long().numpy() for tensor in integers]),
+        contract.Options(*options),
+        loss.numpy(),
+        gradient.numpy() if with_gradient else None,
         upstream=None if upstream is None else upstream.detach().cpu().to(scores.dtype).numpy(),
     )
     return loss.to(logits.device), gradient.to(logits) if with_gradient else None

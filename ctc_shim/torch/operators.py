@@ -187,10 +187,10 @@ def _computed(tensors, upstream, options, with_gradient):
     loss = torch.empty(logits.shape[1 if options[3] else 0], dtype=logits.dtype)
     gradient = torch.empty(logits.shape, dtype=logits.dtype) if with_gradient else None
     host.compute(
-        *[tensor.detach().numpy() for tensor in tensors],
-        *options,
-        loss=loss.numpy(),
-        gradient=gradient.numpy() if with_gradient else None,
+        contract.Batch(*[tensor.detach().numpy() for tensor in tensors]),
+        contract.Options(*options),
+        loss.numpy(),
+        gradient.numpy() if with_gradient else None,
         upstream=None if upstream is None else upstream.detach().numpy(),
     )
     return loss, gradient
