@@ -1,17 +1,47 @@
-"""ctc_shim: the CTC loss, right and fast, for legacy Keras on Theano and for the Theano family itself.
+"""The CTC loss, right and fast: for legacy Keras on Theano, the Theano family, JAX and PyTorch.
 
-`import ctc_shim` arms a patch for Keras 1.0.8 - 2.3.1 on its Theano backend (nothing happens elsewhere, and
-CTC_SHIM_PATCH=0 disarms it). It loads no Theano, PyTensor, Keras, Numba, JAX or PyTorch: the names below are resolved when
-they are first used.
+`import ctc_shim` arms a patch for Keras 1.0.8 - 2.3.1 on its Theano backend. Nothing happens
+elsewhere, and CTC_SHIM_PATCH=0 disarms it. The names below are resolved when they are first used:
+the import loads no Theano, PyTensor, Keras, Numba, JAX or PyTorch.
 """
 
 import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any, List
 
 from ctc_shim import keras_patch as _keras_patch
 
+if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py holds it to _HOMES
+    from ctc_shim import diagnose as diagnose
+    from ctc_shim import legacy_formulas as legacy_formulas
+    from ctc_shim import plot as plot
+    from ctc_shim import reference as reference
+    from ctc_shim import theano_alias as theano_alias
+    from ctc_shim.align import Alignment as Alignment
+    from ctc_shim.align import ctc_align as ctc_align
+    from ctc_shim.align import ctc_posteriors as ctc_posteriors
+    from ctc_shim.contract import CTCInputError as CTCInputError
+    from ctc_shim.contract import InfeasibleTargetError as InfeasibleTargetError
+    from ctc_shim.decode import ctc_beam_search_decode as ctc_beam_search_decode
+    from ctc_shim.decode import ctc_greedy_decode as ctc_greedy_decode
+    from ctc_shim.diagnose import check_batch as check_batch
+    from ctc_shim.keras_patch import keras_is_patched as keras_is_patched
+    from ctc_shim.keras_patch import patch_keras as patch_keras
+    from ctc_shim.keras_patch import patched_keras as patched_keras
+    from ctc_shim.keras_patch import unpatch_keras as unpatch_keras
+    from ctc_shim.loss import ctc_loss as ctc_loss
+    from ctc_shim.loss import ctc_loss_and_gradient as ctc_loss_and_gradient
+    from ctc_shim.symbolic.loss_op import CTCLoss as CTCLoss
+    from ctc_shim.theano_ctc import patch_theano_ctc as patch_theano_ctc
+    from ctc_shim.theano_ctc import theano_ctc_is_patched as theano_ctc_is_patched
+    from ctc_shim.theano_ctc import unpatch_theano_ctc as unpatch_theano_ctc
+
 __version__ = "0.1.0"
 
+_MODULES = ("diagnose", "legacy_formulas", "plot", "reference", "theano_alias")
 _HOMES = {
+    "Alignment": "align",
     "CTCInputError": "contract",
     "CTCLoss": "symbolic.loss_op",
     "InfeasibleTargetError": "contract",
@@ -20,56 +50,41 @@ _HOMES = {
     "ctc_beam_search_decode": "decode",
     "ctc_greedy_decode": "decode",
     "ctc_loss": "loss",
+    "ctc_loss_and_gradient": "loss",
     "ctc_posteriors": "align",
-    "jax_ctc_align": "jax.on_host",
-    "jax_ctc_beam_search_decode": "jax.on_host",
-    "jax_ctc_greedy_decode": "jax.on_host",
-    "jax_ctc_loss": "jax.derivatives",
-    "jax_ctc_posteriors": "jax.on_host",
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
     "patch_theano_ctc": "theano_ctc",
     "patched_keras": "keras_patch",
-    "legacy_formulas": None,
-    "reference": None,
-    "theano_alias": None,
     "theano_ctc_is_patched": "theano_ctc",
-    "torch_ctc_align": "torch.on_host",
-    "torch_ctc_beam_search_decode": "torch.on_host",
-    "torch_ctc_greedy_decode": "torch.on_host",
-    "torch_ctc_loss": "torch.operators",
-    "torch_ctc_posteriors": "torch.on_host",
     "unpatch_keras": "keras_patch",
     "unpatch_theano_ctc": "theano_ctc",
 }
 
-__all__ = sorted(_HOMES) + ["__version__"]
+__all__ = sorted(_MODULES) + sorted(_HOMES) + ["__version__"]
 
 
-def __getattr__(name):  # PEP 562; Python 3.6 gets the same through _LazyModule below
-    if name not in _HOMES:
+def __getattr__(name: str) -> Any:  # PEP 562; for Python 3.6 see _LazyModule
+    if name in _MODULES:
+        value: Any = importlib.import_module("ctc_shim." + name)
+    elif name in _HOMES:
+        value = getattr(importlib.import_module("ctc_shim." + _HOMES[name]), name)
+    else:
         raise AttributeError("module 'ctc_shim' has no attribute %r" % name)
-    home = importlib.import_module("." + (_HOMES[name] or name), __name__)
-    value = home if _HOMES[name] is None else getattr(home, name)
     globals()[name] = value
     return value
 
 
-def __dir__():
+def __dir__() -> List[str]:
     return __all__
 
 
-def _serve_python_3_6():
-    import sys
-    import types
+if sys.version_info < (3, 7):
 
-    class LazyModule(types.ModuleType):
-        def __getattr__(self, name):
+    class _LazyModule(types.ModuleType):
+        def __getattr__(self, name: str) -> Any:
             return __getattr__(name)
 
-    if sys.version_info < (3, 7):
-        sys.modules[__name__].__class__ = LazyModule
+    sys.modules[__name__].__class__ = _LazyModule
 
-
-_serve_python_3_6()
 _keras_patch.arm()

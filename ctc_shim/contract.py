@@ -1,16 +1,20 @@
-"""Argument checks and the texts of errors: one place, so that every linker and kernel says the same thing.
+"""The contract of every CTC function: its arguments, their checks, and the texts of all errors.
 
-A kernel written in C reports a problem as four integers (kind, n, position, value); `raise_report` turns them into the
-same exception that `validate` raises for arrays in Python.
+Every frontend turns its arguments into a `Batch` by `check_batch` (or `check_scores`, for decoders)
+and its keywords into `Options`, so that every kind of array is checked alike. A kernel in C reports
+a problem as four integers; `raise_report` turns them into the error that `validate` raises for
+arrays in Python.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
 
-# The kinds of kernels/ctc.c, in its order, and one that its callers report.
+# The error kinds of csrc/ctc_shim.h, in its order, and one that its callers report.
 INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS = range(1, 8)
 ROW_WISE = ("targets", "input_lengths", "target_lengths", "upstream")
 
@@ -24,6 +28,18 @@ class Options(NamedTuple):
     time_major: bool = False
 
 
+class DecodeOptions(NamedTuple):
+    """How a batch is to be decoded. A beam width of 0 means the best path."""
+
+    blank: int = 0
+    normalize: bool = True
+    time_major: bool = False
+    beam_width: int = 0
+    top_paths: int = 1
+    merge_repeated: bool = True
+    exact: bool = False
+
+
 class Batch(NamedTuple):
     """The four arguments of a CTC loss, arrays or variables of one library."""
 
@@ -33,78 +49,237 @@ class Batch(NamedTuple):
     target_lengths: Any  # (N,)
 
 
-class CTCInputError(ValueError):
-    """The arguments of a CTC function do not fit together; the message names the argument, the row and the values.
+AXES = {"logits": 3, "targets": 2, "input_lengths": 1, "target_lengths": 1}
 
-    Made from a text, or from the integers of a kernel's report (see `describe`), which is all that compiled code can hand over.
+
+class CTCInputError(ValueError):
+    """The arguments of a CTC function do not fit together.
+
+    The message names the argument, the row and the values. It is made from a text, or from the
+    integers of a kernel's report (see `describe`), which is all that compiled code can hand over.
     """
 
-    def __init__(self, *report):
-        super(CTCInputError, self).__init__(report[0] if len(report) == 1 else describe(*report))
+    def __init__(self, *report: Any) -> None:
+        super().__init__(report[0] if len(report) == 1 else describe(*report))
 
 
 class InfeasibleTargetError(CTCInputError):
     """A target needs more frames than its sequence has, and the policy is to raise."""
 
 
-def check_axes(name, value, ndim):
-    """`value`, an array or a symbolic variable, when it has so many axes; ValueError otherwise."""
-    if value.ndim != ndim:
-        shape = (
-            " (shape %r)" % (value.shape,)
-            if isinstance(getattr(value, "shape", None), tuple)
-            else ""
-        )
-        raise ValueError(
-            "%s must have %d %s, got %d%s"
-            % (name, ndim, "axis" if ndim == 1 else "axes", value.ndim, shape)
-        )
-    return value
+# ---- keyword arguments
 
 
-def check_policy(infeasible):
+def check_options(blank: int, normalize: bool, infeasible: str, time_major: bool) -> Options:
+    """The keyword arguments of a loss, checked; TypeError or ValueError."""
+    check_policy(infeasible)
+    flags = check_flag("normalize", normalize), check_flag("time_major", time_major)
+    return Options(check_blank(blank), flags[0], infeasible, flags[1])
+
+
+def check_policy(infeasible: str) -> int:
     """The index of a policy in POLICIES; ValueError for a name that is not there."""
     if infeasible not in POLICIES:
-        raise ValueError(
-            "infeasible must be one of %s, got %r" % (", ".join(map(repr, POLICIES)), infeasible)
-        )
+        known = ", ".join(map(repr, POLICIES))
+        raise ValueError("infeasible must be one of %s, got %r" % (known, infeasible))
     return POLICIES.index(infeasible)
 
 
-def check_blank(blank):
+def check_flag(name: str, value: Any) -> bool:
+    """`value` as a bool; TypeError for anything but True, False, 1 and 0."""
+    if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
+        raise TypeError("%s must be True or False, got %r" % (name, value))
+    return bool(value)
+
+
+def check_blank(blank: Any) -> int:
     """`blank` as a plain int; TypeError for anything that is not a whole number."""
-    try:
-        if isinstance(blank, (bool, np.bool_)) or int(blank) != blank:
-            raise TypeError
-    except TypeError:
+    if not is_whole(blank):
         raise TypeError(
             "blank must be a whole number (negative counts from the last class), got %r" % (blank,)
         )
     return int(blank)
 
 
-def resolve_blank(blank, classes):
-    """The index of the blank class in 0 .. C - 1; negative values count from the end as in Python."""
+def is_whole(value: Any) -> bool:
+    """Is it one whole number, of whatever type (but no truth value)?"""
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        return False
+    try:
+        return bool(int(value) == value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def check_count(name: str, value: Any) -> int:
+    """`value` as an int from 1 on."""
+    if not is_whole(value) or value < 1:
+        raise ValueError("%s must be a whole number from 1 on, got %r" % (name, value))
+    return int(value)
+
+
+def resolve_blank(blank: Any, classes: int) -> int:
+    """The index of the blank class in 0 .. C - 1; negative values count from the end."""
     blank = check_blank(blank)
     if not -classes <= blank < classes:
         raise_report((BLANK, 0, classes, blank))
     return blank % classes
 
 
-def adjacent_repeats(targets, target_lengths):
-    """(N,) number of equal neighbours within each target: each needs one more frame, for the blank between them."""
+# ---- arrays and variables
+
+
+def check_batch(
+    convert: Callable[[str, Any], Any], batch: Batch, time_major: bool, shape_is_known: bool = True
+) -> Batch:
+    """The four arguments as arrays of one library: axes, dtypes, classes and numbers of rows.
+
+    Parameters
+    ----------
+    convert : callable
+        (name, value) -> an array or variable with `ndim`, `dtype` and, when it is known, `shape`.
+    batch : Batch
+    time_major : bool
+    shape_is_known : bool
+        False for symbolic variables, whose shapes are checked while running.
+
+    Raises
+    ------
+    TypeError, ValueError, CTCInputError
+    """
+    arrays = [check_array(name, convert(name, value)) for name, value in zip(batch._fields, batch)]
+    if shape_is_known:
+        check_shape(arrays[0].shape)
+        check_rows(arrays[0].shape[1 if time_major else 0], *arrays[1:])
+    return Batch(*arrays)
+
+
+def check_scores(
+    convert: Callable[[str, Any], Any],
+    logits: Any,
+    input_lengths: Any,
+    time_major: bool,
+    shape_is_known: bool = True,
+) -> Tuple[Any, Any]:
+    """The two arguments of a decoder, as `check_batch` checks them."""
+    logits = check_array("logits", convert("logits", logits))
+    lengths = check_array("input_lengths", convert("input_lengths", input_lengths))
+    if shape_is_known:
+        check_shape(logits.shape)
+        check_rows(logits.shape[1 if time_major else 0], None, lengths)
+    return logits, lengths
+
+
+def check_array(name: str, value: Any) -> Any:
+    """`value`, an array or variable of any library, when axes and dtype are those of `name`."""
+    check_axes(name, value, AXES[name])
+    dtype = dtype_name(value)
+    if name == "logits" and dtype not in FLOATS:
+        raise TypeError("logits must be floating-point (%s), got %s" % (_listed(FLOATS), dtype))
+    if name != "logits" and dtype not in INTEGERS:
+        raise TypeError("%s must be integers, got %s" % (name, dtype))
+    return value
+
+
+def dtype_name(value: Any) -> str:
+    """ "float32" for an array or variable of any library."""
+    return str(getattr(value.dtype, "name", value.dtype)).rpartition(".")[2]
+
+
+def check_axes(name: str, value: Any, ndim: int) -> Any:
+    """`value`, an array or a symbolic variable, when it has so many axes; ValueError otherwise."""
+    if value.ndim != ndim:
+        shape = getattr(value, "shape", None)
+        shown = " (shape %r)" % (tuple(shape),) if isinstance(shape, tuple) else ""
+        axes = "axis" if ndim == 1 else "axes"
+        raise ValueError("%s must have %d %s, got %d%s" % (name, ndim, axes, value.ndim, shown))
+    return value
+
+
+def check_shape(shape: Sequence[int]) -> None:
+    """ValueError for frames without classes."""
+    if shape[2] == 0 and shape[0] > 0 and shape[1] > 0:
+        raise ValueError("logits must have at least one class, got shape %r" % (tuple(shape),))
+
+
+def check_rows(count: int, *arrays: Any) -> None:
+    """CTCInputError unless targets, input_lengths, target_lengths, upstream have `count` rows."""
+    for which, array in enumerate(arrays):
+        if array is not None and array.shape[0] != count:
+            raise_report((ROWS, which, array.shape[0], count))
+
+
+def as_numpy(name: str, value: Any) -> np.ndarray:
+    """An argument as a numpy array, lists and array subclasses among them.
+
+    Raises
+    ------
+    ValueError
+        A masked array with masked entries, or rows of different lengths.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        masked = int(np.ma.count_masked(value))
+        if masked:
+            raise ValueError(
+                "%s is a masked array with %d masked entries: masks are not read. Pad with any "
+                "value, and tell what counts by input_lengths and target_lengths" % (name, masked)
+            )
+        value = value.data
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None, dtype=object)
+    if array.dtype == object:
+        raise ValueError(
+            "%s must be a rectangular array of numbers, got rows of different lengths or other "
+            "objects: pad the rows to one width, and tell what counts by input_lengths and "
+            "target_lengths" % name
+        )
+    if name != "logits" and not array.size and array.dtype.kind == "f":
+        return array.astype(np.int64)  # np.asarray([]) is float64
+    return array
+
+
+def as_kernel_array(name: str, value: Any) -> np.ndarray:
+    """An argument as the CPU kernel takes it: logits of float32 or float64, int64 integers."""
+    array = check_array(name, as_numpy(name, value))
+    if name == "logits":
+        return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
+    if array.dtype == np.uint64:
+        array = np.minimum(array, np.uint64(2**63 - 1))  # too large stays too large
+    return array.astype(np.int64, copy=False)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+# ---- values
+
+
+def adjacent_repeats(targets: np.ndarray, target_lengths: np.ndarray) -> np.ndarray:
+    """(N,) number of equal neighbours in each target: each needs a blank, so one more frame."""
     targets = np.asarray(targets)
     valid = np.arange(1, targets.shape[1])[None, :] < np.asarray(target_lengths)[:, None]
-    return ((targets[:, 1:] == targets[:, :-1]) & valid).sum(axis=1)
+    repeats: np.ndarray = ((targets[:, 1:] == targets[:, :-1]) & valid).sum(axis=1)
+    return repeats
 
 
-def validate(frames, classes, targets, input_lengths, target_lengths, blank, infeasible):
+def validate(
+    frames: int,
+    classes: int,
+    targets: np.ndarray,
+    input_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    blank: int,
+    infeasible: str,
+) -> None:
     """Raise for the first row of host arrays that breaks the contract.
 
     Parameters
     ----------
     frames, classes : int
-        T and C of the scores.
+        T and C of the logits.
     targets : (N, S) int array
     input_lengths, target_lengths : (N,) int arrays
     blank : int
@@ -129,38 +304,49 @@ def validate(frames, classes, targets, input_lengths, target_lengths, blank, inf
             raise_report((INFEASIBLE, n, needed[n], input_lengths[n]), labels=target_lengths[n])
 
 
-def raise_report(report, classes=None, blank=None, labels=None):
+# ---- errors
+
+
+def raise_report(
+    report: Sequence[int],
+    classes: Optional[int] = None,
+    blank: Optional[int] = None,
+    labels: Optional[int] = None,
+) -> NoReturn:
     """Raise the error that a kernel's four integers stand for; arguments as in `describe`."""
     kind, n, position, value = (int(number) for number in report)
     if kind == MEMORY:
         raise MemoryError("CTC kernel: out of memory for its lattice")
-    raise (InfeasibleTargetError if kind == INFEASIBLE else CTCInputError)(
-        kind, n, position, value, classes, blank, labels
-    )
+    error = InfeasibleTargetError if kind == INFEASIBLE else CTCInputError
+    raise error(kind, n, position, value, classes, blank, labels)
 
 
-def describe(kind, n, position, value, classes=None, blank=None, labels=None):
+def describe(
+    kind: int,
+    n: int,
+    position: int,
+    value: int,
+    classes: Optional[int] = None,
+    blank: Optional[int] = None,
+    labels: Optional[int] = None,
+) -> str:
     """The text of an error.
 
     Parameters
     ----------
     kind, n, position, value : int
-        The kind, the row, and two numbers: (longest allowed, given) for lengths, (s, label) for labels, (U_n, T_n) for an
-        infeasible target, (C, blank) for the blank. For arrays that do not match: the index in ROW_WISE, its rows, and N.
+        The kind, the row, and two numbers: (longest allowed, given) for lengths, (s, label) for
+        labels, (U_n, T_n) for an infeasible target, (C, blank) for the blank. For arrays that do
+        not match: the index in ROW_WISE, its rows, and N.
     classes, blank, labels : int, optional
         C, the blank and S_n, where the caller knows them: they make the text fuller.
     """
     if kind == INPUT_LENGTH:
-        return (
-            "input_lengths[%d] must lie in 0 .. %d, the number of frames in the scores, got %d"
-            % (n, position, value)
-        )
+        text = "input_lengths[%d] must lie in 0 .. %d, the number of frames in the logits, got %d"
+        return text % (n, position, value)
     if kind == TARGET_LENGTH:
-        return "target_lengths[%d] must lie in 0 .. %d, the width of targets, got %d" % (
-            n,
-            position,
-            value,
-        )
+        text = "target_lengths[%d] must lie in 0 .. %d, the width of targets, got %d"
+        return text % (n, position, value)
     if kind == LABEL:
         return _label_text(n, position, value, classes, blank)
     if kind == INFEASIBLE:
@@ -172,27 +358,26 @@ def describe(kind, n, position, value, classes=None, blank=None, labels=None):
     return "CTC kernel: unknown error kind %d" % kind
 
 
-def _label_text(n, position, value, classes, blank):
+def _label_text(
+    n: int, position: int, value: int, classes: Optional[int], blank: Optional[int]
+) -> str:
     text = "targets[%d, %d] = %d is not a label" % (n, position, value)
     if blank is not None and value == blank:
-        return (
-            text
-            + ": it is the blank (class %d), which stands for 'no label' and cannot be one" % blank
-        )
+        reason = ": it is the blank (class %d), which stands for 'no label' and cannot be one"
+        return text + reason % blank
     if classes is not None:
         text += ": labels lie in 0 .. %d and differ from the blank" % (classes - 1)
     return text + (" (%d)" % blank if blank is not None else "")
 
 
-def _infeasible_text(n, needed, frames, labels):
-    target = (
-        "its target"
-        if labels is None
-        else "its %d labels (%d of them repeats that need a blank between)"
-        % (labels, needed - labels)
-    )
+def _infeasible_text(n: int, needed: int, frames: int, labels: Optional[int]) -> str:
+    target = "its target"
+    if labels is not None:
+        repeats = needed - labels
+        target = "its %d labels (%d of them repeats that need a blank between)" % (labels, repeats)
     return (
-        "row %d has %d frames (input_lengths[%d]) but %s cannot be spelled in fewer than %d. Give longer input, a "
-        "smaller stride or a shorter target, or choose another policy: infeasible='inf' (loss +inf, gradient 0) or "
-        "'zero' (loss 0, gradient 0)" % (n, frames, n, target, needed)
+        "row %d has %d frames (input_lengths[%d]) but %s cannot be spelled in fewer than %d. Give "
+        "longer input, a smaller stride or a shorter target, or choose another policy: "
+        "infeasible='inf' (loss +inf, gradient 0) or 'zero' (loss 0, gradient 0)"
+        % (n, frames, n, target, needed)
     )

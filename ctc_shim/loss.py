@@ -1,79 +1,126 @@
-"""ctc_loss(), what users call."""
+"""ctc_loss and ctc_loss_and_gradient, for every kind of array."""
 
-from ctc_shim import contract
-from ctc_shim.symbolic.library import library_of
-from ctc_shim.symbolic.loss_op import CTCLossOp
+from typing import Any, Tuple
+
+from ctc_shim.arrays import frontend_of
+from ctc_shim.contract import Batch, check_options
 
 
 def ctc_loss(
-    logits,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank=0,
+    logits: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
     *,
-    normalize=True,
-    infeasible="inf",
-    time_major=False,
-):
+    normalize: bool = True,
+    infeasible: str = "inf",
+    time_major: bool = False,
+) -> Any:
     """Connectionist temporal classification loss of each sequence, in nats.
 
-    The library (PyTensor, Aesara, Theano-PyMC or Theano) is that of `logits`.
+    The arguments are numpy arrays or lists, JAX arrays (or tracers), PyTorch tensors, or variables
+    of PyTensor, Aesara, Theano-PyMC or Theano. The result is of the same kind; numpy arrays may
+    stand beside any other. JAX, PyTorch and symbolic results have two derivatives by `logits`;
+    `ctc_loss_and_gradient` gives the gradient of numpy arrays.
 
     Parameters
     ----------
-    logits : symbolic (N, T, C) float16, float32 or float64
-        Scores: N sequences, T frames, C classes with the blank; (T, N, C) when `time_major`. Frames from
-        ``input_lengths[n]`` on are never read, whatever they hold, and their gradient is exactly 0.
-    targets : symbolic (N, S) integers
-        Labels in 0 .. C - 1 without the blank; entries from ``target_lengths[n]`` on are never read.
-    input_lengths : symbolic (N,) integers
+    logits : (N, T, C) floats
+        Scores: N sequences, T frames, C classes with the blank; (T, N, C) when `time_major`.
+        float16 and bfloat16 are computed in float32. Frames from ``input_lengths[n]`` on are never
+        read, whatever they hold, and their gradient is exactly 0.
+    targets : (N, S) integers
+        Labels in 0 .. C - 1 without the blank; entries from ``target_lengths[n]`` on are never
+        read.
+    input_lengths : (N,) integers
         T_n, frames in each sequence, 0 .. T.
-    target_lengths : symbolic (N,) integers
-        S_n, labels in each target, 0 .. S. An empty target means: nothing but blanks.
+    target_lengths : (N,) integers
+        S_n, labels in each target, 0 .. S. The only path of an empty target is all blanks.
     blank : int
         Class of the blank; negative counts from the end (-1: the last class, as in Keras).
     normalize : bool
-        True: class probabilities are ``softmax(logits)``. False: they are ``exp(logits)`` as given, and the gradient is
-        the true one for that (-posterior), not the one that is only right behind a log-softmax.
+        True: class probabilities are ``softmax(logits)``. False: they are ``exp(logits)`` as
+        given, and the gradient is the true one for that, -posterior.
     infeasible : {"inf", "zero", "raise", "tensorflow"}
-        A target needs S_n frames, and one more for each pair of equal neighbours. Where T_n is smaller: loss +inf and
-        gradient exactly 0 ("inf"); loss 0 and gradient 0 ("zero"); an error that names the row ("raise"); or that error
-        when T_n < S_n and +inf when only the repeats do not fit ("tensorflow").
+        A target needs S_n frames, and one more for each pair of equal neighbours. Where T_n is
+        smaller: loss +inf and gradient exactly 0 ("inf"); loss 0 and gradient 0 ("zero"); an error
+        that names the row ("raise"); or that error when T_n < S_n, and +inf when only the repeats
+        do not fit ("tensorflow").
     time_major : bool
         Axes of `logits`.
 
     Returns
     -------
-    symbolic (N,)
-        ``-ln sum over alignments of prod_t p[n, t, path_t]``, in the dtype of `logits` (float32 for float16).
+    (N,) array, tensor or variable
+        ``-ln sum over alignments of prod_t p[n, t, path_t]``, in the dtype of `logits` (float32
+        for float16 and bfloat16). A sequence with NaN or +inf in a valid frame is NaN.
 
     Raises
     ------
     TypeError, ValueError
-        While building: wrong number of axes or dtype, unknown policy.
+        Wrong axes or dtype, no classes, unknown policy, arrays of two libraries.
     CTCInputError
-        While running: a length or a label out of range, with its row and value; an infeasible target where the policy
-        says so.
+        A length or a label out of range, with its row and value; an infeasible target where the
+        policy says so (its subclass InfeasibleTargetError). Symbolic variables raise while running.
+        Where compiled code cannot raise (JAX, and PyTorch on a GPU), a row with a wrong label or
+        length is NaN instead. JAX refuses "raise" and "tensorflow" for integers that it traces.
 
     References
     ----------
-    Graves, Fernandez, Gomez, Schmidhuber: Connectionist temporal classification, ICML 2006, equations (6) - (8) for the
-    loss and (14) - (16) for its gradient.
+    Graves, Fernandez, Gomez, Schmidhuber: Connectionist temporal classification, ICML 2006,
+    equations (6) - (8) for the loss and (14) - (16) for its gradient.
 
     Examples
     --------
-    >>> import pytensor, pytensor.tensor as pt, ctc_shim  # doctest: +SKIP
-    >>> logits, targets = pt.tensor3("logits"), pt.imatrix("targets")  # doctest: +SKIP
-    >>> loss = ctc_shim.ctc_loss(logits, targets, pt.ivector(), pt.ivector(), blank=-1)  # doctest: +SKIP
-    >>> gradient = pytensor.grad(loss.mean(), logits)  # doctest: +SKIP
+    >>> import numpy as np, ctc_shim
+    >>> ctc_shim.ctc_loss(np.zeros((1, 3, 4)), [[1, 2]], [3], [2]).round(4)  # 5 paths of 4 ** 3
+    array([2.5494])
     """
-    contract.check_policy(infeasible)
-    library = library_of(logits, targets, input_lengths, target_lengths)
-    logits = library.as_tensor_variable(logits)
-    if logits.dtype == "float16":
-        logits = library.tensor.cast(logits, "float32")
-    op = CTCLossOp.of(
-        library, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major), False
-    )
-    return op(logits, targets, input_lengths, target_lengths)
+    options = check_options(blank, normalize, infeasible, time_major)
+    frontend = frontend_of(logits, targets, input_lengths, target_lengths)
+    return frontend.ctc_loss(Batch(logits, targets, input_lengths, target_lengths), options)
+
+
+def ctc_loss_and_gradient(
+    logits: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    *,
+    normalize: bool = True,
+    infeasible: str = "inf",
+    time_major: bool = False,
+) -> Tuple[Any, Any]:
+    """The losses and the gradient of their sum by `logits`, from one pass over the data.
+
+    Parameters
+    ----------
+    logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major
+        As in `ctc_loss`.
+
+    Returns
+    -------
+    loss : (N,)
+    gradient : shaped as `logits`, in their dtype
+        softmax - posterior, or -posterior without `normalize`. Exactly 0 in padded frames and where
+        the loss is infinite.
+
+    Raises
+    ------
+    TypeError, ValueError, CTCInputError
+        As in `ctc_loss`.
+
+    Examples
+    --------
+    >>> import numpy as np, ctc_shim
+    >>> ctc_shim.ctc_loss_and_gradient(np.zeros((1, 2, 2)), [[1]], [2], [1])[1].round(4)
+    array([[[ 0.1667, -0.1667],
+            [ 0.1667, -0.1667]]])
+    """
+    options = check_options(blank, normalize, infeasible, time_major)
+    frontend = frontend_of(logits, targets, input_lengths, target_lengths)
+    batch = Batch(logits, targets, input_lengths, target_lengths)
+    loss, gradient = frontend.ctc_loss_and_gradient(batch, options)
+    return loss, gradient

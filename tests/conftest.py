@@ -56,7 +56,7 @@ def _left_out():
             reasons.update(
                 {
                     "test_%s%s.py" % (library, part): "needs %s" % library
-                    for part in ("", "_faces", "_gpu")
+                    for part in ("", "_frontend", "_gpu")
                 }
             )
     live = os.environ.get("CTC_SHIM_LIVE")

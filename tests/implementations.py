@@ -7,8 +7,8 @@ CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named on
 * graph: the symbolic definition, in Python mode (its C code takes a minute to compile, and is not the point)
 * perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker, torch_linker: through PyTensor's
   Numba, JAX and PyTorch linkers
-* jax: jax_ctc_loss, with the compiled kernel; jax_scan: the lax.scan behind it
-* torch: torch_ctc_loss; torch_compiled: the same under torch.compile, loss and backward
+* jax: ctc_loss of JAX arrays, with the compiled kernel; jax_scan: the lax.scan behind it
+* torch: ctc_loss of tensors; torch_compiled: the same under torch.compile, loss and backward
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import os
 
 import numpy as np
 
+import ctc_shim
 from ctc_shim import contract
 from ctc_shim.native import host, kernel_library
 
@@ -78,14 +79,14 @@ def kernel(wanted):
 def _in_jax(name, logits, case, options):
     import jax
 
-    from ctc_shim.jax import derivatives, ffi
+    from ctc_shim.jax import ffi
 
     assert ffi.available(), "the kernel cannot be joined to JAX here"
     integers = case.targets, case.input_lengths, case.target_lengths
 
     def summed(logits):
         loss = (
-            derivatives.jax_ctc_loss(logits, *integers, **options)
+            ctc_shim.ctc_loss(logits, *integers, **options)
             if name == "jax"
             else _scanned(logits, *integers, **options)
         )
@@ -112,21 +113,18 @@ def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
 def _in_torch(name, logits, case, options):
     import torch
 
-    from ctc_shim.torch.operators import torch_ctc_loss
-
+    ctc_loss = ctc_shim.ctc_loss
     if name == "torch_compiled":
         torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
-        torch_ctc_loss = torch.compile(torch_ctc_loss, backend="aot_eager", fullgraph=True)
+        ctc_loss = torch.compile(ctc_loss, backend="aot_eager", fullgraph=True)
     logits = torch.from_numpy(logits).requires_grad_()
     arrays = [
         torch.from_numpy(array) for array in (case.targets, case.input_lengths, case.target_lengths)
     ]
-    loss = torch_ctc_loss(logits, *arrays, **options)
+    loss = ctc_loss(logits, *arrays, **options)
     loss.sum().backward()
     with torch.no_grad():
-        assert torch.equal(
-            torch_ctc_loss(logits, *arrays, **options).nan_to_num(), loss.nan_to_num()
-        )
+        assert torch.equal(ctc_loss(logits, *arrays, **options).nan_to_num(), loss.nan_to_num())
     return loss.detach().numpy(), logits.grad.numpy()
 
 

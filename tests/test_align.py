@@ -117,12 +117,18 @@ def test_errors(function, c):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((np.zeros((2, 3)), [[1]], [1], [1]), "three axes"),
+        ((np.zeros((2, 3)), [[1]], [1], [1]), "logits must have 3 axes, got 2"),
         ((np.zeros((1, 3, 2)), [[1.5]], [1], [1]), "targets must be integers"),
-        ((np.zeros((1, 3, 2)), [1], [1], [1]), "targets must have shape"),
-        ((np.zeros((1, 3, 2)), [[1]], [[1]], [1]), "input_lengths must have shape"),
-        ((np.zeros((1, 3, 2)), [[1]], [1], [1, 1]), "target_lengths must have shape"),
-        ((np.zeros((1, 3, 2), dtype=complex), [[1]], [1], [1]), "real numbers"),
+        ((np.zeros((1, 3, 2)), [1], [1], [1]), "targets must have 2 axes, got 1"),
+        ((np.zeros((1, 3, 2)), [[1]], [[1]], [1]), "input_lengths must have 1 axis, got 2"),
+        (
+            (np.zeros((1, 3, 2)), [[1]], [1], [1, 1]),
+            "target_lengths has 2 rows where logits has 1 sequences",
+        ),
+        (
+            (np.zeros((1, 3, 2), dtype=complex), [[1]], [1], [1]),
+            "logits must be floating-point .*got complex128",
+        ),
     ],
 )
 @pytest.mark.parametrize("function", [ctc_shim.ctc_align, ctc_shim.ctc_posteriors])
@@ -318,10 +324,6 @@ def test_half_precision_is_computed_in_single():
     logits = np.random.RandomState(0).randn(1, 6, 4).astype("float16")
     assert ctc_shim.ctc_posteriors(logits, [[1, 2]], [6], [2]).dtype == np.float32
     assert ctc_shim.ctc_align(logits, [[1, 2]], [6], [2]).score.dtype == np.float32
-    assert (
-        ctc_shim.ctc_align(np.zeros((1, 6, 4), dtype=int), [[1, 2]], [6], [2]).score.dtype
-        == np.float64
-    )
 
 
 def test_a_long_sequence_is_fast():

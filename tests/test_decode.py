@@ -376,7 +376,7 @@ def test_wrong_arguments(arguments, options, error, text):
     "logits, error, text",
     [
         (np.zeros((2, 4)), ValueError, "logits must have 3 axes, got 2"),
-        (np.zeros((2, 4, 3), dtype=int), TypeError, "logits must be float16"),
+        (np.zeros((2, 4, 3), dtype=int), TypeError, "logits must be floating-point .*got int"),
     ],
 )
 def test_wrong_logits(logits, error, text):

@@ -142,11 +142,7 @@ def test_lengths_alone_may_be_symbolic():
     "change, error, text",
     [
         (dict(logits=lambda: T.matrix()), ValueError, "logits must have 3 axes, got 2"),
-        (
-            dict(logits=lambda: T.itensor3()),
-            TypeError,
-            "logits must be float16, float32 or float64, got int32",
-        ),
+        (dict(logits=lambda: T.itensor3()), TypeError, "logits must be floating-point .*got int32"),
         (
             dict(input_lengths=lambda: T.fvector()),
             TypeError,

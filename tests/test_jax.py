@@ -1,4 +1,4 @@
-"""jax_ctc_loss as a JAX function: transformations, derivatives, sharding, and what importing it does not do."""
+"""ctc_loss as a JAX function: transformations, derivatives, sharding, and what importing it does not do."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import on_linkers
 import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, jax_ctc_loss, reference
+from ctc_shim import contract, ctc_loss, reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -37,9 +37,9 @@ def _batch(N=3, T=7, C=4, S=3, seed=0):
 def test_eager_jit_and_time_major_agree_with_the_reference():
     logits, *integers = _batch()
     want = reference.ctc_loss(logits, *integers)
-    assert_loss(jax_ctc_loss(logits, *integers), want, "float64")
-    assert_loss(jax.jit(jax_ctc_loss)(logits, *integers), want, "float64")
-    assert_loss(jax_ctc_loss(logits.swapaxes(0, 1), *integers, time_major=True), want, "float64")
+    assert_loss(ctc_loss(logits, *integers), want, "float64")
+    assert_loss(jax.jit(ctc_loss)(logits, *integers), want, "float64")
+    assert_loss(ctc_loss(logits.swapaxes(0, 1), *integers, time_major=True), want, "float64")
 
 
 @pytest.mark.parametrize("narrow", ["bfloat16", "float16"])
@@ -49,7 +49,7 @@ def test_narrow_scores_are_computed_in_float32(narrow):
     want_loss, want = reference.ctc_loss_and_gradient(
         np.asarray(logits.astype("float64")), *integers
     )
-    loss, back = jax.vjp(lambda z: jax_ctc_loss(z, *integers), logits)
+    loss, back = jax.vjp(lambda z: ctc_loss(z, *integers), logits)
     (gradient,) = back(jnp.ones_like(loss))
     assert loss.dtype == "float32" and gradient.dtype == narrow
     assert_loss(loss, want_loss, "float32")
@@ -62,13 +62,11 @@ def test_vmap_over_scores_over_targets_and_twice():
     logits, targets, frames, counts = _batch()
     scaled = jnp.stack([logits, 2 * logits])
     want = np.stack([reference.ctc_loss(z, targets, frames, counts) for z in np.asarray(scaled)])
-    assert_loss(
-        jax.vmap(lambda z: jax_ctc_loss(z, targets, frames, counts))(scaled), want, "float64"
-    )
+    assert_loss(jax.vmap(lambda z: ctc_loss(z, targets, frames, counts))(scaled), want, "float64")
     both = jnp.stack([targets, targets[::-1]])
     want = np.stack([reference.ctc_loss(logits, y, frames, counts) for y in np.asarray(both)])
-    assert_loss(jax.vmap(lambda y: jax_ctc_loss(logits, y, frames, counts))(both), want, "float64")
-    one = lambda z, y, t, s: jax_ctc_loss(z[None], y[None], t[None], s[None])[0]
+    assert_loss(jax.vmap(lambda y: ctc_loss(logits, y, frames, counts))(both), want, "float64")
+    one = lambda z, y, t, s: ctc_loss(z[None], y[None], t[None], s[None])[0]
     twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(
         scaled, targets, frames, counts
     )
@@ -80,7 +78,7 @@ def test_vmap_over_scores_over_targets_and_twice():
 def test_the_upstream_gradient_is_folded_in():
     logits, *integers = _batch()
     weights = np.array([0.5, 0.0, -2.0])
-    gradient = jax.grad(lambda z: (weights * jax_ctc_loss(z, *integers)).sum())(logits)
+    gradient = jax.grad(lambda z: (weights * ctc_loss(z, *integers)).sum())(logits)
     assert_gradient(
         gradient,
         reference.ctc_loss_and_gradient(logits, *integers)[1] * weights[:, None, None],
@@ -91,7 +89,7 @@ def test_the_upstream_gradient_is_folded_in():
 def test_an_infinite_loss_sends_nothing_back():
     logits, targets, frames, counts = _batch()
     targets[0], frames[0] = 1, 4  # three equal labels need five frames
-    gradient = jax.grad(lambda z: (jax_ctc_loss(z, targets, frames, counts) ** 2).sum())(logits)
+    gradient = jax.grad(lambda z: (ctc_loss(z, targets, frames, counts) ** 2).sum())(logits)
     assert_exact_zero(gradient, np.array([True, False, False]))
     assert np.isfinite(gradient).all() and gradient[1].any()
 
@@ -101,9 +99,7 @@ def test_second_derivatives(normalize):
     """Forward over reverse and reverse over reverse, against finite differences of the gradient."""
     logits, *integers = _batch(N=2, T=6, C=3, S=2)
     direction = np.random.RandomState(1).randn(*logits.shape)
-    gradient = jax.jit(
-        jax.grad(lambda z: (jax_ctc_loss(z, *integers, normalize=normalize) ** 2).sum())
-    )
+    gradient = jax.jit(jax.grad(lambda z: (ctc_loss(z, *integers, normalize=normalize) ** 2).sum()))
     forward = jax.jvp(gradient, (logits,), (direction,))[1]
     reverse = jax.grad(lambda z: (gradient(z) * direction).sum())(logits)
     step = 1e-5
@@ -117,7 +113,7 @@ def test_second_derivatives(normalize):
 def test_the_slope_along_a_direction():
     logits, *integers = _batch()
     direction = np.random.RandomState(1).randn(*logits.shape)
-    _, slope = jax.jvp(lambda z: jax_ctc_loss(z, *integers), (logits,), (direction,))
+    _, slope = jax.jvp(lambda z: ctc_loss(z, *integers), (logits,), (direction,))
     assert_gradient(
         slope,
         (reference.ctc_loss_and_gradient(logits, *integers)[1] * direction).sum((1, 2)),
@@ -128,7 +124,7 @@ def test_the_slope_along_a_direction():
 def test_a_wrong_row_is_nan_alone():
     logits, targets, frames, counts = _batch()
     targets[1, 0] = 9
-    (loss, gradient) = jax.vjp(lambda z: jax_ctc_loss(z, targets, frames, counts), logits)
+    (loss, gradient) = jax.vjp(lambda z: ctc_loss(z, targets, frames, counts), logits)
     (gradient,) = gradient(jnp.ones(3))
     assert np.isnan(loss).tolist() == [False, True, False]
     valid = np.arange(7)[None, :] < frames[:, None]
@@ -159,7 +155,7 @@ def test_a_wrong_row_is_nan_alone():
 def test_errors_while_tracing(change, error, text):
     arguments = dict(zip(("logits", "targets", "input_lengths", "target_lengths"), _batch()))
     with pytest.raises(error, match=text):
-        jax_ctc_loss(**dict(arguments, **change))
+        ctc_loss(**dict(arguments, **change))
 
 
 def test_without_a_kernel_the_scan_computes(monkeypatch):
@@ -168,7 +164,7 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
     monkeypatch.setattr(custom_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
-    fresh = derivatives._loss.__wrapped__(0, True, "inf", False)
+    fresh = derivatives.functions.__wrapped__(0, True, "inf", False)
     arrays = derivatives._arrays(logits, *integers, time_major=False)
     assert_loss(fresh(*arrays), want[0], "float64")
     assert_gradient(jax.grad(lambda z: fresh(z, *arrays[1:]).sum())(arrays[0]), want[1], "float64")
@@ -227,7 +223,7 @@ LAZY = """
 import sys
 import ctc_shim, pytensor, pytensor.tensor as pt
 ctc_shim.ctc_loss(pt.tensor3(), pt.imatrix(), pt.ivector(), pt.ivector())
-ctc_shim.jax_ctc_loss, ctc_shim.torch_ctc_loss
+ctc_shim.ctc_loss, ctc_shim.ctc_loss
 assert not {"jax", "torch"} & set(sys.modules), "something imported them"
 """
 

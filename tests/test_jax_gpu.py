@@ -1,4 +1,4 @@
-"""jax_ctc_loss as on a GPU: its handler for CUDA registered for the host, with the driver of the tests; and programs lowered for CUDA."""
+"""ctc_loss as on a GPU: its handler for CUDA registered for the host, with the driver of the tests; and programs lowered for CUDA."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import regimes
 from comparing import assert_contract, assert_gradient, assert_loss
 from fake_cuda import FakeCuda
 
-from ctc_shim import jax_ctc_loss, reference
+from ctc_shim import ctc_loss, reference
 from ctc_shim.jax import custom_call, derivatives, ffi
 from ctc_shim.native import gpu_kernel, kernel_library
 
@@ -29,16 +29,16 @@ def gpu():
     with FakeCuda() as fake, pytest.MonkeyPatch.context() as patch, jax.enable_x64(True):
         assert ffi.register_on_cuda(fake.library, "cpu", ("-DCTC_SHIM_STREAM=%d" % STREAM,))
         patch.setattr(custom_call, "kernels", lambda: {"cpu": ffi.call_on_cuda})
-        derivatives._loss.cache_clear()
+        derivatives.functions.cache_clear()
         yield fake
-    derivatives._loss.cache_clear()
+    derivatives.functions.cache_clear()
 
 
 def _run(c, dtype):
     integers = c.targets, c.input_lengths, c.target_lengths
 
     def summed(logits):
-        loss = jax_ctc_loss(logits, *integers, **c.options)
+        loss = ctc_loss(logits, *integers, **c.options)
         return loss.sum(), loss
 
     (_, loss), gradient = jax.jit(jax.value_and_grad(summed, has_aux=True))(
@@ -104,7 +104,7 @@ def _batch(N=3, T=9, C=4, S=3):
 def test_vmap_twice_and_over_targets(gpu):
     logits, targets, frames, counts = _batch()
     scaled = jnp.stack([logits, 2 * logits])
-    one = lambda z, y, t, s: jax_ctc_loss(z[None], y[None], t[None], s[None])[0]
+    one = lambda z, y, t, s: ctc_loss(z[None], y[None], t[None], s[None])[0]
     twice = jax.vmap(jax.vmap(jax.grad(one)), in_axes=(0, None, None, None))(
         scaled, targets, frames, counts
     )
@@ -134,7 +134,7 @@ def test_the_upstream_gradient_is_folded_in(gpu, time_major):
 def test_second_derivatives(gpu):
     logits, *integers = _batch()
     direction = np.random.RandomState(1).randn(*logits.shape)
-    gradient = jax.jit(jax.grad(lambda z: jax_ctc_loss(z, *integers).sum()))
+    gradient = jax.jit(jax.grad(lambda z: ctc_loss(z, *integers).sum()))
     step = 1e-5
     differences = (gradient(logits + step * direction) - gradient(logits - step * direction)) / (
         2 * step
@@ -167,15 +167,15 @@ def test_too_little_working_memory_is_refused(gpu, monkeypatch):
 def bare(monkeypatch):
     """The package as it is on a machine without a GPU."""
     monkeypatch.setattr(custom_call, "kernels", KERNELS)
-    derivatives._loss.cache_clear()
+    derivatives.functions.cache_clear()
     yield
-    derivatives._loss.cache_clear()
+    derivatives.functions.cache_clear()
 
 
 def _calls(*platforms, dtype="float32"):
     """The custom calls in loss and gradient, lowered for platforms; "scan" for a loop."""
     logits, *integers = _batch()
-    both = jax.jit(jax.value_and_grad(lambda z: jax_ctc_loss(z, *integers).sum()))
+    both = jax.jit(jax.value_and_grad(lambda z: ctc_loss(z, *integers).sum()))
     text = both.trace(logits.astype(dtype)).lower(lowering_platforms=platforms).as_text()
     return re.findall(r"custom_call @(\w+)", text) + ["scan"] * ("stablehlo.while" in text)
 
@@ -191,7 +191,7 @@ def test_a_program_for_cuda_holds_our_call(bare, dtype):
 def test_a_program_for_cuda_is_exported_from_a_machine_without(bare):
     logits, *integers = _batch()
     checks = [jax.export.DisabledSafetyCheck.custom_call("ctc_shim_xla_cuda")]
-    gradient = jax.jit(jax.grad(lambda z: jax_ctc_loss(z, *integers).sum()))
+    gradient = jax.jit(jax.grad(lambda z: ctc_loss(z, *integers).sum()))
     exported = jax.export.export(gradient, platforms=["cuda"], disabled_checks=checks)(logits)
     assert exported.platforms == ("cuda",) and "@ctc_shim_xla_cuda" in exported.mlir_module()
 

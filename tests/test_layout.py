@@ -13,11 +13,12 @@ HEAVY |= {"matplotlib", "scipy", "llvmlite"}
 
 # The floors of the house, lowest first. A room may import rooms of lower floors, and itself.
 FLOORS = (
-    {"arrays", "compat", "contract", "patching"},
+    {"compat", "contract", "patching"},
     {"reference"},
     {"native"},
     {"jax", "torch"},
     {"symbolic"},
+    {"arrays"},
     {"loss", "align", "decode"},
     {"diagnose", "legacy_formulas", "plot", "theano_ctc"},
     {"keras_patch", "theano_alias"},

@@ -1,4 +1,4 @@
-"""torch_ctc_loss as a torch function: derivatives, errors, torch.compile, and the registration of its operators."""
+"""ctc_loss as a torch function: derivatives, errors, torch.compile, and the registration of its operators."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, reference, torch_ctc_loss
+from ctc_shim import contract, reference, ctc_loss
 
 
 def _batch(N=3, T=7, C=4, S=3):
@@ -39,7 +39,7 @@ def _want(batch, **options):
 def test_narrow_scores_are_computed_in_float32(narrow):
     batch = _batch()
     batch[0] = batch[0].to(narrow).requires_grad_()
-    loss = torch_ctc_loss(*batch)
+    loss = ctc_loss(*batch)
     loss.sum().backward()
     want_loss, want = _want(batch)
     assert loss.dtype == torch.float32 and batch[0].grad.dtype == narrow
@@ -54,14 +54,14 @@ def test_any_integers_and_any_strides():
     other = [batch[0].transpose(0, 2).contiguous().transpose(0, 2)] + [
         tensor.to(torch.int32) for tensor in batch[1:]
     ]
-    assert_loss(torch_ctc_loss(*other), _want(batch)[0], "float64")
+    assert_loss(ctc_loss(*other), _want(batch)[0], "float64")
 
 
 def test_the_upstream_gradient_is_folded_in():
     batch = _batch()
     batch[0].requires_grad_()
     weights = torch.tensor([0.5, 0.0, -2.0], dtype=torch.float64)
-    (weights * torch_ctc_loss(*batch)).sum().backward()
+    (weights * ctc_loss(*batch)).sum().backward()
     assert_gradient(batch[0].grad, _want(batch)[1] * weights.numpy()[:, None, None], "float64")
 
 
@@ -76,14 +76,12 @@ def test_large_gradients():
         torch.tensor([20, 7, 20]),
     )
     weights = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
-    loss = torch_ctc_loss(logits, *integers)
+    loss = ctc_loss(logits, *integers)
     large = [torch.autograd.grad(loss, logits, w, retain_graph=True)[0] for w in weights]
     (batched,) = torch.autograd.grad(loss, logits, weights, is_grads_batched=True)
     for n in range(3):
         row = logits.detach()[n : n + 1].requires_grad_()
-        (small,) = torch.autograd.grad(
-            torch_ctc_loss(row, *[i[n : n + 1] for i in integers]).sum(), row
-        )
+        (small,) = torch.autograd.grad(ctc_loss(row, *[i[n : n + 1] for i in integers]).sum(), row)
         for w, whole, again in zip(weights, large, batched):
             torch.testing.assert_close(whole[n], w[n] * small[0], rtol=1e-6, atol=1e-9)
             torch.testing.assert_close(again, whole, rtol=0, atol=0)
@@ -93,7 +91,7 @@ def test_an_infinite_loss_sends_nothing_back():
     batch = _batch()
     batch[0].requires_grad_()
     batch[1][0], batch[2][0] = 1, 4  # three equal labels need five frames
-    (torch_ctc_loss(*batch) ** 2).sum().backward()
+    (ctc_loss(*batch) ** 2).sum().backward()
     assert_exact_zero(batch[0].grad, np.array([True, False, False]))
     assert torch.isfinite(batch[0].grad).all() and batch[0].grad[1].any()
 
@@ -103,9 +101,9 @@ def test_log_probabilities_as_given():
     batch = _batch()
     batch[0].requires_grad_()
     log_p = torch.log_softmax(batch[0], 2).detach().requires_grad_()
-    torch_ctc_loss(log_p, *batch[1:], normalize=False).sum().backward()
+    ctc_loss(log_p, *batch[1:], normalize=False).sum().backward()
     assert_gradient(log_p.grad, _want([log_p] + batch[1:], normalize=False)[1], "float64")
-    torch_ctc_loss(torch.log_softmax(batch[0], 2), *batch[1:], normalize=False).sum().backward()
+    ctc_loss(torch.log_softmax(batch[0], 2), *batch[1:], normalize=False).sum().backward()
     assert_gradient(batch[0].grad, _want(batch)[1], "float64")
 
 
@@ -118,7 +116,7 @@ def test_two_derivatives_against_finite_differences(normalize, time_major):
     integers[2][2] = 3
 
     def finite(logits):
-        loss = torch_ctc_loss(logits, *integers, normalize=normalize, time_major=time_major)
+        loss = ctc_loss(logits, *integers, normalize=normalize, time_major=time_major)
         return torch.where(torch.isinf(loss), torch.zeros_like(loss), loss)
 
     assert torch.autograd.gradcheck(finite, (logits,)) and torch.autograd.gradgradcheck(
@@ -132,14 +130,14 @@ def test_a_second_derivative_where_scores_are_minus_infinity():
     batch[0][0, 2, 1] = -np.inf
     batch[2][:] = 7
     batch[0].requires_grad_()
-    (gradient,) = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    (gradient,) = torch.autograd.grad(ctc_loss(*batch).sum(), batch[0], create_graph=True)
     assert torch.isfinite(torch.autograd.grad(gradient[:, :, :3].pow(2).sum(), batch[0])[0]).all()
 
 
 def test_a_third_derivative_is_refused():
     batch = _batch()
     batch[0].requires_grad_()
-    (gradient,) = torch.autograd.grad(torch_ctc_loss(*batch).sum(), batch[0], create_graph=True)
+    (gradient,) = torch.autograd.grad(ctc_loss(*batch).sum(), batch[0], create_graph=True)
     with pytest.raises(NotImplementedError, match="two derivatives"):
         torch.autograd.grad(gradient.pow(2).sum(), batch[0], create_graph=True)
 
@@ -158,11 +156,11 @@ def test_errors(place, value, error, text):
     batch = _batch()
     batch[place] = value
     with pytest.raises(error, match=text):
-        torch_ctc_loss(*batch)
+        ctc_loss(*batch)
 
 
 def test_the_operators_are_registered_as_torch_wants():
-    torch_ctc_loss(*_batch())
+    ctc_loss(*_batch())
     logits, *integers = _batch()
     alone = torch.library.opcheck(
         torch.ops.ctc_shim.ctc_loss, (logits, *integers, 0, True, "inf", False)
@@ -180,7 +178,7 @@ def test_compiled_whole():
     batch = _batch()
     batch[0].requires_grad_()
     mean = torch.compile(
-        lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
+        lambda *batch: ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
     )(*batch)
     mean.backward()
     want_loss, want = _want(batch)
@@ -189,8 +187,8 @@ def test_compiled_whole():
 
 
 ORDERS = [
-    "import torch, ctc_shim; f = ctc_shim.torch_ctc_loss",
-    "import ctc_shim; f = ctc_shim.torch_ctc_loss; import torch",
+    "import torch, ctc_shim; f = ctc_shim.ctc_loss",
+    "import ctc_shim; f = ctc_shim.ctc_loss; import torch",
 ]
 
 

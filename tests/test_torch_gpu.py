@@ -1,4 +1,4 @@
-"""torch_ctc_loss as on a GPU: its CUDA operators on host tensors that stand for device memory, with the driver of the tests."""
+"""ctc_loss as on a GPU: its CUDA operators on host tensors that stand for device memory, with the driver of the tests."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import torch
 from comparing import assert_contract, assert_exact_zero, assert_gradient, assert_loss
 from fake_cuda import FakeCuda
 
-from ctc_shim import CTCInputError, InfeasibleTargetError, reference, torch_ctc_loss
+from ctc_shim import CTCInputError, InfeasibleTargetError, reference, ctc_loss
 from ctc_shim.native import gpu_kernel, kernel_library
 from ctc_shim.torch import gpu_call, loop, operators
 
@@ -29,7 +29,7 @@ def gpu(fake, monkeypatch):
     """The kernel of CUDA tensors for tensors of the host."""
     launches = fake.fake.fake_launches()
     monkeypatch.setattr(operators, "_computed", gpu_call.compute)
-    monkeypatch.setattr(operators, "_on_gpu", lambda tensor: True)
+    monkeypatch.setattr(operators, "is_on_gpu", lambda tensor: True)
     yield fake
     assert fake.fake.fake_launches() >= launches
 
@@ -42,11 +42,11 @@ def _batch(c, dtype):
 
 def _run(c, dtype, **options):
     batch = _batch(c, dtype)
-    loss = torch_ctc_loss(*batch, **dict(c.options, **options))
+    loss = ctc_loss(*batch, **dict(c.options, **options))
     loss.sum().backward()
     with torch.no_grad():
         assert torch.equal(
-            torch_ctc_loss(*batch, **dict(c.options, **options)).nan_to_num(), loss.nan_to_num()
+            ctc_loss(*batch, **dict(c.options, **options)).nan_to_num(), loss.nan_to_num()
         )
     return loss.detach().numpy(), batch[0].grad.double().numpy()
 
@@ -98,7 +98,7 @@ def test_rows_in_error_are_nan_and_raise_where_that_is_asked_for():
 def test_rows_that_do_not_match_are_refused():
     batch = _batch(regimes.case("random", T=20, S=8), torch.float64)
     with pytest.raises(CTCInputError, match="input_lengths has 1 rows"):
-        torch_ctc_loss(*batch[:2], batch[2][:1], batch[3])
+        ctc_loss(*batch[:2], batch[2][:1], batch[3])
 
 
 def test_any_integers_and_any_strides():
@@ -107,7 +107,7 @@ def test_any_integers_and_any_strides():
     logits = logits.detach().transpose(0, 2).contiguous().transpose(0, 2)
     for dtype in (torch.int16, torch.int32):
         assert_loss(
-            torch_ctc_loss(logits, *[tensor.to(dtype) for tensor in integers]),
+            ctc_loss(logits, *[tensor.to(dtype) for tensor in integers]),
             _want(c, torch.float64)[0],
             "float64",
         )
@@ -131,7 +131,7 @@ def test_the_operator_with_an_upstream_gradient(integer):
 def test_an_infinite_loss_sends_nothing_back():
     c = cases.case("", np.zeros((2, 4, 3)), [[1, 1, 1], [1, 2, 1]])
     batch = _batch(c, torch.float32)
-    (torch_ctc_loss(*batch) ** 2).sum().backward()
+    (ctc_loss(*batch) ** 2).sum().backward()
     assert_exact_zero(batch[0].grad, np.array([True, False]))
     assert torch.isfinite(batch[0].grad).all() and batch[0].grad[1].any()
 
@@ -145,7 +145,7 @@ def test_two_derivatives_against_finite_differences():
         ),
         torch.float64,
     )
-    loss = lambda logits: torch_ctc_loss(logits, *batch[1:])
+    loss = lambda logits: ctc_loss(logits, *batch[1:])
     assert torch.autograd.gradcheck(loss, batch[:1]) and torch.autograd.gradgradcheck(
         loss, batch[:1]
     )
@@ -195,7 +195,7 @@ def test_compiled_whole():
     for dtype in (torch.float64, torch.bfloat16):
         batch = _batch(c, dtype)
         mean = torch.compile(
-            lambda *batch: torch_ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
+            lambda *batch: ctc_loss(*batch).mean(), backend="aot_eager", fullgraph=True
         )(*batch)
         mean.backward()
         want_loss, want = _want(c, dtype)

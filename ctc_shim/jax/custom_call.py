@@ -5,27 +5,28 @@ computes. A batch that is sharded over devices stays where it is: each device ca
 """
 
 import functools
+from typing import Any, List
 
+from ctc_shim.contract import Options
 from ctc_shim.jax import ffi, lax_scan
 
 
-def compute(arrays, blank, normalize, infeasible, time_major, with_gradient):
+def compute(arrays: List[Any], options: Options, with_gradient: bool) -> List[Any]:
     """[loss (N,)], or [loss, gradient], as traced arrays; no derivatives are defined here.
 
     Parameters
     ----------
     arrays : list
-        logits (N, T, C) of floats, targets (N, S), input_lengths (N,), target_lengths (N,) of int32 or int64, and, if wanted with
-        the gradient, upstream (N,), which multiplies it. Loss and upstream are float64 for float64 scores, else float32.
-    blank : int
-        In 0 .. C - 1.
-    infeasible : {"inf", "zero"}
-    time_major : bool
-        `logits` and the gradient are (T, N, C).
+        The arrays of a Batch, integers of int32 or int64, and, if wanted with the gradient,
+        upstream (N,), which multiplies it. Loss and upstream are float64 for float64 logits, else
+        float32.
+    options : Options
+        The blank in 0 .. C - 1, the policy "inf" or "zero".
+    with_gradient : bool
     """
     import jax
 
-    options = (blank, normalize, infeasible, time_major, with_gradient)
+    options = tuple(options) + (with_gradient,)
     in_scan = functools.partial(_in_scan, options)
     calls = kernels()
     if not calls:

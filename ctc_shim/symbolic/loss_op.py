@@ -1,14 +1,17 @@
-"""CTCLoss, one fused Op for the whole family: the loss, and when asked its gradient from the same pass.
+"""CTCLossOp: the loss, and with `with_gradient` its gradient too, from one pass over the data.
 
-The class is built once for each library (the base class and a few names differ, see library.py). A node computes the loss
-alone, or with `with_gradient` the loss and the gradient; the latter takes the upstream gradient (N,) as a fifth input and
-folds it in while writing, so that no second pass over (N, T, C) is needed. Differentiating a loss adds the second node, and
-a rewrite then lets it serve both: one pass in the compiled function.
+The class is built once for each library of the family (the base class and a few names differ, see
+library.py). A node computes the loss alone, or the loss and the gradient. The latter takes the
+upstream gradient (N,) as a fifth input and multiplies while writing, which saves a second pass over
+(N, T, C). Differentiating a loss adds the second node; a rewrite then lets it serve both.
 """
+
+from typing import Any, List
 
 import numpy as np
 
 from ctc_shim import contract
+from ctc_shim.contract import Batch, Options
 from ctc_shim.native import host
 from ctc_shim.symbolic.family_op import LossOp
 from ctc_shim.symbolic.library import library_of
@@ -16,7 +19,7 @@ from ctc_shim.symbolic.linkers import c_linker
 from ctc_shim.symbolic.second_order import CTCSecondOrderOp
 
 
-class CTCLoss(object):
+class CTCLoss:
     """CTC as an Op that returns the loss and its gradient.
 
     Parameters
@@ -29,26 +32,30 @@ class CTCLoss(object):
 
     Examples
     --------
-    >>> loss, gradient = CTCLoss(blank=-1)(logits, targets, input_lengths, target_lengths)  # doctest: +SKIP
+    >>> op = CTCLoss(blank=-1)  # doctest: +SKIP
+    >>> loss, gradient = op(logits, targets, input_lengths, target_lengths)  # doctest: +SKIP
     """
 
-    def __init__(self, blank=0, normalize=True, infeasible="inf", time_major=False):
-        contract.check_policy(infeasible)
-        self.parameters = (
-            contract.check_blank(blank),
-            bool(normalize),
-            infeasible,
-            bool(time_major),
-        )
+    def __init__(
+        self,
+        blank: int = 0,
+        normalize: bool = True,
+        infeasible: str = "inf",
+        time_major: bool = False,
+    ) -> None:
+        self.options = contract.check_options(blank, normalize, infeasible, time_major)
 
-    def __call__(self, logits, targets, input_lengths, target_lengths):
-        """Symbolic (N,) loss and its gradient, shaped as `logits`; arguments as in `ctc_shim.ctc_loss`."""
-        return CTCLossOp.of(library_of(logits), *self.parameters, True)(
-            logits, targets, input_lengths, target_lengths, return_list=True
-        )
+    def __call__(
+        self, logits: Any, targets: Any, input_lengths: Any, target_lengths: Any
+    ) -> List[Any]:
+        """Symbolic loss (N,) and gradient, shaped as `logits`; arguments as in `ctc_loss`."""
+        batch = Batch(logits, targets, input_lengths, target_lengths)
+        op = CTCLossOp.of(library_of(*batch), *self.options, True)
+        outputs: List[Any] = op(*batch, return_list=True)
+        return outputs
 
-    def __repr__(self):
-        return "CTCLoss(blank=%r, normalize=%r, infeasible=%r, time_major=%r)" % self.parameters
+    def __repr__(self) -> str:
+        return repr(self.options).replace("Options", "CTCLoss", 1)
 
 
 class CTCLossOp(LossOp):
@@ -100,8 +107,8 @@ class CTCLossOp(LossOp):
         loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
         gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
         host.compute(
-            contract.Batch(*inputs[:4]),
-            contract.Options(*self.parameters()[:4]),
+            Batch(*inputs[:4]),
+            Options(*self.parameters()[:4]),
             loss,
             gradient,
             upstream=inputs[4] if len(inputs) > 4 else None,
@@ -129,27 +136,17 @@ class CTCLossOp(LossOp):
         )
 
 
-def node_inputs(lib, logits, targets, input_lengths, target_lengths):
-    """The four arguments as symbolic variables: scores as they are, the integers as int64."""
-    logits = _symbol(lib, "logits", logits, 3, ("float32", "float64"))
-    return [logits] + [
-        lib.tensor.cast(_symbol(lib, name, value, ndim, INTEGERS), "int64")
-        for name, value, ndim in (
-            ("targets", targets, 2),
-            ("input_lengths", input_lengths, 1),
-            ("target_lengths", target_lengths, 1),
-        )
-    ]
+def node_inputs(lib: Any, *batch: Any) -> List[Any]:
+    """The four arguments as symbolic variables: logits of float32 or float64, int64 integers."""
 
+    def convert(name: str, value: Any) -> Any:
+        value = contract.as_numpy(name, value) if isinstance(value, np.ndarray) else value
+        return lib.as_tensor_variable(value)
 
-def _symbol(lib, name, value, ndim, dtypes):
-    value = contract.check_axes(name, lib.as_tensor_variable(value), ndim)
-    if value.dtype not in dtypes:
-        raise TypeError("%s must be one of %s, got %s" % (name, ", ".join(dtypes), value.dtype))
-    return value
-
-
-INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
+    logits, *integers = contract.check_batch(convert, Batch(*batch), False, shape_is_known=False)
+    if logits.dtype == "float16":
+        logits = lib.tensor.cast(logits, "float32")
+    return [logits] + [lib.tensor.cast(value, "int64") for value in integers]
 
 
 def _storage(cell, shape, dtype):

@@ -1,4 +1,4 @@
-"""CTC in plain torch operations (inside functions), a frame at a time: where torch_ctc_loss and PyTensor's PyTorch linker get
+"""CTC in plain torch operations (inside functions), a frame at a time: where ctc_loss and PyTensor's PyTorch linker get
 their second derivative.
 
 It runs in float64, on sequences that have an answer (a finite loss) only, so an impossible state may be a very low number here:

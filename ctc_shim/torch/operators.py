@@ -1,133 +1,55 @@
-"""PyTorch (inside functions): custom operators with derivatives for torch programs, and the face for PyTensor's PyTorch linker.
+"""The loss as PyTorch operators with derivatives (torch is imported inside functions).
 
-The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run ctc.c on the tensors' own memory, or, on a GPU,
-ctc.cu (on_gpu.py). What they return is what torch.compile traces: shapes come from `register_fake`, derivatives from
-`register_autograd`.
+The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run the CPU kernel on the
+tensors' own memory, or the GPU kernel (gpu_call.py). torch.compile traces what is registered with
+them: shapes come from `register_fake`, derivatives from `register_autograd`.
 """
+
+from typing import Any, Optional, Tuple
 
 import wrapt
 
-from ctc_shim import contract
+from ctc_shim.contract import Batch, Options
 from ctc_shim.native import gpu_kernel, host
 
 
-def torch_ctc_loss(
-    logits,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank=0,
-    *,
-    normalize=True,
-    infeasible="inf",
-    time_major=False,
-):
-    """Connectionist temporal classification loss of each sequence, in nats, for PyTorch on a CPU or an NVIDIA GPU.
-
-    Runs eagerly and under torch.compile. Where `logits` need a gradient, loss and gradient come from one pass over the data;
-    twice differentiable, the second time through plain torch operations (a frame at a time, slow).
-
-    Parameters
-    ----------
-    logits : (N, T, C) float tensor
-        Scores, not log-probabilities: N sequences, T frames, C classes with the blank; (T, N, C) when `time_major`. bfloat16
-        and float16 are computed wider. Frames from ``input_lengths[n]`` on are never read, and their gradient is exactly 0.
-    targets : (N, S) integer tensor
-        Labels in 0 .. C - 1 without the blank; entries from ``target_lengths[n]`` on are never read.
-    input_lengths : (N,) integer tensor
-        T_n, frames in each sequence, 0 .. T.
-    target_lengths : (N,) integer tensor
-        S_n, labels in each target, 0 .. S. All integers are moved to the device of `logits`.
-    blank : int
-        Class of the blank; negative counts from the end (-1: the last class).
-    normalize : bool
-        True: class probabilities are ``softmax(logits)``. False: they are ``exp(logits)`` as given, and the gradient is the true
-        one for that (-posterior); behind a log_softmax both give the same gradient to its input.
-    infeasible : {"inf", "zero", "raise", "tensorflow"}
-        A target with more labels (and one more for each pair of equal neighbours) than frames: loss +inf and gradient exactly 0
-        ("inf"); loss 0 and gradient 0 ("zero"); an error that names the row ("raise"); or that error when T_n < S_n and +inf
-        when only the repeats do not fit ("tensorflow").
-    time_major : bool
-        Axes of `logits`.
-
-    Returns
-    -------
-    (N,) tensor
-        ``-ln sum over alignments of prod_t p[n, t, path_t]``, in the dtype of `logits` (float32 for the narrower ones).
-
-    Raises
-    ------
-    TypeError, ValueError
-        Wrong number of axes or dtype, unknown policy.
-    CTCInputError
-        A length or a label out of range, with its row and value; an infeasible target where the policy says so. On a GPU that
-        would wait for the device: there a wrong row is NaN instead, unless the policy is "raise" or "tensorflow".
-
-    References
-    ----------
-    Graves, Fernandez, Gomez, Schmidhuber: Connectionist temporal classification, ICML 2006, equations (6) - (8) for the loss
-    and (14) - (16) for its gradient.
-
-    Examples
-    --------
-    >>> loss = torch_ctc_loss(logits, targets, input_lengths, target_lengths).mean()  # doctest: +SKIP
-    >>> loss.backward()  # doctest: +SKIP
-    """
+def loss(batch: Batch, options: Options) -> Any:
+    """(N,) losses of checked tensors."""
     import torch
 
-    contract.check_policy(infeasible)
-    tensors = [logits, targets, input_lengths, target_lengths]
-    for name, tensor, axes in zip(
-        ("logits", "targets", "input_lengths", "target_lengths"), tensors, (3, 2, 1, 1)
-    ):
-        if tensor.dim() != axes:
-            raise ValueError(
-                "%s must have %d axes, got shape %r" % (name, axes, tuple(tensor.shape))
-            )
-        if tensor.is_floating_point() != (name == "logits"):
-            raise TypeError(
-                "%s must be %s, got %s"
-                % (name, "floating-point" if name == "logits" else "integers", tensor.dtype)
-            )
-    if not _taken_as_they_are(logits, targets):
-        tensors[0] = logits.float()
-    return _loss(
-        *tensors, contract.check_blank(blank), bool(normalize), infeasible, bool(time_major)
-    )
+    if batch.logits.requires_grad and torch.is_grad_enabled():
+        return loss_and_gradient(batch, options)[0]
+    return _operators().ctc_loss(*batch, *options)
 
 
-def _taken_as_they_are(logits, targets):
-    import torch
-
-    narrow = (
-        (torch.bfloat16, torch.float16)
-        if _on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
-        else ()
-    )
-    return logits.dtype in (torch.float32, torch.float64) + narrow
+def loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
+    """(N,) losses of checked tensors, and the gradient of their sum."""
+    found, gradient = _operators().ctc_loss_and_gradient(*batch, None, *options)
+    return found, gradient
 
 
-def _on_gpu(tensor):
-    return tensor.device.type == "cuda"
-
-
-def _loss(logits, targets, input_lengths, target_lengths, blank, normalize, infeasible, time_major):
+def _operators() -> Any:
     import torch
 
     if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
         raise ImportError(
-            "torch_ctc_loss needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s"
+            "ctc_loss of tensors needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s"
             % torch.__version__
         )
-    integers = [
-        tensor.to(device=logits.device, dtype=torch.int64)
-        for tensor in (targets, input_lengths, target_lengths)
-    ]
-    if logits.requires_grad and torch.is_grad_enabled():
-        return torch.ops.ctc_shim.ctc_loss_and_gradient(
-            logits, *integers, None, blank, normalize, infeasible, time_major
-        )[0]
-    return torch.ops.ctc_shim.ctc_loss(logits, *integers, blank, normalize, infeasible, time_major)
+    return torch.ops.ctc_shim
+
+
+def takes(logits: Any, targets: Any) -> bool:
+    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+    import torch
+
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        return is_on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
+    return True
+
+
+def is_on_gpu(tensor: Any) -> bool:
+    return bool(tensor.device.type == "cuda")
 
 
 INPUTS = "(Tensor logits, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
@@ -187,8 +109,8 @@ def _computed(tensors, upstream, options, with_gradient):
     loss = torch.empty(logits.shape[1 if options[3] else 0], dtype=logits.dtype)
     gradient = torch.empty(logits.shape, dtype=logits.dtype) if with_gradient else None
     host.compute(
-        contract.Batch(*[tensor.detach().numpy() for tensor in tensors]),
-        contract.Options(*options),
+        Batch(*[tensor.detach().numpy() for tensor in tensors]),
+        Options(*options),
         loss.numpy(),
         gradient.numpy() if with_gradient else None,
         upstream=None if upstream is None else upstream.detach().numpy(),
@@ -226,7 +148,7 @@ def _backward(ctx, d_loss, d_gradient):
     if d_gradient is not None:
         if torch.is_grad_enabled():
             raise NotImplementedError(
-                "torch_ctc_loss has two derivatives, a third was asked for (create_graph=True twice)"
+                "ctc_loss of tensors has two derivatives, a third was asked for (create_graph=True twice)"
             )
         bend = loop.hessian_product(
             logits,

@@ -1,4 +1,4 @@
-"""jax_ctc_loss on a batch that lies on eight devices: prints what held. With "cuda": by CUDA's handler on the driver of the tests."""
+"""ctc_loss on a batch that lies on eight devices: prints what held. With "cuda": by CUDA's handler on the driver of the tests."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 
 from comparing import assert_gradient, assert_loss
-from ctc_shim import jax_ctc_loss, reference
+from ctc_shim import ctc_loss, reference
 
 if sys.argv[1:] == ["cuda"]:
     from ctc_shim.jax import custom_call, ffi
@@ -32,7 +32,7 @@ def batch(N=16, T=12, C=5, S=3):
 
 def loss_and_gradient(logits, *integers, **options):
     def summed(logits):
-        loss = jax_ctc_loss(logits, *integers, **options)
+        loss = ctc_loss(logits, *integers, **options)
         return loss.sum(), loss
 
     (_, loss), gradient = jax.value_and_grad(summed, has_aux=True)(logits)

@@ -1,51 +1,54 @@
 """PyTensor's JAX linker: our loss Ops are lowered to the custom calls of ctc_shim.jax."""
 
+from typing import Any, Callable
+
 from ctc_shim import contract
-from ctc_shim.jax import custom_call
-from ctc_shim.jax.derivatives import _gradient_in_scan, _slope
+from ctc_shim.contract import Options
+from ctc_shim.jax import custom_call, derivatives
 from ctc_shim.symbolic.linkers import registration
 
 
-def register_when_loaded(op_class):
-    """Tell PyTensor's JAX linker about the op once that linker is loaded (importing it imports JAX, and switches float64 on)."""
-    registration.register_when_loaded("jax", op_class, _funcify)
+def register_when_loaded(op_class: Any) -> None:
+    """Tell the linker about the loss; importing it imports JAX, and switches float64 on."""
+    registration.register_when_loaded("jax", op_class, _loss)
 
 
-def _funcify(op, **kwargs):
-    def ctc_loss(logits, *others):
-        results = custom_call.compute(
-            [logits] + list(others), *_options(op, logits.shape[2]), op.with_gradient
+def register_second_order_when_loaded(op_class: Any) -> None:
+    """Tell the linker about the second derivative."""
+    registration.register_when_loaded("jax", op_class, _second_order)
+
+
+def _options(op: Any, classes: int) -> Options:
+    """The options of an Op, in the form that traced code can follow."""
+    if op.infeasible not in ("inf", "zero"):
+        raise NotImplementedError(
+            "infeasible=%r cannot raise from code that JAX traces: choose 'inf' or 'zero' under "
+            "PyTensor's JAX linker" % op.infeasible
         )
+    blank = contract.resolve_blank(op.blank, classes) if classes else 0
+    return Options(blank, op.normalize, op.infeasible, op.time_major)
+
+
+def _loss(op: Any, **kwargs: Any) -> Callable[..., Any]:
+    def ctc_loss(logits: Any, *others: Any) -> Any:
+        options = _options(op, logits.shape[2])
+        results = custom_call.compute([logits] + list(others), options, op.with_gradient)
         return tuple(results) if op.with_gradient else results[0]
 
     return ctc_loss
 
 
-def _options(op, classes):
-    """What `custom_call.compute` is told of an op of PyTensor's."""
-    blank = contract.resolve_blank(op.blank, classes) if classes else 0
-    return blank, op.normalize, "zero" if op.infeasible == "zero" else "inf", op.time_major
-
-
-def register_second_order_when_loaded(op_class):
-    """The same for the op of the second derivative."""
-    registration.register_when_loaded("jax", op_class, _second_order)
-
-
-def _second_order(op, **kwargs):
-    import jax
+def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
     import jax.numpy as jnp
 
-    def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
-        options, integers = _options(op, logits.shape[2]), (targets, input_lengths, target_lengths)
-        gradient, bend = jax.jvp(
-            lambda logits: _gradient_in_scan(options, logits, integers),
-            (logits,),
-            (cotangent.astype(logits.dtype),),
-        )
-        if upstream is not None:
-            by_row = upstream[None, :, None] if op.time_major else upstream[:, None, None]
-            bend = jnp.where(bend == 0, 0, bend * by_row).astype(logits.dtype)
-        return bend, _slope(gradient, cotangent, logits.dtype, op.time_major)
+    def second_order(*inputs: Any) -> Any:
+        batch, cotangent, upstream = inputs[:4], inputs[4], inputs[5:]
+        dtype = batch[0].dtype
+        options = _options(op, batch[0].shape[2])
+        gradient, bend = derivatives.hessian_product(options, batch, cotangent.astype(dtype))
+        if upstream:
+            rows = upstream[0][None, :, None] if op.time_major else upstream[0][:, None, None]
+            bend = jnp.where(bend == 0, 0, bend * rows).astype(dtype)
+        return bend, derivatives.slope(gradient, cotangent, dtype, op.time_major)
 
     return second_order

@@ -26,7 +26,7 @@ def test_as_on_arrays(name, time_major):
     arrays = arrays[:1] + arrays[2:3] if name.endswith("decode") else arrays
     tensors = [torch.from_numpy(array) for array in arrays]
     want = getattr(ctc_shim, "ctc_" + name)(*arrays, blank=0, time_major=time_major)
-    got = getattr(ctc_shim, "torch_ctc_" + name)(
+    got = getattr(ctc_shim, "ctc_" + name)(
         tensors[0].requires_grad_(), *tensors[1:], blank=0, time_major=time_major
     )
     want, got = ([want], [got]) if name == "posteriors" else (want, got)
@@ -38,7 +38,7 @@ def test_as_on_arrays(name, time_major):
 
 def test_narrow_scores_give_float32_and_spans_work():
     logits, *others = map(torch.from_numpy, batch())
-    found = ctc_shim.torch_ctc_align(logits.bfloat16(), *others)
+    found = ctc_shim.ctc_align(logits.bfloat16(), *others)
     assert found.score.dtype == torch.float32
     assert [span.label for span in found.spans(0)] == others[0][0].tolist()
 
@@ -47,7 +47,7 @@ def test_errors_name_the_row():
     logits, targets, frames, counts = map(torch.from_numpy, batch())
     frames[1] = 99
     with pytest.raises(ctc_shim.CTCInputError, match="input_lengths"):
-        ctc_shim.torch_ctc_align(logits, targets, frames, counts)
+        ctc_shim.ctc_align(logits, targets, frames, counts)
 
 
 @pytest.mark.parametrize("name", ["align", "posteriors", "greedy_decode", "beam_search_decode"])

@@ -1,0 +1,138 @@
+"""CTC of JAX arrays: what the public functions do with them (JAX is imported inside functions).
+
+The loss is a custom call with derivatives. Alignment, posteriors and decoding run on the host: at
+once for concrete arrays, as a callback of fixed shape within traced code.
+"""
+
+from typing import Any, Callable, List, Sequence, Tuple
+
+import numpy as np
+
+from ctc_shim import contract
+from ctc_shim.contract import Batch, DecodeOptions, Options
+from ctc_shim.jax import derivatives
+from ctc_shim.native import numpy_frontend
+from ctc_shim.native.best_path import Alignment
+
+CAN_TRACE = {"inf": "inf", "zero": "zero"}  # policies that traced code can follow
+
+
+def ctc_loss(batch: Batch, options: Options) -> Any:
+    arrays, traceable = _checked(batch, options)
+    return derivatives.functions(traceable)[0](*arrays)
+
+
+def ctc_loss_and_gradient(batch: Batch, options: Options) -> Any:
+    arrays, traceable = _checked(batch, options)
+    return derivatives.functions(traceable)[1](*arrays)
+
+
+def ctc_align(batch: Batch, options: Options) -> Alignment:
+    arrays = contract.check_batch(_convert, batch, options.time_major)
+    logits = _wide(arrays.logits)
+    (N, T), (_, S) = _rows_and_frames(logits, options.time_major), arrays.targets.shape
+    shapes = [_like((N, T)), _like((N,), logits.dtype)] + [_like((N, S))] * 2
+    shapes += [_like((N, S), logits.dtype)] * 2
+
+    def on_host(*arrays: np.ndarray) -> Alignment:
+        return numpy_frontend.ctc_align(Batch(*arrays), options)
+
+    return Alignment(*_called(on_host, shapes, logits, *arrays[1:]))
+
+
+def ctc_posteriors(batch: Batch, options: Options) -> Any:
+    arrays = contract.check_batch(_convert, batch, options.time_major)
+    logits = _wide(arrays.logits)
+
+    def on_host(*arrays: np.ndarray) -> Tuple[np.ndarray]:
+        return (numpy_frontend.ctc_posteriors(Batch(*arrays), options),)
+
+    return _called(on_host, [_like(logits.shape, logits.dtype)], logits, *arrays[1:])[0]
+
+
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Any:
+    """Labels are padded to all T frames: shapes are fixed."""
+    checked = contract.check_scores(_convert, logits, input_lengths, options.time_major)
+    logits, lengths = _wide(checked[0]), checked[1]
+    N, T = _rows_and_frames(logits, options.time_major)
+    shape = (N, options.top_paths)
+
+    def on_host(*arrays: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        labels, log_probs = numpy_frontend.ctc_decode(*arrays, options)
+        width = [(0, 0), (0, 0), (0, T - labels.shape[2])]
+        return np.pad(labels, width, mode="constant", constant_values=-1), log_probs
+
+    return _called(on_host, [_like(shape + (T,)), _like(shape, logits.dtype)], logits, lengths)
+
+
+def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
+    """The arrays, and the options with a blank and a policy that traced code can follow."""
+    arrays = contract.check_batch(_convert, batch, options.time_major)
+    T, C = arrays.logits.shape[0 if options.time_major else 1], arrays.logits.shape[2]
+    blank = contract.resolve_blank(options.blank, C) if C else 0
+    policy = options.infeasible
+    if policy not in CAN_TRACE:
+        if _is_traced(arrays[1:]):
+            raise ValueError(
+                "infeasible=%r cannot raise from code that JAX traces: choose 'inf' or 'zero', or "
+                "call ctc_loss where targets and lengths are concrete (closed over, not arguments "
+                "of the jitted function)" % policy
+            )
+        contract.validate(T, C, *map(np.asarray, arrays[1:]), blank=blank, infeasible=policy)
+    return arrays, options._replace(blank=blank, infeasible=CAN_TRACE.get(policy, "inf"))
+
+
+def _convert(name: str, value: Any) -> Any:
+    """A JAX array; integers of int32 or int64, in which no wrong number becomes a right one."""
+    import jax
+    import jax.numpy as jnp
+
+    if not isinstance(value, jax.Array):
+        value = contract.as_numpy(name, value)
+        if name != "logits" and value.dtype.kind in "iu":
+            limits = np.iinfo(jax.dtypes.canonicalize_dtype(np.int64))
+            low = 0 if value.dtype.kind == "u" else limits.min
+            value = np.clip(
+                value, low, limits.max
+            )  # without 64 bits JAX would take 2**32 + 1 for 1
+        value = jnp.asarray(value)
+    if jnp.issubdtype(value.dtype, jnp.integer) and value.dtype not in (jnp.int32, jnp.int64):
+        value = value.astype(jnp.int32)
+    return value
+
+
+def _is_traced(arrays: Sequence[Any]) -> bool:
+    import jax
+
+    return any(isinstance(array, jax.core.Tracer) for array in arrays)
+
+
+def _wide(logits: Any) -> Any:
+    """The logits in a precision that the kernel knows."""
+    import jax.numpy as jnp
+
+    return logits if logits.dtype == jnp.float64 else logits.astype(jnp.float32)
+
+
+def _rows_and_frames(logits: Any, time_major: bool) -> Tuple[int, int]:
+    return (logits.shape[1], logits.shape[0]) if time_major else logits.shape[:2]
+
+
+def _like(shape: Sequence[int], dtype: Any = np.int64) -> Any:
+    import jax
+
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype))
+
+
+def _called(function: Callable[..., Any], shapes: List[Any], *arrays: Any) -> Any:
+    """The results of a function of numpy arrays; what is wrong is raised, in JAX's way if traced."""
+    import jax
+    import jax.numpy as jnp
+
+    def on_host(*arrays: Any) -> Tuple[np.ndarray, ...]:
+        results = function(*map(np.asarray, arrays))
+        return tuple(np.asarray(result, dtype=s.dtype) for result, s in zip(results, shapes))
+
+    if not _is_traced(arrays):
+        return tuple(map(jnp.asarray, on_host(*arrays)))
+    return jax.pure_callback(on_host, tuple(shapes), *arrays, vmap_method="sequential")

@@ -1,0 +1,46 @@
+"""CTC of numpy arrays and lists: what the public functions do with them."""
+
+from typing import Any, Tuple
+
+import numpy as np
+
+from ctc_shim import contract
+from ctc_shim.contract import Batch, DecodeOptions, Options
+from ctc_shim.native import best_path, decoding, host
+
+
+def _checked(batch: Batch, options: Options) -> Batch:
+    return contract.check_batch(contract.as_kernel_array, batch, options.time_major)
+
+
+def ctc_loss(batch: Batch, options: Options) -> np.ndarray:
+    arrays = _checked(batch, options)
+    loss = np.empty(len(arrays.targets), dtype=arrays.logits.dtype)
+    host.compute(arrays, options, loss)
+    return loss
+
+
+def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[np.ndarray, np.ndarray]:
+    arrays = _checked(batch, options)
+    loss = np.empty(len(arrays.targets), dtype=arrays.logits.dtype)
+    gradient = np.empty(arrays.logits.shape, dtype=arrays.logits.dtype)
+    host.compute(arrays, options, loss, gradient)
+    return loss, gradient.astype(np.asarray(batch.logits).dtype, copy=False)
+
+
+def ctc_align(batch: Batch, options: Options) -> best_path.Alignment:
+    return best_path.align(_checked(batch, options), options)
+
+
+def ctc_posteriors(batch: Batch, options: Options) -> np.ndarray:
+    return best_path.posteriors(_checked(batch, options), options)
+
+
+def ctc_decode(
+    logits: Any, input_lengths: Any, options: DecodeOptions
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Labels (N, top_paths, L), padded with -1, and log probabilities (N, top_paths)."""
+    scores, lengths = contract.check_scores(
+        contract.as_kernel_array, logits, input_lengths, options.time_major
+    )
+    return decoding.decode(scores, lengths, options)

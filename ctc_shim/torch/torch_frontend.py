@@ -1,0 +1,73 @@
+"""CTC of PyTorch tensors: what the public functions do with them (torch is imported inside functions).
+
+The loss is a custom operator with derivatives. Alignment, posteriors and decoding run on the host:
+tensors are copied there, and results back to the device of the logits.
+"""
+
+from typing import Any, Tuple
+
+from ctc_shim import contract
+from ctc_shim.contract import Batch, DecodeOptions, Options
+from ctc_shim.native import numpy_frontend
+from ctc_shim.native.best_path import Alignment
+from ctc_shim.torch import operators
+
+
+def ctc_loss(batch: Batch, options: Options) -> Any:
+    return operators.loss(_checked(batch, options), options)
+
+
+def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
+    return operators.loss_and_gradient(_checked(batch, options), options)
+
+
+def ctc_align(batch: Batch, options: Options) -> Alignment:
+    found = numpy_frontend.ctc_align(Batch(*map(_to_numpy, batch)), options)
+    return Alignment(*(_from_numpy(batch.logits, array) for array in found))
+
+
+def ctc_posteriors(batch: Batch, options: Options) -> Any:
+    found = numpy_frontend.ctc_posteriors(Batch(*map(_to_numpy, batch)), options)
+    return _from_numpy(batch.logits, found)
+
+
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, Any]:
+    arrays = _to_numpy(logits), _to_numpy(input_lengths)
+    labels, log_probs = numpy_frontend.ctc_decode(*arrays, options)
+    return _from_numpy(logits, labels), _from_numpy(logits, log_probs)
+
+
+def _checked(batch: Batch, options: Options) -> Batch:
+    """Tensors: the logits in a dtype that the kernel takes, integers of int64 on their device."""
+    import torch
+
+    logits, *integers = contract.check_batch(_to_tensor, batch, options.time_major)
+    if not operators.takes(logits, integers[0]):
+        logits = logits.float()
+    return Batch(logits, *[i.to(device=logits.device, dtype=torch.int64) for i in integers])
+
+
+def _to_tensor(name: str, value: Any) -> Any:
+    import torch
+
+    return (
+        value
+        if isinstance(value, torch.Tensor)
+        else torch.as_tensor(contract.as_numpy(name, value))
+    )
+
+
+def _to_numpy(value: Any) -> Any:
+    """A numpy array of a tensor; float32 for bfloat16, which numpy does not know."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return value
+    value = value.detach().cpu()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+
+
+def _from_numpy(logits: Any, array: Any) -> Any:
+    import torch
+
+    return torch.as_tensor(array, device=getattr(logits, "device", "cpu"))
