@@ -164,8 +164,8 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
     monkeypatch.setattr(custom_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
-    fresh = derivatives.functions.__wrapped__(0, True, "inf", False)
-    arrays = derivatives._arrays(logits, *integers, time_major=False)
+    fresh = derivatives.functions.__wrapped__(contract.Options())[0]
+    arrays = contract.Batch(logits, *integers)
     assert_loss(fresh(*arrays), want[0], "float64")
     assert_gradient(jax.grad(lambda z: fresh(z, *arrays[1:]).sum())(arrays[0]), want[1], "float64")
 

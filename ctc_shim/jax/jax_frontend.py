@@ -72,13 +72,15 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
     blank = contract.resolve_blank(options.blank, C) if C else 0
     policy = options.infeasible
     if policy not in CAN_TRACE:
-        if _is_traced(arrays[1:]):
+        if _is_traced(batch[1:]):
             raise ValueError(
                 "infeasible=%r cannot raise from code that JAX traces: choose 'inf' or 'zero', or "
                 "call ctc_loss where targets and lengths are concrete (closed over, not arguments "
                 "of the jitted function)" % policy
             )
-        contract.validate(T, C, *map(np.asarray, arrays[1:]), blank=blank, infeasible=policy)
+        named = list(zip(batch._fields, batch))[1:]
+        integers = [contract.as_kernel_array(name, value) for name, value in named]
+        contract.validate(T, C, *integers, blank=blank, infeasible=policy)
     return arrays, options._replace(blank=blank, infeasible=CAN_TRACE.get(policy, "inf"))
 
 
