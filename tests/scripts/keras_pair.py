@@ -1,4 +1,4 @@
-"""Keras' own CTC test case, as a script that knows nothing of ctc_shim; prints the two losses."""
+"""Keras' own CTC test case in a script that does not use ctc_shim. Prints the two losses."""
 
 import sys
 
