@@ -16,5 +16,5 @@ numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
 html_theme = "alabaster"
 html_theme_options = {"description": "A correct and fast CTC loss", "page_width": "1000px"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "maintainers"]  # maintainers read theirs in the repository
 nitpicky = False
