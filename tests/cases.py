@@ -1,7 +1,7 @@
-"""The shared cases: every row of the contract, for every implementation.
+"""The shared test cases: every row of the contract, for every implementation.
 
-A case holds float64 scores; an implementation gets them in its own dtype, and is compared with the reference on exactly the
-values it got.
+A case holds float64 scores. An implementation gets them in its own dtype, and is compared with the
+reference on exactly these values.
 """
 
 import collections
@@ -14,7 +14,10 @@ Case = collections.namedtuple(
 
 
 def case(name, logits, targets, input_lengths=None, target_lengths=None, error=None, **options):
-    """A Case with full lengths where none are given (batch first then); `error` is a pattern for the message of an expected error."""
+    """A Case. Without lengths every row is full, and `logits` must be (N, T, C).
+
+    `error` is a pattern for the message of an expected error.
+    """
     logits = np.asarray(logits, dtype=np.float64)
     targets = np.asarray(targets, dtype=np.int64)
     full = np.full(len(targets), 1, dtype=np.int64)
@@ -59,7 +62,7 @@ def _plain(seed=1, N=2, T=4, C=3):
 
 
 def random_cases():
-    """Ragged batches from flat to peaky, both conventions of the blank, normalised and not."""
+    """Ragged batches from flat to peaky, with the blank first or last, normalised and not."""
     found = []
     for seed, scale in enumerate((0.0, 0.1, 1.0, 3.0, 10.0, 30.0, 300.0)):
         for blank in (0, -1):
@@ -139,7 +142,7 @@ def contract_cases():
 
 
 def error_cases():
-    """What must be refused, with the row, the place and the value in the message."""
+    """Cases that must be refused with a message that names row, place and value."""
     scores = _plain()
     return [
         case("label-too-large", scores, [[1, 2], [1, 3]], error=r"targets\[1, 1\] = 3"),
@@ -204,7 +207,7 @@ def degenerate_cases():
 
 
 def long_case(T=2000, C=6, S=60, scale=4.0):
-    """Two thousand frames: float32 log space loses the gradient's digits here."""
+    """2000 frames: long enough for log space in float32 to lose digits of the gradient."""
     rng = np.random.RandomState(5)
     return case(
         "long-%d" % T,

@@ -1,4 +1,4 @@
-"""Comparators that assert, to the tolerances of the contract; test_comparing.py proves that they can fail."""
+"""Assertions to the tolerances of the contract. test_comparing.py proves that they can fail."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ TOLERANCES = {"float64": (1e-10, 1e-12, 1e-9), "float32": (2e-6, 2e-6, 1e-5)}
 
 
 def assert_loss(got, want, dtype):
-    """Losses (N,) equal the exact float64 ones, infinities and NaN in the same places."""
+    """The losses (N,) equal the exact float64 ones, with infinities and NaN in the same places."""
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     assert got.shape == want.shape, "loss has shape %r, wanted %r" % (got.shape, want.shape)
     relative, absolute, _ = TOLERANCES[dtype]
@@ -20,7 +20,7 @@ def assert_loss(got, want, dtype):
 
 
 def assert_gradient(got, want, dtype, scale=1.0):
-    """Gradients equal the exact ones; where exactly 0 is wanted, exactly 0 is needed."""
+    """The gradient equals the exact one, with infinities and NaN in the same places."""
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     assert got.shape == want.shape, "gradient has shape %r, wanted %r" % (got.shape, want.shape)
     _assert_same_specials("gradient", got, want)
@@ -30,13 +30,16 @@ def assert_gradient(got, want, dtype, scale=1.0):
 
 
 def assert_exact_zero(gradient, where):
-    """`gradient` is 0, not 1e-30, at the True places of `where`."""
+    """`gradient` is exactly 0 (1e-30 fails) wherever `where` is True."""
     values = np.asarray(gradient)[where]
     assert (values == 0).all(), "wanted exactly 0, got %r" % values[values != 0][:5]
 
 
 def assert_contract(loss, gradient, want, case, dtype):
-    """Loss and gradient of a case equal the exact pair `want`, and are exactly 0 where the contract says so."""
+    """Loss and gradient of a case equal the exact pair `want`.
+
+    The gradient is exactly 0 where the contract requires it.
+    """
     assert_loss(loss, want[0], dtype)
     assert_gradient(gradient, want[1], dtype)
     by_row = np.swapaxes(gradient, 0, 1) if case.options.get("time_major") else gradient

@@ -1,4 +1,4 @@
-"""Ctrl-C for a process of its own."""
+"""Runs a command and sends it Ctrl-C."""
 
 import os
 import re
@@ -8,12 +8,15 @@ import time
 
 
 def _heed_interrupts():
-    """A shell has its background jobs ignore Ctrl-C, and what they start inherits that; not here."""
+    """Undo that a shell makes its background jobs, and their children, ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop_at(pattern, command, environment, seconds=0):
-    """Run a command, send it Ctrl-C so long after its output matches; (exit status, what it printed from then on)."""
+    """Run a command and send it Ctrl-C `seconds` after its output matches `pattern`.
+
+    Returns the exit status, and what the command printed after the match.
+    """
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -25,7 +28,7 @@ def stop_at(pattern, command, environment, seconds=0):
     try:
         shown = b""
         while not re.search(pattern, shown):
-            shown += process.stdout.read1(50)  # what there is, not until there are 50
+            shown += process.stdout.read1(50)  # what is available, up to 50 bytes
             assert process.poll() is None, shown
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Legacy Keras on Theano, held at arm's length: one way to call its CTC cost whatever the version."""
+"""Legacy Keras on Theano: one way to call its CTC cost in every version."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ EPSILON = 1e-8 if VERSION < (2, 1, 3) else 1e-7
 
 @contextlib.contextmanager
 def stock_keras():
-    """Keras without the patch."""
+    """Unpatch Keras inside the block."""
     ctc_shim.unpatch_keras()
     try:
         yield
@@ -23,7 +23,7 @@ def stock_keras():
 
 
 class Cost(object):
-    """K.ctc_batch_cost as it is bound now, compiled with the gradient of its sum to y_pred."""
+    """The current K.ctc_batch_cost, compiled with the gradient of its sum by y_pred."""
 
     def __init__(self, gradient=True, label_dtype="float32", dtype="float32"):
         y_true, y_pred = (

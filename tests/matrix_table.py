@@ -1,7 +1,7 @@
-"""The records of the matrix's cells as the table of the README: python tests/matrix_table.py .tox/matrix
+"""Makes the README's table of the matrix: python tests/matrix_table.py .tox/matrix
 
-Each cell that tox ran left one record there (tests/test_matrix.py). Cells that differ in the Keras only share a row, with the
-largest errors among them; one that fails anything has a row of its own.
+Each cell that tox ran left one record in that folder (tests/test_matrix.py). Cells that differ only
+in the version of Keras share a row with their largest errors. A cell that fails has its own row.
 """
 
 import json
@@ -13,7 +13,7 @@ WORDS = ("yes", "no", "-")
 
 
 def read(folder):
-    """Every record of a folder."""
+    """All records in a folder."""
     records = []
     for name in sorted(os.listdir(folder)):
         if name.endswith(".json"):
@@ -38,7 +38,7 @@ def _order(record):
 
 
 def _key(record):
-    """What cells of one row have in common."""
+    """Cells with equal keys share a row."""
     outcome = tuple(record[name] if record[name] in WORDS else "a number" for name in HEAD[3:])
     return (record["library"], _numbers(record["python"])[:2]) + outcome
 
@@ -49,7 +49,7 @@ def _worst(records, name):
 
 
 def rows(records):
-    """The table's rows, as lists of text."""
+    """The rows of the table, as lists of strings."""
     groups = []
     for record in sorted(records, key=_order):
         if groups and _key(groups[-1][0]) == _key(record):
@@ -68,7 +68,7 @@ def rows(records):
 
 
 def table(records):
-    """Markdown."""
+    """The table in Markdown."""
     lines = [HEAD, ["---"] * len(HEAD)] + rows(records)
     return "".join("| %s |\n" % " | ".join(line) for line in lines)
 

@@ -1,4 +1,4 @@
-"""The symbolic forms that run on the host, compiled by one of PyTensor's linkers, against the same on arrays."""
+"""Compares functions compiled by one of PyTensor's linkers with the same functions on arrays."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import ctc_shim
 
 
 def check(name, arrays, mode):
-    """ctc_`name` of `arrays`, the arguments of `ctc_align`."""
+    """Check the function ctc_`name`. `arrays` are the arguments of `ctc_align`."""
     import pytensor
 
     arrays = (arrays[0], arrays[2]) if name.endswith("decode") else arrays
@@ -17,7 +17,7 @@ def check(name, arrays, mode):
 
 
 def check_keras_cost(arrays, mode):
-    """The op behind K.ctc_batch_cost, against its own perform()."""
+    """Check the op behind K.ctc_batch_cost against its own perform()."""
     import pytensor
 
     from ctc_shim.keras_patch import batch_cost
@@ -32,7 +32,10 @@ def check_keras_cost(arrays, mode):
 
 
 def check_second_derivatives(arrays, mode, **options):
-    """By the scores and by an upstream gradient of them, and where there is none: the linker's own against the symbolic definition."""
+    """Check the linker's second derivatives against the symbolic definition.
+
+    They are taken with respect to the scores and to an upstream gradient, and also without one.
+    """
     import pytensor
     import pytensor.tensor as pt
 
@@ -71,7 +74,7 @@ def second_derivative_batch(time_major, dtype):
 
 
 def _smaller(arrays, time_major):
-    """Its first two rows and six frames."""
+    """The first two rows and six frames."""
     logits = arrays[0][:6, :2] if time_major else arrays[0][:2, :6]
     return [logits, arrays[1][:2], np.minimum(arrays[2][:2], 6)] + [
         array[:2] for array in arrays[3:]

@@ -1,4 +1,7 @@
-"""Nine regimes of scores that have broken CTC kernels: a linear scale a frame, a scale a lane, a floor under a probability."""
+"""Nine regimes of scores that have broken CTC kernels.
+
+The kernels that failed used one linear scale per frame or per lane, or a floor under probabilities.
+"""
 
 import cases
 import numpy as np

@@ -1,4 +1,4 @@
-"""ctc_align and ctc_posteriors of symbolic variables: the same numbers as on arrays, without a gradient, without a warning."""
+"""ctc_align and ctc_posteriors of symbolic variables: same numbers as on arrays, no gradient."""
 
 import importlib
 import os
@@ -84,12 +84,15 @@ def test_shapes_are_known_without_running(name):
         np.zeros((7, 2, 4)), np.ones((2, 3), "int32"), np.array([7, 6], "int32"), np.array([3, 2])
     )
     assert [tuple(shape) for shape in shapes] == [(2, 7), (2,)] + [(2, 3)] * 4 + [(7, 2, 4)]
-    nodes = getattr(function, "maker").fgraph.toposort()
+    nodes = function.maker.fgraph.toposort()
     assert not any("CTCAlignOp" in type(node.op).__name__ for node in nodes)
 
 
 def test_no_gradient_passes():
-    """Neither raises in a sum with the loss, and nothing comes through; alone, the library says that it is disconnected."""
+    """In a sum with the loss neither raises, and neither changes the gradient.
+
+    Without the loss, the library reports that they are disconnected.
+    """
     inputs = symbols()
     loss = T.sum(ctc_shim.ctc_loss(*inputs))
     extra = T.sum(ctc_shim.ctc_posteriors(*inputs)) + T.sum(ctc_shim.ctc_align(*inputs).score)

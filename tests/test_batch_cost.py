@@ -1,6 +1,7 @@
-"""The Op behind K.ctc_batch_cost against its definition as a graph, and its derivatives against finite differences.
+"""The op behind K.ctc_batch_cost: its definition as a graph, derivatives, shapes and errors.
 
-Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one installed; Keras is not needed.
+Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), else on the first one
+that is installed. Needs no Keras.
 """
 
 import importlib
@@ -45,7 +46,7 @@ def _symbols(dtype="float64", columns=True):
 
 
 def _batch(symbols, seed=0, N=5, frames=9, C=5, S=4):
-    """Arrays of the symbols' types: ragged, with blanks at the end, a row of blanks alone, NaN in the padding."""
+    """A ragged batch: trailing blanks, a row with only blanks, NaN in padding."""
     rng = np.random.RandomState(seed)
     labels = rng.randint(0, C - 1, (N, S))
     labels[1, 2:], labels[2, :], labels[3, 1] = C - 1, C - 1, 99
@@ -85,7 +86,7 @@ def mode(request):
 
 @pytest.mark.parametrize("columns", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_it_is_its_definition(mode, dtype, columns):
+def test_equals_its_definition(mode, dtype, columns):
     symbols = _symbols(dtype, columns)
     weights = T.vector("weights", dtype=dtype)
     results = []
@@ -102,16 +103,14 @@ def test_it_is_its_definition(mode, dtype, columns):
     (loss, gradient), (want, want_gradient) = results
     assert loss.shape == (5, 1) and loss.dtype == gradient.dtype == dtype
     assert_loss(loss, want, dtype)
-    shifted = (
-        np.nan_to_num(_batch(symbols)[1]) + EPSILON
-    )  # by the scores: the tolerance knows no division by 1e-7
-    assert_gradient(
-        gradient * shifted, want_gradient * shifted, dtype, scale=5
-    )  # the largest weight
+    # The tolerance is for gradients with respect to the scores ln(y_pred + epsilon). The scale is
+    # the largest weight.
+    shifted = np.nan_to_num(_batch(symbols)[1]) + EPSILON
+    assert_gradient(gradient * shifted, want_gradient * shifted, dtype, scale=5)
     assert not gradient[1, 7:].any(), "padding has a gradient"
 
 
-def test_probabilities_that_are_a_view_of_another_order(mode):
+def test_transposed_probabilities(mode):
     symbols = _symbols()
     loss = _op()(symbols[0], symbols[1].dimshuffle(1, 2, 0), *symbols[2:])
     batch = _batch(symbols)
@@ -134,7 +133,7 @@ def test_loss_and_gradient_are_one_node_under_the_default_linker():
     assert [op.with_gradient for op in _nodes(_compiled(symbols, loss, mode))] == [False]
 
 
-def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above():
+def test_an_infinite_loss_has_no_gradient_for_any_upstream_gradient():
     symbols = _symbols()
     batch = _batch(symbols)
     batch[0][0], batch[2][0] = 1, 4  # four equal labels need seven frames
@@ -201,7 +200,7 @@ def test_wrong_values_are_named(mode, position, value, text):
         _compiled(symbols, _op()(*symbols), mode)(*batch)
 
 
-def test_an_infeasible_target_where_that_is_an_error(mode):
+def test_infeasible_target_raises(mode):
     symbols = _symbols()
     batch = _batch(symbols)
     batch[2][0] = 2
@@ -212,29 +211,32 @@ def test_an_infeasible_target_where_that_is_an_error(mode):
         _compiled(symbols, _op(infeasible="tensorflow")(*symbols), mode)(*batch)
 
 
-def test_rows_that_differ_in_number(mode):
+def test_different_numbers_of_rows(mode):
     symbols = _symbols()
     batch = _batch(symbols)
     with pytest.raises(CTCInputError, match="label_length has 4 rows where y_pred has 5 sequences"):
         _compiled(symbols, _op()(*symbols), mode)(*(batch[:3] + [batch[3][:4]]))
 
 
-KEPT = """
+CACHED = """
 import numpy as np, pytensor, pytensor.tensor as pt
 from ctc_shim import ctc_loss
 from ctc_shim.keras_patch.batch_cost import BatchCostOp
-from ctc_shim.library import library
+from ctc_shim.symbolic.library import library
 
 y, p, t, n = pt.lmatrix(), pt.dtensor3(), pt.lvector(), pt.lvector()
-losses = [ctc_loss(pt.log(p), y, t, n, blank=-1), BatchCostOp.of(library("pytensor"), 1e-12, "inf", False)(y, p, t, n)[:, 0]]
-function = pytensor.function([y, p, t, n], losses + [pytensor.grad(sum(loss.sum() for loss in losses), p)], mode="NUMBA")
-print([value.tolist() for value in function(np.array([[0, 1]]), np.full((1, 3, 3), 1 / 3.), np.array([3]), np.array([2]))])
+op = BatchCostOp.of(library("pytensor"), 1e-12, "inf", False)
+losses = [ctc_loss(pt.log(p), y, t, n, blank=-1), op(y, p, t, n)[:, 0]]
+gradient = pytensor.grad(sum(loss.sum() for loss in losses), p)
+function = pytensor.function([y, p, t, n], losses + [gradient], mode="NUMBA")
+batch = np.array([[0, 1]]), np.full((1, 3, 3), 1 / 3.), np.array([3]), np.array([2])
+print([value.tolist() for value in function(*batch)])
 """
 
 
-@pytest.mark.skipif("numba" not in MODES, reason="of PyTensor's Numba linker")
-def test_what_numba_keeps_on_disk_is_for_processes_with_the_kernel(tmp_path):
-    """The code names the library's entries, which a process without it does not have."""
+@pytest.mark.skipif("numba" not in MODES, reason="needs PyTensor's Numba linker")
+def test_numba_cache_in_processes_with_and_without_the_kernel(tmp_path):
+    """Cached code refers to functions of the kernel library, which not every process has loaded."""
     answers = []
     for kernel in ("", "numpy", ""):
         env = dict(
@@ -246,11 +248,11 @@ def test_what_numba_keeps_on_disk_is_for_processes_with_the_kernel(tmp_path):
         answers.append(
             json.loads(
                 subprocess.check_output(
-                    [sys.executable, "-W", "error", "-c", KEPT], env=env
+                    [sys.executable, "-W", "error", "-c", CACHED], env=env
                 ).decode()
             )
         )
-    want = -np.log(5 / 27.0)  # five of the alignments of two labels in three frames
+    want = -np.log(5 / 27.0)  # 5 of 27 paths of three frames spell the two labels
     for loss, cost, gradient in answers:
         np.testing.assert_allclose([loss[0], cost[0]], want, rtol=1e-9)
         np.testing.assert_allclose(gradient, answers[0][2], rtol=1e-9)

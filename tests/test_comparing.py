@@ -1,4 +1,4 @@
-"""The comparators can fail."""
+"""The assertions of comparing.py can fail."""
 
 import numpy as np
 import pytest

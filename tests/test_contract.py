@@ -1,4 +1,4 @@
-"""One test body for every implementation: the rows of the contract, to its tolerances."""
+"""Every implementation meets every row of the contract, to its tolerances."""
 
 import warnings
 
@@ -14,11 +14,10 @@ from ctc_shim import CTCInputError, reference
 
 
 def _exact(c, dtype):
-    """The reference on the values that the implementation gets."""
+    """The reference on exactly the values that the implementation gets."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # float64 scores of 1e30 and the like, cast down
+        # Scores such as 1e30 overflow in narrow types.
+        warnings.simplefilter("ignore", RuntimeWarning)
         logits = c.logits.astype(dtype).astype(np.float64)
     return reference.ctc_loss_and_gradient(
         logits, c.targets, c.input_lengths, c.target_lengths, **c.options
@@ -62,7 +61,7 @@ def test_errors(name, c):
         with pytest.raises(NotImplementedError, match="cannot raise from code that JAX traces"):
             run(name, c, "float64")
         return
-    loss, _ = run(name, c, "float64")  # a graph marks the row instead
+    loss, _ = run(name, c, "float64")  # a graph cannot raise, and gives NaN or +inf for the row
     assert np.isposinf(loss[1]) if infeasible else np.isnan(loss).sum() == 1
 
 

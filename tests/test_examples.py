@@ -1,4 +1,4 @@
-"""The examples: their short form against TensorFlow's frozen curves, and the frozen curves against what is claimed of them."""
+"""The examples: short runs follow TensorFlow's frozen curves, and these support our claims."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def command(name, way, out, *options):
 
 
 def environment():
-    """With the ctc_shim that is tested here on the path, and Theano in the mode that the tests run in."""
+    """The environment of the tests, with the tested ctc_shim on the path."""
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
     return dict(
         os.environ,
@@ -53,7 +53,7 @@ def environment():
 
 
 def run_short(name, way, out):
-    """The curve that the short form leaves, and what it printed."""
+    """The curve that the short run saves, and what it prints."""
     done = subprocess.run(
         command(name, way, out, "--short"),
         stdout=subprocess.PIPE,
@@ -66,39 +66,36 @@ def run_short(name, way, out):
         return json.load(file), printed
 
 
-# ---- the short forms, run here
+# ---- short runs
 
 
-def test_digit_lines_first_losses_are_those_of_tensorflow(tmp_path):
+def test_digit_lines_starts_with_the_losses_of_tensorflow(tmp_path):
     curve, printed = run_short("digit_lines", "patched", tmp_path)
     away = report.deviations(curve, frozen("digit_lines", "tensorflow"))
     assert len(away) == 10 and away.max() < 1e-4
     assert "first 10 steps: %.1e apart" % away.max() in printed
 
 
-def test_long_lines_patched_stays_with_tensorflow(tmp_path):
+def test_long_lines_patched_follows_tensorflow(tmp_path):
     curve, _ = run_short("long_lines", "patched", tmp_path)
     away = report.deviations(curve, frozen("long_lines", "tensorflow"))
     assert len(away) == 2 and away.max() < 1e-3
-    assert (
-        curve["nan_after"] is None and curve["read"][-1][1] < 0.1
-    )  # of four lines, so a rough number
+    # The error rate is rough, because it is measured on four lines.
+    assert curve["nan_after"] is None and curve["read"][-1][1] < 0.1
     with np.load(str(tmp_path / "long_lines_patched.npz")) as weights:
         assert all(np.isfinite(weights[name]).all() for name in weights.files)
 
 
-def test_long_lines_stock_dies(tmp_path):
+def test_long_lines_stock_becomes_nan(tmp_path):
     curve, printed = run_short("long_lines", "stock", tmp_path)
     assert curve["nan_after"] in (1, 2) and "all weights are NaN after step" in printed
     with np.load(str(tmp_path / "long_lines_stock.npz")) as weights:
         assert all(np.isnan(weights[name]).all() for name in weights.files)
 
 
-@pytest.mark.skipif(
-    os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there"
-)
-def test_ctrl_c_leaves_curve_and_weights(tmp_path):
-    # The progress bar: Theano has compiled, and steps are taken.
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to another process group")
+def test_ctrl_c_saves_curve_and_weights(tmp_path):
+    # The progress bar counts steps, so Theano has finished compiling.
     status, printed = stop_at(
         rb"\b([2-9]|\d\d+)/\d+ \[",
         command("digit_lines", "patched", tmp_path, "--epochs", "1"),
@@ -114,7 +111,7 @@ def test_ctrl_c_leaves_curve_and_weights(tmp_path):
 # ---- the frozen curves
 
 
-def test_frozen_digit_lines_keep_the_promise():
+def test_frozen_digit_lines_support_the_claims():
     theirs = dict(map(tuple, frozen("digit_lines", "tensorflow")["read"]))
     for way in ("patched", "stock"):
         curve = frozen("digit_lines", way)
@@ -129,14 +126,14 @@ def test_frozen_digit_lines_keep_the_promise():
     )
 
 
-def test_frozen_long_lines_keep_the_promise():
+def test_frozen_long_lines_support_the_claims():
     patched, theirs = frozen("long_lines", "patched"), frozen("long_lines", "tensorflow")
     assert len(patched["losses"]) == 24 and report.deviations(patched, theirs).max() < 1e-3
     assert all(value <= 0.03 for _, value in patched["read"])
     assert frozen("long_lines", "stock")["nan_after"] in (1, 2)
 
 
-def test_frozen_image_ocr_keeps_the_promise():
+def test_frozen_image_ocr_supports_the_claims():
     curves = {way: frozen("image_ocr", way) for way in ("patched", "alias", "tensorflow")}
     assert report.deviations(curves["patched"], curves["alias"])[:10].max() < 1e-4
     assert all(
@@ -146,7 +143,7 @@ def test_frozen_image_ocr_keeps_the_promise():
         for curve in curves.values()
     )
     assert "pytensor" in curves["alias"]["versions"]
-    # TensorFlow's artefact in the three blank rows of 32, ln((1 + y) / y) with y about 1 / 27 at first.
+    # TensorFlow's artefact in three blank rows of 32: ln((1 + y) / y), where y starts near 1 / 27.
     assert (
         abs(
             curves["patched"]["losses"][0]
@@ -165,14 +162,14 @@ def test_frozen_image_ocr_keeps_the_promise():
         for way in ("patched", "stock", "tensorflow") + ("alias",) * (name == "image_ocr")
     ],
 )
-def test_frozen_curves_say_what_made_them(way, name):
+def test_frozen_curves_record_how_they_were_made(way, name):
     curve = frozen(name, way)
     assert "%s.py" % name in curve["command"] and "--freeze" in curve["command"]
     assert ("ctc_shim" in curve["versions"]) == (way in ("patched", "alias"))
     assert ("tensorflow" in curve["versions"]) == (way == "tensorflow")
 
 
-# ---- the parts
+# ---- helpers
 
 
 def test_test_lines_share_no_scan_with_training_lines():
@@ -181,7 +178,7 @@ def test_test_lines_share_no_scan_with_training_lines():
     assert not {scan.tobytes() for scan in held_out} & {scan.tobytes() for scan in seen}
 
 
-def test_lines_are_scans_side_by_side():
+def test_lines_are_rows_of_scans():
     lines = digit_data.make_lines(5, 6, 10, seed=0)
     assert lines.frames.shape[2] == digit_data.FEATURES and lines.frames.max() <= 1
     for n, text in enumerate(lines.texts):
@@ -194,7 +191,7 @@ def test_lines_are_scans_side_by_side():
         assert not lines.frames[n, frames:].any()
 
 
-def test_noise_stays_out_of_the_padding_and_repeats():
+def test_noise_avoids_the_padding_and_is_reproducible():
     lines = digit_data.make_lines(5, 6, 10, seed=0)
     noisy = digit_data.with_noise(lines, seed=1)
     assert (noisy.frames == digit_data.with_noise(lines, seed=1).frames).all()
@@ -205,7 +202,7 @@ def test_noise_stays_out_of_the_padding_and_repeats():
         )
 
 
-def test_words_are_painted_once_and_their_noise_repeats():
+def test_word_sets_are_disjoint_and_their_noise_is_reproducible():
     words, held_out = (
         word_data.make_lines(64, 3, 5, seed=1),
         word_data.make_lines(64, 3, 5, seed=2, is_test=True),
@@ -237,7 +234,7 @@ def test_short_words_come_first():
     )
 
 
-def test_curves_survive_being_written():
+def test_curves_survive_a_round_trip():
     curve = {"losses": [1.5, float("nan")], "name": "x"}
     again = json.loads(training.as_text(curve))
     assert again["name"] == "x" and again["losses"][0] == 1.5 and np.isnan(again["losses"][1])

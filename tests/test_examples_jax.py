@@ -1,4 +1,4 @@
-"""examples/jax_sharded.py: its short form in a process of its own, on eight devices and on two hosts of eight, and its data."""
+"""examples/jax_sharded.py: its data, and short runs on eight devices and on two hosts of eight."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import signals  # noqa: E402
 
 
 def start(out, **variables):
-    """The short form, as a process."""
+    """Start the short run as a process."""
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
     environment = dict(
         os.environ,
@@ -39,7 +39,7 @@ def start(out, **variables):
 
 
 def finish(process, out):
-    """The numbers that it left, and what it printed; its picture is checked to be one."""
+    """The numbers that the run saves, and what it prints. Checks that it saves a picture."""
     printed = process.communicate(timeout=120)[0].decode(errors="replace")
     assert process.returncode == 0, printed
     with open(os.path.join(str(out), "jax_sharded.png"), "rb") as file:
@@ -58,7 +58,10 @@ def test_eight_devices(tmp_path):
 
 
 def test_two_hosts(tmp_path):
-    """The same program twice, joined by JAX: both see the loss of the whole batch, and neither talks during the loss."""
+    """Two processes joined by JAX both see the loss of the whole batch.
+
+    Computing the loss needs no communication.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = "localhost:%d" % free.getsockname()[1]
@@ -73,7 +76,7 @@ def test_two_hosts(tmp_path):
     assert first["collectives"]["loss"] == second["collectives"]["loss"] == 0
 
 
-def test_shares_read_right():
+def test_share_read_counts_correct_sequences():
     scores = np.full((2, 6, signals.CLASSES), -1.0)
     for t, c in enumerate([3, 0, 2, 2, 0, 7]):
         scores[:, t, c] = 1

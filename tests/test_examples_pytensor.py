@@ -1,4 +1,4 @@
-"""The examples without Keras: each in its short form, in a process of its own, with its numbers, its picture and its words."""
+"""The examples without Keras: the numbers, picture and output of their short runs."""
 
 import json
 import os
@@ -31,7 +31,10 @@ def command(name, out, *options):
 
 
 def environment():
-    """This ctc_shim on the path, and PyTensor without a compiler: the short forms take longer to compile than to run."""
+    """The tested ctc_shim on the path, and PyTensor without a compiler.
+
+    The short runs would take longer to compile than to run.
+    """
     root = os.path.dirname(os.path.dirname(ctc_shim.__file__))
     flags = [
         flag
@@ -46,7 +49,7 @@ def environment():
 
 
 def run_short(name, out):
-    """The numbers that the short form leaves, and what it printed; its picture is checked to be one."""
+    """The numbers that the short run saves, and what it prints. Checks that it saves a picture."""
     done = subprocess.run(
         command(name, out, "--short"),
         stdout=subprocess.PIPE,
@@ -62,7 +65,7 @@ def run_short(name, out):
         return json.load(file), printed
 
 
-# ---- the short forms, run here
+# ---- short runs
 
 
 def test_stock_map(tmp_path):
@@ -108,13 +111,12 @@ def test_pymc_posterior(tmp_path):
     )
 
 
-@pytest.mark.skipif(
-    os.name == "nt", reason="Ctrl-C cannot be sent to another process group's console there"
-)
-def test_ctrl_c_leaves_what_there_is(tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to another process group")
+def test_ctrl_c_saves_partial_results(tmp_path):
+    # The run takes about five seconds.
     status, printed = stop_at(
         rb"map: +0%", command("stock_map", tmp_path), environment(), seconds=1
-    )  # of some five
+    )
     assert status == 130 and "stopped: what there is was kept" in printed, printed
     with open(str(tmp_path / "stock_map.json")) as file:
         results = json.load(file)
@@ -122,21 +124,21 @@ def test_ctrl_c_leaves_what_there_is(tmp_path):
     assert os.path.getsize(str(tmp_path / "stock_map.png")) > 10000
 
 
-# ---- the parts
+# ---- helpers
 
 
-def test_stock_pushes_another_class_from_label_128_up():
-    """Label 200 of 256 is read as -56, which is class 201 of the 257."""
+def test_stock_trains_another_class_for_labels_from_128():
+    """Stock Keras reads label 200 as -56, which is class 201 of 257."""
     y_pred = np.full((1, 4, 257), 1 / 257.0)
     slope = gradient_formulas.stock_keras_gradient(y_pred, [[200]], [4], [1])[0]
     assert (slope[:, :256].argmin(axis=1) == 201).all() and (slope[:, 200] == 0).all()
 
 
-def test_shares_read_right():
+def test_shares_of_labels_that_are_read():
     scores = np.full((1, 6, 257), -1.0)
     for t, c in enumerate([3, 256, 200, 200, 256, 7]):
         scores[0, t, c] = 1
-    assert stock_map._read(scores, np.array([[3, 200]])) == [0.5, 1.0]  # the 7 is one too many
+    assert stock_map._read(scores, np.array([[3, 200]])) == [0.5, 1.0]  # the 7 is an insertion
     assert stock_map._read(scores * np.nan, np.array([[3, 200]])) == [0.0, 0.0]
 
 
@@ -152,9 +154,8 @@ def test_emissions_follow_their_alignment():
         -((observed[:, :, None] - emissions.MEANS) ** 2), targets, frames, labels, normalize=False
     )
     residual = observed - emissions.MEANS[found.path]
-    assert (
-        0.4 < residual.std() < emissions.SIGMA
-    )  # the best alignment fits better than the true one, but not by much
+    # The best alignment fits slightly better than the true one.
+    assert 0.4 < residual.std() < emissions.SIGMA
 
 
 def test_every_alignment_of_the_emissions_spells_its_target():

@@ -1,4 +1,4 @@
-"""The six faults of stock Keras on Theano: each shown on stock, and gone with the patch."""
+"""The six faults of stock Keras on Theano: each is present in stock and absent with the patch."""
 
 import numpy as np
 import pytest
@@ -34,8 +34,8 @@ def _softmax(z):
     return (e / e.sum(axis=-1, keepdims=True)).astype("float32")
 
 
-def test_stock_is_the_exhibit(stock):
-    """loss_formulas.py is what stock computes."""
+def test_legacy_formulas_equal_stock(stock):
+    """ctc_shim.legacy_formulas computes the same loss and gradient as stock Keras."""
     rng = np.random.RandomState(0)
     batch = (
         _softmax(rng.randn(3, 9, 5)),
@@ -50,7 +50,7 @@ def test_stock_is_the_exhibit(stock):
     )
 
 
-def _sure_of_blanks(labels, p):
+def _confident_blanks(labels, p):
     T, C = 300, 12
     y_pred = np.full((1, T, C), p, dtype="float32")
     y_pred[:, :, -1] = 1 - p * (C - 1)
@@ -60,26 +60,26 @@ def _sure_of_blanks(labels, p):
 @pytest.mark.parametrize(
     "labels, p", [(20, 1e-6), (30, 1e-6), (40, 1e-3), (60, 1e-3), (100, 1e-6), (20, 0.08)]
 )
-def test_the_exhibit_is_nan_where_stock_is(stock, labels, p):
-    batch = _sure_of_blanks(labels, p)
-    exhibit, gradient = gradient_formulas.stock_keras_gradient(*batch), stock(*batch)[1]
-    assert np.isnan(exhibit).any() == np.isnan(gradient).any()
-    if not np.isnan(exhibit).any():
-        np.testing.assert_allclose(gradient, exhibit, rtol=1e-4, atol=1e-4 * np.abs(exhibit).max())
+def test_legacy_formulas_are_nan_where_stock_is(stock, labels, p):
+    batch = _confident_blanks(labels, p)
+    formula, gradient = gradient_formulas.stock_keras_gradient(*batch), stock(*batch)[1]
+    assert np.isnan(formula).any() == np.isnan(gradient).any()
+    if not np.isnan(formula).any():
+        np.testing.assert_allclose(gradient, formula, rtol=1e-4, atol=1e-4 * np.abs(formula).max())
 
 
 def test_sum_over_every_frame(stock, patched):
-    """Fault 1: the loss is lower by ln T. With every class equally likely smoothing changes nothing else here."""
+    """Fault 1: the loss is too low by ln T. Equal probabilities keep smoothing out of this test."""
     T, C = 20, 5
     batch = np.full((1, T, C), 1.0 / C, dtype="float32"), [[0, 1]], [T], [2]
     exact = _exact(*batch)
-    # two labels make 5 states, so the floor is 1 / 5 = 1 / C: no smoothing to see
+    # Two labels make 5 states, so the floor is 1 / 5 = 1 / C and has no effect.
     np.testing.assert_allclose(stock(*batch)[0], [exact - np.log(T)], rtol=1e-5)
     np.testing.assert_allclose(patched(*batch)[0], exact[:, None], rtol=2e-6)
 
 
 def test_smoothing_floor(stock, patched):
-    """Fault 2: a label of probability 1e-6 is taken for 3.4e-5, and its gradient is bounded."""
+    """Fault 2: a label of probability 1e-6 counts as 3.4e-5, and its gradient is bounded."""
     batch = np.array([[[1e-6, 0.5, 0.5]]], dtype="float32"), [[0]], [1], [1]  # one frame: ln T is 0
     exact = _exact(*batch)
     stock_loss, stock_gradient = stock(*batch)
@@ -90,7 +90,7 @@ def test_smoothing_floor(stock, patched):
 
 
 def test_underflow_to_nan(stock, patched):
-    """Fault 3: a long target and a network sure of its blanks: the gradient is NaN, and one step ruins the weights."""
+    """Fault 3: for a long target and confident blanks, the gradient is NaN."""
     T, S, C = 300, 100, 12
     y_pred = np.full((1, T, C), 1e-6, dtype="float32")
     y_pred[:, :, -1] = 1 - 1e-6 * (C - 1)
@@ -126,7 +126,7 @@ def test_vocabulary_over_32768(patched):
 
 
 def test_empty_target(stock, patched):
-    """Fault 5: no label at all is refused or wrong; it means blanks throughout."""
+    """Fault 5: an empty target is refused, or gets a wrong loss."""
     y_pred = _softmax(np.random.RandomState(1).randn(1, 6, 4))
     batch = y_pred, [[0]], [6], [0]
     exact = _exact(*batch)
@@ -139,7 +139,7 @@ def test_empty_target(stock, patched):
 
 
 def _loss_model():
-    """A softmax over 4 classes, and the CTC loss as a Lambda layer: the way of Keras' image_ocr.py."""
+    """A softmax over 4 classes, and the CTC loss as a Lambda layer, as in Keras' image_ocr.py."""
     import keras
     from keras.layers import Activation, Input, Lambda
     from keras.models import Model
@@ -178,19 +178,20 @@ def _weighted_losses(model):
 
 
 def test_shape_and_sample_weight():
-    """Fault 6: (1, N) instead of (N, 1), so that predict() returns N * N numbers and sample_weight does nothing."""
+    """Fault 6: the shape is (1, N) instead of (N, 1).
+
+    So predict() returns N * N numbers, and sample_weight has no effect.
+    """
     with stock_keras():
         model = _loss_model()
         assert model.predict(_model_batch(), batch_size=3).size != 3
         _, first, last = _weighted_losses(model)
-        np.testing.assert_allclose(first, last, rtol=1e-6)  # though they weigh different rows
+        np.testing.assert_allclose(first, last, rtol=1e-6)  # although they weight different rows
     model = _loss_model()
     each = model.predict(_model_batch(), batch_size=3)
     assert each.shape == (3, 1)
     even, first, last = _weighted_losses(model)
     np.testing.assert_allclose(even, each.mean(), rtol=1e-5)
     np.testing.assert_allclose(first / last, each[0, 0] / each[2, 0], rtol=1e-5)
-    factor = (
-        first / each[0, 0]
-    )  # before 2.3 Keras divides by the share of weights that are not zero
+    factor = first / each[0, 0]  # Keras before 2.3 divides by the share of nonzero weights
     assert np.isclose(factor, 1, rtol=1e-5) or np.isclose(factor, 3, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The frozen numbers of real TensorFlow against the numpy truth: each vouches for the other."""
+"""The frozen numbers of real TensorFlow agree with the numpy reference."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,8 @@ def test_frozen_numbers_are_ctc_of_ln_y_plus_epsilon(name):
     for c in load.cases():
         want = frozen[c.name]
         if want.error:
-            assert (
-                len(c.labels) == 1 and "1_2_2" in name
-            )  # old Keras cannot do a batch of one on TensorFlow
+            # Old Keras cannot compute a batch of one row on TensorFlow.
+            assert len(c.labels) == 1 and "1_2_2" in name
             continue
         y = c.scores.astype(np.float64) + epsilon
         loss, to_logits = reference.ctc_loss_and_gradient(
@@ -38,6 +37,6 @@ def test_frozen_numbers_are_ctc_of_ln_y_plus_epsilon(name):
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_the_files_say_who_made_them(name):
+def test_the_files_record_how_they_were_made(name):
     made_by = load.meta(name)
     assert made_by["tensorflow"] and made_by["numpy"] and made_by["python"]

@@ -1,6 +1,6 @@
-"""One legacy Keras script, run on patched Theano and on real TensorFlow beside it: the same numbers.
+"""A legacy Keras script gives the same numbers on patched Theano and on real TensorFlow.
 
-CTC_SHIM_LIVE=1 (tox sets it where TensorFlow is installed) makes this run; it is left out elsewhere.
+Runs only with CTC_SHIM_LIVE=1, which tox sets where TensorFlow is installed.
 """
 
 import os
@@ -34,7 +34,7 @@ def test_the_same_script_on_both_backends(tmp_path):
         assert loss.shape == want.shape == (len(want), 1) and loss.dtype == want.dtype
         np.testing.assert_allclose(loss, want, rtol=4e-6, atol=4e-6)
         scale = np.abs(theirs["gradient%d" % i]).max(axis=(1, 2), keepdims=True)
-        # TensorFlow's own float32 gradient is this far from the exact one: see tests/data/README.md
+        # TensorFlow's float32 gradient has this error itself: see tests/data/README.md
         allowed = 2e-5 + 1.5e-6 * want[:, :, None]
         assert (
             np.abs(ours["gradient%d" % i] - theirs["gradient%d" % i]) / scale <= allowed
@@ -47,7 +47,8 @@ import warnings
 import keras, ctc_shim
 from keras import backend as K
 from keras.backend import ctc_batch_cost
-assert K.backend() == "tensorflow" and ctc_batch_cost.__module__ == "keras.backend.tensorflow_backend"
+assert K.backend() == "tensorflow"
+assert ctc_batch_cost.__module__ == "keras.backend.tensorflow_backend"
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     assert ctc_shim.patch_keras() is False and not ctc_shim.keras_is_patched()

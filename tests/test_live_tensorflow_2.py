@@ -1,4 +1,7 @@
-"""Today's TensorFlow against the numpy truth, live; CTC_SHIM_LIVE=2 makes this run. Keras 3 is there too: nothing to patch."""
+"""A current TensorFlow agrees with the numpy reference, and Keras 3 is not patched.
+
+Runs only with CTC_SHIM_LIVE=2.
+"""
 
 import warnings
 
@@ -31,7 +34,11 @@ def test_ctc_batch_cost(c):
 
 @pytest.mark.parametrize("width", [0, 1, 2, 3, 6, 10, 30, 100])
 def test_decoders(width):
-    """Larger batches than the frozen ones. TensorFlow computes in float32: a near-tie at the edge of a beam may fall otherwise."""
+    """Larger batches than the frozen ones.
+
+    One row may differ: TensorFlow computes in float32, which may decide a near-tie at the edge of a
+    beam differently.
+    """
     rng, same, rows = np.random.RandomState(width), 0, 0
     for _ in range(12):
         N, T, C = 6, rng.randint(1, 80), rng.randint(2, 40)

@@ -1,7 +1,8 @@
-"""One cell of the matrix: an ordinary Keras script under `python -m ctc_shim run`, against TensorFlow's frozen numbers.
+"""One matrix cell: a Keras script under `python -m ctc_shim run` gives TensorFlow's frozen numbers.
 
-CTC_SHIM_KERAS names the Keras, CTC_SHIM_ON what serves `theano` (theano or pytensor). With CTC_SHIM_MATRIX=FILE the outcome
-is kept as a record, from which matrix_table.py makes the table of the README.
+CTC_SHIM_KERAS is the version of Keras, CTC_SHIM_ON the library that provides `theano` (theano or
+pytensor). With CTC_SHIM_MATRIX=FILE the results are stored in a record, from which matrix_table.py
+makes the table of the README.
 """
 
 import json
@@ -23,7 +24,7 @@ RECORD = {"python": platform.python_version()}
 
 
 def _run(*arguments, **environment):
-    """Standard output of a process in Python mode: C code takes minutes to compile, and is not the point here."""
+    """Standard output of a process in Python mode. Compiling C code would take minutes."""
     flags = (
         os.environ.get("THEANO_FLAGS", "") + ",cxx=,linker=py,optimizer=fast_compile,floatX=float32"
     )
@@ -44,7 +45,7 @@ def _saved(path):
 
 @pytest.fixture(scope="module", autouse=True)
 def record():
-    """Kept whatever happens: a test that fails leaves its column at "no"."""
+    """The record, written even if tests fail: a failed test leaves its column at "no"."""
     RECORD.update(loads="no", loss="no", gradient="no", decode="no")
     yield RECORD
     path = os.environ.get("CTC_SHIM_MATRIX")
@@ -56,7 +57,7 @@ def record():
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Everything the script saved."""
+    """All arrays that the script saves."""
     folder = tmp_path_factory.mktemp("cell")
     _run(*PATCHED + [SCRIPT, str(folder / "found.npz")])
     saved = _saved(folder / "found.npz")
@@ -66,7 +67,7 @@ def found(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(found):
-    """(epsilon, [(case, TensorFlow's numbers)]), from the file whose Keras adds the same epsilon."""
+    """(epsilon, [(case, TensorFlow's numbers)]) from the file with the same epsilon."""
     old = tuple(int(n) for n in RECORD["keras"].split(".")) < (2, 1, 3)
     name = "tensorflow_1_15_keras_1_2_2" if old else "tensorflow_1_15_keras_2_3_1"
     frozen = load.frozen(name)
@@ -75,10 +76,9 @@ def expected(found):
 
 def test_it_loads_and_learns(found):
     assert RECORD["keras"] == os.environ.get("CTC_SHIM_KERAS", RECORD["keras"])
+    # Dropout and BatchNormalization, which the script uses, need corrections in some cells.
     first, last = found["training"]
-    assert (
-        np.isfinite(first) and last < first
-    )  # with Dropout and BatchNormalization, which need mends in some cells
+    assert np.isfinite(first) and last < first
     RECORD["loads"] = "yes"
 
 
@@ -94,7 +94,10 @@ def test_losses(found, expected):
 
 
 def test_gradients(found, expected):
-    """To the logits ln(y_pred + epsilon): the exact ones, and TensorFlow's but for its own error (tests/data/README.md)."""
+    """Gradients with respect to the logits ln(y_pred + epsilon).
+
+    They equal the exact ones, and TensorFlow's up to its own error (tests/data/README.md).
+    """
     epsilon, pairs = expected
     errors = []
     for c, kept in pairs:
@@ -112,18 +115,17 @@ def test_gradients(found, expected):
 
 
 def test_decodes(found):
-    """Keras' own decoder tests, with what TensorFlow answers, the default for merge_repeated included."""
+    """Keras' own decoder tests give TensorFlow's results, with each default of merge_repeated."""
     scores = [name for name in found if name.startswith("score ")]
     keras = tuple(int(n) for n in RECORD["keras"].split("."))
     want = load.frozen_decode(
         "tensorflow_1_15_keras_%s_decode" % ("1_2_2" if keras < (2, 2, 5) else "2_3_1")
     )
-    assert len(scores) == (
-        3 if keras < (1, 1, 0) else 6
-    )  # 1.0.8 has no top_paths, and beams of dictionaries only
+    # Keras 1.0.8 has no top_paths, and searches beams only with a dictionary.
+    assert len(scores) == (3 if keras < (1, 1, 0) else 6)
     for name in scores:
         answer = want[tuple(name[len("score ") :].split("/"))]
-        # Zeros in y_pred make beams tie, and the second path is then a matter of rounding.
+        # Zeros in y_pred make beams tie, and rounding decides the second path.
         best = 1 if "no_merge" in name else answer.paths.shape[1]
         np.testing.assert_allclose(
             found[name][:, :best], answer.log_prob[:, :best], rtol=1e-4, atol=1e-4
@@ -136,10 +138,10 @@ def test_decodes(found):
 
 
 @pytest.mark.skipif(
-    os.environ.get("CTC_SHIM_LIVE") != "1", reason="needs TensorFlow 1.15 beside this Keras"
+    os.environ.get("CTC_SHIM_LIVE") != "1", reason="needs TensorFlow 1.15 with this Keras"
 )
 def test_tensorflow_itself_gives_the_same(found, tmp_path):
-    """The same script on the TensorFlow backend, now; the frozen numbers say so for every other cell."""
+    """The same script on a real TensorFlow backend. Other cells rely on the frozen numbers."""
     _run(SCRIPT, str(tmp_path / "theirs.npz"), KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="2")
     theirs = _saved(tmp_path / "theirs.npz")
     ours = {name for name in found if name.startswith("loss")}

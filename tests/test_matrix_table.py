@@ -1,4 +1,4 @@
-"""The README's table of the matrix: what shares a row, and that a failure is never hidden in one."""
+"""The README's table of the matrix: which cells share a row, and failures stay visible."""
 
 import json
 

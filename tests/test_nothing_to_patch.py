@@ -1,4 +1,4 @@
-"""Where there is no legacy Keras on Theano, importing ctc_shim does nothing, and patch_keras() says why."""
+"""Without legacy Keras on Theano, importing ctc_shim does nothing and patch_keras() says why."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ ctc_shim.unpatch_keras()
 
 
 def _ask(tmp_path, code, keras=None, backend="tensorflow"):
-    """What patch_keras() says in a process whose only Keras is a stub of that version (None: no Keras at all)."""
+    """The warning of patch_keras() in a process whose only Keras is a stub of version `keras`."""
     if keras:
         (tmp_path / "keras" / "backend").mkdir(parents=True)
         (tmp_path / "keras" / "__init__.py").write_text("from . import backend\n" + STUB % keras)

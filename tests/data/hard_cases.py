@@ -1,7 +1,7 @@
-"""Named inputs at the edge of the contract, and the inputs of Keras' own tests. numpy only.
+"""Named edge cases, and the inputs of Keras' own tests. Needs only numpy.
 
-The numbers of keras_pair and keras_decode_* are those of tests/keras/backend/backend_test.py in Keras 2.3.1
-(MIT licence), which took them from TensorFlow's tests.
+The numbers of keras_pair and keras_decode_* are from tests/keras/backend/backend_test.py in
+Keras 2.3.1 (MIT licence), which took them from TensorFlow's tests.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def keras_cases():
 
 
 def plain(name, labels, frames=5, length=None, scores=None):
-    """A batch of two: the row in question and a sound one, which must not notice its neighbour."""
+    """A batch of two: the row under test and a valid row, which must not be affected by it."""
     y = PLAIN if scores is None else scores
     width = max(len(labels), 2)
     rows = [list(labels) + [0] * (width - len(labels)), [1, 2] + [0] * (width - 2)]
@@ -46,7 +46,7 @@ def plain(name, labels, frames=5, length=None, scores=None):
 
 
 def shape_cases():
-    """Lengths and labels that do not fit; scores are harmless."""
+    """Lengths and labels that do not fit. The scores are ordinary."""
     return [
         plain("feasible_repeats", [0, 0, 1, 1], frames=5, length=3),
         plain("feasible_repeats_tight", [0, 0, 1], frames=4),
@@ -76,7 +76,7 @@ def changed(at, value):
 
 
 def value_cases():
-    """y_pred that is no clean probability."""
+    """Values of y_pred that are not proper probabilities."""
     one_hot = np.eye(4)[[0, 1, 3, 2, 3]]
     return [
         plain("one_hot_right", [0, 1, 2], scores=one_hot),
@@ -127,7 +127,7 @@ def hard_cases():
 
 
 def keras_decode_cases():
-    """Keras' three decoder tests; labels are of no use here and one zero stands for them."""
+    """Keras' three decoder tests. Decoders use no labels, so a single 0 replaces them."""
     greedy = np.zeros((2, 6, 4))
     greedy[0, :4] = [[1, 0, 0, 0], [0, 0, 0.4, 0.6], [0, 0, 0.4, 0.6], [0, 0.9, 0.1, 0]]
     greedy[1, :5] = [
@@ -147,13 +147,14 @@ def keras_decode_cases():
     no_merge = np.eye(3)[[2, 0, 2, 0, 1, 2, 1]]
     return [
         case("keras_decode_greedy", greedy, [[0], [0]], [4, 5], [1, 1]),
-        # Keras takes the exponential of these numbers + 2 before decoding; its decoder takes the logarithm of
-        # y + epsilon and normalises nothing. So do we, but in decode_input, as exp is not the same everywhere.
+        # Keras' test decodes exp(these numbers + 2), and its decoder takes ln(y + epsilon) without
+        # normalising. decode_input takes the exp, because exp differs between machines and must
+        # stay out of the checksum.
         case("keras_decode_beam", [beam + np.zeros((1, 1))], [[0]], [5], [1], kind="logits"),
         case("keras_decode_no_merge", [no_merge], [[0]], [7], [1]),
     ]
 
 
 def decode_input(c):
-    """What is given to ctc_decode as y_pred, (N, T, C) float32."""
+    """The y_pred of ctc_decode, (N, T, C) float32."""
     return c.scores if c.kind == "y_pred" else np.exp(c.scores + np.float32(2)).astype("float32")

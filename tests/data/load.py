@@ -1,4 +1,4 @@
-"""Reads the frozen TensorFlow numbers and makes their inputs again. numpy only.
+"""Reads the frozen TensorFlow numbers and regenerates their inputs. Needs only numpy.
 
 >>> from data import load
 >>> by_name = {c.name: c for c in load.cases()}
@@ -12,21 +12,26 @@ import os
 
 import numpy as np
 
-from .hard_cases import decode_input, hard_cases, keras_cases, keras_decode_cases
-from .make_inputs import decode_cases, draw, random_cases
+from .hard_cases import decode_input as decode_input
+from .hard_cases import hard_cases, keras_cases
+from .hard_cases import keras_decode_cases as keras_decode_cases
+from .make_inputs import decode_cases as decode_cases
+from .make_inputs import draw, random_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FULL = 600  # gradients up to this size are kept whole
-PART = 400  # of larger ones, so many elements (a few less where two draws meet)
+FULL = 600  # gradients with up to this many elements are stored whole
+PART = 400  # elements stored of larger ones (a few fewer if an element is drawn twice)
 
-# loss (N, 1) float32, or None where TensorFlow raised: then error is "Class: first line" and the rest is None.
-# index holds flat places of the kept elements in the (N, T, C) gradient of sum(loss), value what is there.
-# sums and norms (N,) are over a row's whole gradient, to y_pred and ("logit_") to ln(y_pred + epsilon).
+# loss: (N, 1) float32. Where TensorFlow raised, error is "Class: first line" and all but sha256 is
+# None.
+# index: flat indices into the (N, T, C) gradient of sum(loss); value: the elements there.
+# sums, norms: (N,), over a row's whole gradient with respect to y_pred; logit_sums, logit_norms:
+# the same with respect to ln(y_pred + epsilon).
 Frozen = collections.namedtuple(
     "Frozen", "loss index value sums norms logit_sums logit_norms error sha256"
 )
 
-# paths (N, K, L) padded with -1, log_prob (N, K); error as above.
+# paths: (N, K, L), padded with -1; log_prob: (N, K); error: as above.
 FrozenDecode = collections.namedtuple("FrozenDecode", "paths log_prob error sha256")
 
 
@@ -36,7 +41,7 @@ def cases():
 
 
 def gradient_index(c):
-    """Flat places of the gradient's elements that are kept; half of them on the blank and the row's labels."""
+    """Flat indices of the stored gradient elements; half are at the blank and the row's labels."""
     n, t, width = c.scores.shape
     if c.scores.size <= FULL:
         return np.arange(c.scores.size)
@@ -56,13 +61,16 @@ def open_file(name):
 
 
 def meta(name):
-    """Who made the file: versions, date, command line, seed and machine architecture."""
+    """How the file was made: versions, date, command line, seed and machine architecture."""
     with open_file(name) as f:
         return json.loads(str(f["meta"]))
 
 
 def frozen(name, op="keras"):
-    """{case name: Frozen}. op: "keras" (ctc_batch_cost) or, on hard cases, "v1", "dense" or "keras_ops"."""
+    """{case name: Frozen}.
+
+    op is "keras" (ctc_batch_cost) or, for hard cases, "v1", "dense" or "keras_ops".
+    """
     size = {c.name: (gradient_index(c), len(c.scores)) for c in cases() + hard_cases()}
     out, loss_at, value_at = {}, 0, 0
     with open_file(name) as f:
@@ -94,7 +102,7 @@ def frozen(name, op="keras"):
 
 
 def frozen_decode(name):
-    """{(case name, setting): FrozenDecode}; a setting reads "greedy" or "beam 5 top 2 merge default"."""
+    """{(case name, setting): FrozenDecode}. Settings: "greedy", "beam 5 top 2 merge default"."""
     out = {}
     with open_file(name) as f:
         data = {k: f[k] for k in f.files}
@@ -108,7 +116,7 @@ def frozen_decode(name):
     return out
 
 
-# What each cell of the matrix asks of the decoder; without merge_repeated, so that each Keras has its own default.
+# Decoder settings that each matrix cell runs. merge_repeated is left to the default of each Keras.
 MATRIX_DECODE = {
     "greedy": {"greedy": True},
     "beam 2 top 2 merge default": {"greedy": False, "beam_width": 2, "top_paths": 2},
@@ -116,5 +124,5 @@ MATRIX_DECODE = {
 
 
 def matrix_cases():
-    """A few of the cases for each cell of the matrix: Keras' own pair first, and no batch of one."""
+    """A few cases for each matrix cell: Keras' own pair first, and no batch of one row."""
     return [c for c in cases()[::12] if len(c.labels) > 1]

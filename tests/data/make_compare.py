@@ -1,6 +1,6 @@
 """Freezes TensorFlow's column of `python -m ctc_shim compare`.
 
-Run where Keras 2.3.1 has TensorFlow 1.15 (see README.md), from the root of the repository:
+Run it with Keras 2.3.1 and TensorFlow 1.15 (see README.md), from the root of the repository:
 KERAS_BACKEND=tensorflow python tests/data/make_compare.py
 """
 

@@ -1,6 +1,7 @@
-"""Takes the numbers that `python -m ctc_shim doctor` compares with out of the frozen files (see README.md); no TensorFlow needed.
+"""Extracts the numbers that `python -m ctc_shim doctor` compares with from the frozen files.
 
-From the root of the repository: PYTHONPATH=.:tests python -m data.make_doctor
+Needs no TensorFlow (see README.md). From the root of the repository:
+PYTHONPATH=.:tests python -m data.make_doctor
 """
 
 import json
@@ -24,7 +25,7 @@ def main():
     }
     for name in FILES:
         made_by, numbers = load.meta(name), load.frozen(name)["keras_pair"]
-        assert len(numbers.value) == case.scores.size  # every element is kept
+        assert len(numbers.value) == case.scores.size  # every element is stored
         record["frozen"].append(
             {
                 "keras": made_by["keras"].split()[-1],

@@ -1,8 +1,8 @@
-"""The inputs of the frozen TensorFlow numbers, made again bit for bit from seeds. numpy only.
+"""Regenerates the inputs of the frozen TensorFlow numbers bit for bit from seeds. Needs only numpy.
 
-Only integer draws, integer sums, one float64 division and one cast to float32 are used: each of these
-is correctly rounded everywhere, whereas exp, log and randn may differ by an ulp between numpy builds.
-`python -m data.make_inputs`, run from tests/, prints the checksum that every numpy must agree on.
+The code uses only integer draws, integer sums, one float64 division and one cast to float32. These
+are rounded correctly everywhere; exp, log and randn may differ by an ulp between numpy builds.
+`python -m data.make_inputs`, run from tests/, prints the checksums that every numpy must reproduce.
 """
 
 import collections
@@ -11,21 +11,21 @@ import hashlib
 import numpy as np
 
 SEED = 4634
-SCALES = (1, 3, 10, 30, 100, 300)  # tenths: standard deviation of the scores, in nats
+SCALES = (1, 3, 10, 30, 100, 300)  # standard deviation of the scores, in tenths of a nat
 PER_SCALE = 40
 FRAMES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 64, 80, 100, 128, 160, 200)
 CLASSES = (3, 4, 5, 6, 8, 10, 12, 16, 20, 27, 28, 30, 40, 50, 64, 80, 100, 128, 200, 300)
 DECODES = 40
-OCTAVE = 2**14  # scores are whole multiples of ln 2 / OCTAVE
-DEPTH = 36  # octaves below the frame's largest: lower ones become exactly 0
+OCTAVE = 2**14  # scores are integer multiples of ln 2 / OCTAVE
+DEPTH = 36  # scores more octaves than this below the frame's largest become probability 0
 
 _Case = collections.namedtuple("Case", "name scores labels input_length label_length kind")
 
 
 class Case(_Case):
-    """One batch: scores (N, T, C) float32, labels (N, S), lengths (N, 1); blank is class C - 1.
+    """One batch: scores (N, T, C) float32, labels (N, S), lengths (N, 1). The blank is class C - 1.
 
-    kind says what the scores are: "y_pred" (what Keras gives to ctc_batch_cost) or "logits".
+    kind tells what the scores are: "y_pred" (the argument of Keras' ctc_batch_cost) or "logits".
     """
 
     __slots__ = ()
@@ -57,7 +57,7 @@ def case(name, scores, labels, input_length, label_length, kind="y_pred"):
 
 
 def draw(rs, low, high, size=None):
-    # The type is named because the default one, and with it the stream, is another on Windows.
+    # The default dtype, and with it the random stream, differs on Windows.
     return rs.randint(low, high, size=size, dtype=np.int64)
 
 
@@ -66,7 +66,7 @@ def pick(rs, choices):
 
 
 def normalise(q):
-    """Base-2 softmax of the whole numbers q / OCTAVE, with 2**x drawn as straight lines between powers."""
+    """Base-2 softmax of q / OCTAVE for integers q; 2**x is linear between integer powers."""
     q = np.maximum(q - q.max(-1, keepdims=True), -DEPTH * OCTAVE) + DEPTH * OCTAVE
     w = np.left_shift(OCTAVE + q % OCTAVE, q // OCTAVE)
     w[q == 0] = 0
@@ -74,18 +74,21 @@ def normalise(q):
 
 
 def noise(rs, shape, tenths):
-    """Near-normal scores (a sum of four uniform draws), tenths / 10 nats wide, in units of ln 2 / OCTAVE."""
+    """Nearly normal scores (a sum of four uniform draws) in units of ln 2 / OCTAVE.
+
+    Their standard deviation is tenths / 10 nats.
+    """
     s = draw(rs, -(2**15), 2**15, tuple(shape) + (4,)).sum(-1)
     return s * tenths * 62471 // 10**6
 
 
 def needed(labels):
-    """The fewest frames that spell the labels: a blank must stand between equal neighbours."""
+    """The fewest frames that spell the labels: equal neighbours need a blank between them."""
     return len(labels) + sum(a == b for a, b in zip(labels[:-1], labels[1:]))
 
 
 def target(rs, frames, classes, longest):
-    """Random labels that fit; every second one uses two classes only, so that repeats are many."""
+    """Random labels that fit. Half of the targets use only two classes, to get many repeats."""
     few = min(classes - 1, 2 if draw(rs, 0, 2) else classes)
     labels = list(draw(rs, 0, few, int(draw(rs, 1, min(longest, frames) + 1))))
     while needed(labels) > frames:
@@ -94,7 +97,7 @@ def target(rs, frames, classes, longest):
 
 
 def alignment(rs, labels, frames, blank):
-    """A random path of so many frames that spells the labels."""
+    """A random path of `frames` frames that spells the labels."""
     tokens = [labels[0]]
     for a, b in zip(labels[:-1], labels[1:]):
         tokens += [blank, b] if a == b else [b]
@@ -116,7 +119,7 @@ def random_case(
     rows=(2, 2, 3, 3, 4),
     follow=False,
 ):
-    """One ragged batch. With follow, the scores prefer a path that spells the target, as trained ones do."""
+    """One ragged batch. With follow, scores favour a path of the target, as after training."""
     rs = np.random.RandomState(seed)
     n, t, c = pick(rs, rows), pick(rs, frames), pick(rs, classes)
     lengths = [t] + [int(draw(rs, 1, t + 1)) for _ in range(n - 1)]
@@ -135,7 +138,7 @@ def random_cases():
     for i in range(len(SCALES) * PER_SCALE):
         tenths, follow = SCALES[i // PER_SCALE], i % 2 == 1
         name = "random_%03d_scale_%g%s" % (i, tenths / 10, "_follows" if follow else "")
-        # Every tenth batch has one row: Keras before 2.1.6 cannot take those on TensorFlow.
+        # Every tenth batch has one row, which Keras before 2.1.6 cannot compute on TensorFlow.
         out.append(
             random_case(
                 name, SEED + i, tenths, rows=(1,) if i % 10 == 0 else (2, 2, 3, 3, 4), follow=follow
@@ -145,7 +148,10 @@ def random_cases():
 
 
 def decode_cases():
-    """Smaller batches for the decoders. Few classes and no flat scores: equal scores would leave the order open."""
+    """Smaller batches for the decoders.
+
+    They have few classes and no flat scores, because equal scores would leave the order undefined.
+    """
     return [
         random_case(
             "decode_%02d_scale_%g%s" % (i, tenths / 10, "_follows" if i % 2 else ""),

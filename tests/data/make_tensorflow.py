@@ -1,6 +1,6 @@
-"""Makes the frozen files. Run from tests/ with one TensorFlow: python -m data.make_tensorflow [--out FOLDER]
+"""Makes the frozen files. Run from tests/: python -m data.make_tensorflow [--out FOLDER]
 
-Imports TensorFlow 1.15.5 with Keras 2.3.1 or 1.2.2, or TensorFlow 2.21 with tf_keras and Keras 3.
+Needs TensorFlow 1.15.5 with Keras 2.3.1 or 1.2.2, or TensorFlow 2.21 with tf_keras and Keras 3.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from . import load, make_inputs
 from . import tensorflow_ops as ops
 
-# What Keras adds before the logarithm: the literal 1e-8 up to 2.1.2, epsilon() = 1e-7 from 2.1.3.
+# Keras adds this before the logarithm: the literal 1e-8 up to 2.1.2, epsilon() = 1e-7 from 2.1.3.
 EPSILON = np.float32(1e-8 if ops.OLD and ops.old_keras.__version__ == "1.2.2" else 1e-7)
 
 
@@ -25,17 +25,16 @@ def attempt(function, *args, **options):
     """(result, "") or (None, "Class: first line of the message")."""
     try:
         return function(*args, **options), ""
-    except Exception as e:  # whatever TensorFlow raises is the result
-        message = re.sub(
-            r"\{\{function_node .*?\}\}", "", str(e)
-        ).strip()  # TensorFlow 2 names its wrapper first
+    except Exception as e:  # any error of TensorFlow's is a result
+        # TensorFlow 2 starts the message with the name of its wrapper.
+        message = re.sub(r"\{\{function_node .*?\}\}", "", str(e)).strip()
         return None, "%s: %s" % (type(e).__name__, message.splitlines()[0][:300] if message else "")
 
 
 def scores_for(op, c):
     if op == "keras" or c.kind == "logits":
         return c.scores
-    with np.errstate(all="ignore"):  # the case with negative numbers is meant to give NaN
+    with np.errstate(all="ignore"):  # negative numbers give NaN
         return np.log(c.scores + EPSILON)
 
 
@@ -94,7 +93,7 @@ def make_losses():
 
 
 def settings():
-    """(name, options of ctc_decode). Older Keras, and tf_keras, have no merge_repeated to give."""
+    """(name, options of ctc_decode). Older Keras and tf_keras have no argument merge_repeated."""
     merges = ("default",)
     if "merge_repeated" in inspect.signature(ops.K.ctc_decode).parameters:
         merges = ("default", True)
@@ -120,7 +119,7 @@ def make_decodes():
             data["paths"].append(paths.ravel())
             data["log_prob"].append(log_prob.ravel())
         if ops.OLD:
-            ops.K.clear_session()  # the graph would grow with every case
+            ops.K.clear_session()  # else the graph grows with every case
     return {
         k: np.concatenate(v) if k in ("paths", "log_prob") else np.array(v) for k, v in data.items()
     }

@@ -1,7 +1,7 @@
-"""TensorFlow's ways to the CTC loss, behind one signature. Imports TensorFlow 1.15 or 2.x, and Keras on it.
+"""TensorFlow's CTC losses with one signature. Imports TensorFlow 1.15 or 2.x, and Keras on it.
 
-run(op, scores, labels, input_length, label_length) returns the loss (N, 1) and the gradient of its sum.
-Keras' function gets y_pred and gives the gradient to y_pred; the others get, and differentiate to, logits.
+run(op, scores, labels, input_length, label_length) returns the loss (N, 1) and the gradient of its
+sum with respect to the scores. Scores are y_pred for Keras' function, and logits for the others.
 """
 
 import os
@@ -20,7 +20,7 @@ if OLD:
     from keras import backend as K
 
     KERAS = "keras " + old_keras.__version__
-    # The plain ops know nothing of Keras: once per TensorFlow is enough.
+    # The plain ops do not depend on Keras, so recording them once per TensorFlow is enough.
     OPS = ("keras",) if old_keras.__version__.startswith("1.") else ("keras", "v1", "dense")
     SPARSE = K.ctc_label_dense_to_sparse
 else:
@@ -30,7 +30,7 @@ else:
 
     KERAS = "tf_keras %s, keras %s" % (tf_keras.__version__, keras3.__version__)
     OPS = ("keras", "v1", "dense", "keras_ops")
-    # tf_keras keeps this one out of its public names; ctc_batch_cost calls it.
+    # ctc_batch_cost calls this function, which is private in tf_keras.
     from tf_keras.src.backend import ctc_label_dense_to_sparse as SPARSE
 
 
@@ -69,8 +69,8 @@ _graphs = {}
 
 
 def run_old(op, values, classes):
-    """TensorFlow 1: one graph per op and number of classes, kept, as building it is what costs."""
-    key = (op, classes if op == "dense" else None)  # the dense op alone wants to know C in advance
+    """TensorFlow 1: one graph per op and number of classes, cached because building it is slow."""
+    key = (op, classes if op == "dense" else None)  # only the dense op must know C in advance
     if key not in _graphs:
         places = [tf1.placeholder("float32", (None, None, key[1]))] + [
             tf1.placeholder("int32", shape) for shape in ((None, None), (None, 1), (None, 1))
@@ -97,7 +97,7 @@ def run(op, scores, labels, input_length, label_length):
 
 
 def decode(y_pred, input_length, **options):
-    """K.ctc_decode: paths (N, K, L) padded with -1, and its second result as it comes."""
+    """K.ctc_decode: paths (N, K, L) padded with -1, and its second result unchanged."""
     decoded, log_prob = K.ctc_decode(
         tf.constant(y_pred), tf.constant(input_length[:, 0]), **options
     )

@@ -1,4 +1,4 @@
-"""CTC_SHIM_PATCH=0: nothing is touched until patch_keras() is called."""
+"""With CTC_SHIM_PATCH=0, nothing is patched until patch_keras() is called."""
 
 import ctc_shim
 from keras import backend

@@ -1,4 +1,7 @@
-"""The shared cases through the launcher and the emulated kernel, all built with sanitizers; prints how many. See test_gpu_kernel.py."""
+"""Runs the shared cases through the launcher and the emulated kernel, all built with sanitizers.
+
+Prints the number of runs. See test_gpu_kernel.py.
+"""
 
 import cases
 import regimes

@@ -1,4 +1,7 @@
-"""ctc_loss on a batch that lies on eight devices: prints what held. With "cuda": by CUDA's handler on the driver of the tests."""
+"""Checks the loss of a JAX batch that is sharded over eight devices; prints each check that passed.
+
+With the argument "cuda", the CUDA handler computes it, on the CUDA driver of the tests.
+"""
 
 import re
 import sys

@@ -1,4 +1,7 @@
-"""One of two processes of jax.distributed: ADDRESS INDEX. Its half of the batch, and the mean over both halves."""
+"""One of two processes of jax.distributed: jax_two_processes.py ADDRESS INDEX.
+
+It holds half of the batch, and checks the mean loss over both halves and its half of the gradient.
+"""
 
 import sys
 
@@ -8,7 +11,8 @@ import numpy as np
 jax.config.update("jax_cpu_collectives_implementation", "gloo")
 jax.distributed.initialize(sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
 
-from jax.sharding import Mesh, NamedSharding, PartitionSpec as P  # noqa: E402  after the processes have met
+# These imports must come after jax.distributed.initialize().
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P  # noqa: E402
 
 from comparing import assert_gradient, assert_loss  # noqa: E402
 from ctc_shim import ctc_loss, reference  # noqa: E402

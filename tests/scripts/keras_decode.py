@@ -1,4 +1,7 @@
-"""Keras' own decoding test on whatever serves `theano`: labels and scores of K.ctc_decode on arrays and in a graph, as JSON."""
+"""Keras' own decoding test, on any library that provides `theano`.
+
+Prints the labels and scores of K.ctc_decode on arrays and in a graph, as JSON.
+"""
 
 import json
 

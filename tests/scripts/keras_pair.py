@@ -1,16 +1,12 @@
-"""Keras' own CTC test case, as a script that knows nothing of ctc_shim; prints the two losses."""
+"""Keras' own CTC test case in a script that does not use ctc_shim. Prints the two losses."""
 
+import os
 import sys
 
 import numpy as np
 from keras import backend as K
 
-sys.path.insert(
-    0,
-    __import__("os").path.dirname(
-        __import__("os").path.dirname(__import__("os").path.abspath(__file__))
-    ),
-)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from data.hard_cases import keras_cases  # noqa: E402
 
 c = keras_cases()[0]

@@ -1,9 +1,10 @@
-"""What every cell of the matrix runs: an ordinary Keras script (1.0.8 - 2.3.1) that knows nothing of ctc_shim.
+"""The script of every matrix cell: ordinary Keras (1.0.8 - 2.3.1) that does not use ctc_shim.
 
     python matrix_cell.py OUTPUT.npz
 
-Losses and gradients of Keras' own CTC test and of random batches, Keras' own decoder tests, and some
-training steps of a net with Dropout and BatchNormalization under the CTC loss of a Lambda layer, its weights saved and loaded.
+It computes losses and gradients of Keras' own CTC test and of random batches, and runs Keras' own
+decoder tests. It also trains a network with Dropout, BatchNormalization and the CTC loss in a
+Lambda layer for some steps, and saves and loads the weights.
 """
 
 import importlib.util
@@ -33,7 +34,7 @@ IS_OLD = keras.__version__.startswith("1.")
 
 
 def versions():
-    """[Keras' version, name and version of the library that computes]."""
+    """[version of Keras, name and version of the library that computes]."""
     package = next(
         name for name in ("pytensor", "aesara", "theano", "tensorflow") if name in sys.modules
     )
@@ -44,16 +45,13 @@ def versions():
         "theano": "Theano",
         "tensorflow": "TensorFlow",
     }[package]
-    is_pymc = name == "Theano" and [int(n) for n in version.split(".")[:3]] > [
-        1,
-        0,
-        5,
-    ]  # what came later is the fork's
+    numbers = [int(n) for n in version.split(".")[:3]]
+    is_pymc = name == "Theano" and numbers > [1, 0, 5]  # later versions are the fork's
     return np.array([keras.__version__, "%s %s" % ("Theano-PyMC" if is_pymc else name, version)])
 
 
 def losses():
-    """Loss and gradient of every batch, through one compiled function."""
+    """Loss and gradient of every batch, from one compiled function."""
     y_true, y_pred = K.placeholder(ndim=2, dtype="float32"), K.placeholder(ndim=3, dtype="float32")
     input_length, label_length = (
         K.placeholder(ndim=2, dtype="int32"),
@@ -76,7 +74,7 @@ def losses():
 
 
 def decodes():
-    """Keras' own decoder tests; the greedy one alone in Keras 1.0.8."""
+    """Keras' own decoder tests; Keras 1.0.8 has only the greedy one."""
     known = set(inspect.signature(K.ctc_decode).parameters)
     settings = [
         (name, options) for name, options in load.MATRIX_DECODE.items() if known >= set(options)
@@ -116,7 +114,7 @@ def network(frames=8, features=5, classes=4, labels=2):
 
 
 def saved_and_loaded(model):
-    """The model with its weights from a file, where there is an h5py."""
+    """The model with weights that went through a file, if h5py is installed."""
     if importlib.util.find_spec("h5py"):
         weights = model.get_weights()
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +127,7 @@ def saved_and_loaded(model):
 
 
 def training():
-    """The loss before, and after some steps on the same batch: [first, last]."""
+    """[first, last]: the loss of one batch before and after some steps on it."""
     model, rng = network(), np.random.RandomState(3)
     batch = [
         rng.randn(4, 8, 5).astype("float32"),

@@ -1,4 +1,7 @@
-"""Real Keras on real Theano: what was added for it is there, is taken back, and comes again. Prints "fine" at the end."""
+"""Checks the names that are added for real Keras on real Theano: present, removed, added again.
+
+Prints "fine" at the end.
+"""
 
 import sys
 

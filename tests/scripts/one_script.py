@@ -1,6 +1,9 @@
-"""An ordinary legacy Keras script that knows nothing of ctc_shim: python one_script.py OUTPUT.npz on any backend.
+"""An ordinary legacy Keras script that does not use ctc_shim and runs on any backend.
 
-Losses and gradients of K.ctc_batch_cost on random batches, and ten SGD steps of a small recurrent net.
+    python one_script.py OUTPUT.npz
+
+It computes losses and gradients of K.ctc_batch_cost on random batches, and takes ten SGD steps with
+a small recurrent network.
 """
 
 import sys

@@ -1,4 +1,7 @@
-"""Every touched name is the same object after the patch is undone, absence included. Prints "fine" at the end."""
+"""Checks that undoing the patch restores every object and removes every added name.
+
+Prints "fine" at the end.
+"""
 
 import sys
 import types
@@ -45,17 +48,17 @@ def main():
         "keras.backend.theano_backend",
         "ctc_batch_cost",
     ) in names
-    for module in MIRRORS:  # absent from old releases, and added there
+    for module in MIRRORS:  # old releases lack these, so the patch adds them
         assert vars(module)[
             "ctc_decode"
         ] is backend.ctc_decode and backend.ctc_decode.__module__.startswith("ctc_shim."), module
         assert vars(module)["ctc_label_dense_to_sparse"].__module__.startswith("ctc_shim."), module
     patched = backend.ctc_batch_cost
-    ctc_shim.patch_keras()  # twice is once
+    ctc_shim.patch_keras()  # a second call changes nothing
     assert backend.ctc_batch_cost is patched and set(touched()) == names
 
     late = sys.modules["late_module"] = types.ModuleType("late_module")
-    late.cost = backend.ctc_batch_cost  # takes the patched function away with it
+    late.cost = backend.ctc_batch_cost  # takes a reference while patched
     ctc_shim.unpatch_keras()
     ctc_shim.unpatch_keras()
     assert snapshot() == before and late.cost is stock
@@ -74,7 +77,7 @@ def main():
         assert snapshot() == before
 
     assert ctc_shim.patch_keras() is True
-    backend.ctc_batch_cost = theirs = lambda *a: None  # somebody replaces ours: theirs to keep
+    backend.ctc_batch_cost = theirs = lambda *a: None  # replaced by someone else: must stay
     ctc_shim.unpatch_keras()
     assert backend.ctc_batch_cost is theirs and theano_backend.ctc_batch_cost is stock
     print("fine")
