@@ -1,11 +1,12 @@
-"""The compiled kernels within JAX programs (JAX inside functions): chosen by platform, batched and partitioned.
+"""The compiled kernels in JAX programs: chosen by platform, batched, partitioned.
 
-On a CPU and on an NVIDIA GPU it is a custom call (ffi.py); on every other platform, or where that cannot be, lax_scan.py
-computes. A batch that is sharded over devices stays where it is: each device calls the kernel on its own rows.
+On a CPU and on an NVIDIA GPU the kernel is a custom call (ffi.py). On other platforms, or without a
+C compiler, lax_scan.py computes. A batch that is sharded over devices stays where it is: each
+device calls the kernel on its own rows. JAX is imported inside functions.
 """
 
 import functools
-from typing import Any, List
+from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Tuple
 
 from ctc_shim.contract import Options
 from ctc_shim.jax import ffi, lax_scan
@@ -26,33 +27,33 @@ def compute(arrays: List[Any], options: Options, with_gradient: bool) -> List[An
     """
     import jax
 
-    options = tuple(options) + (with_gradient,)
-    in_scan = functools.partial(_in_scan, options)
+    how = tuple(options) + (with_gradient,)
+    in_scan = functools.partial(_in_scan, how)
     calls = kernels()
     if not calls:
         return in_scan(*arrays)
-    branches = {platform: _kernel(options, len(arrays), call) for platform, call in calls.items()}
-    return jax.lax.platform_dependent(*arrays, default=in_scan, **branches)
+    branches = {platform: _kernel(how, len(arrays), call) for platform, call in calls.items()}
+    found: List[Any] = jax.lax.platform_dependent(*arrays, default=in_scan, **branches)
+    return found
 
 
-def kernels():
+def kernels() -> Dict[str, Callable[..., Any]]:
     """{platform: the call of our kernel there}."""
     found = {"cpu": ffi.call_on_cpu} if ffi.available() else {}
     return dict(found, cuda=ffi.call_on_cuda) if ffi.available_on_cuda() else found
 
 
-def _in_scan(options, logits, *others):
-    """As the kernel: loss, or loss and gradient."""
+def _in_scan(how: Tuple[Any, ...], logits: Any, *others: Any) -> List[Any]:
+    """Loss, or loss and gradient, as the kernel gives them."""
     import jax
     import jax.numpy as jnp
 
-    blank, normalize, infeasible, time_major, with_gradient = options
+    blank, normalize, infeasible, time_major, with_gradient = how
 
-    def summed(logits):
+    def summed(logits: Any) -> Any:
         by_row = logits.swapaxes(0, 1) if time_major else logits
-        loss = lax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible).astype(
-            ffi.result_dtype(logits.dtype)
-        )
+        loss = lax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible)
+        loss = loss.astype(ffi.result_dtype(logits.dtype))
         return loss.sum(), loss
 
     if not with_gradient:
@@ -65,24 +66,26 @@ def _in_scan(options, logits, *others):
 
 
 @functools.lru_cache(maxsize=None)
-def _kernel(options, arguments, call_of_platform):
-    """A function of so many traced arrays that calls a kernel; `options` as for `_in_scan`.
+def _kernel(
+    how: Tuple[Any, ...], arguments: int, call_of_platform: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A function of so many traced arrays that calls a kernel; `how` as for `_in_scan`.
 
-    It keeps logits as (N, T, C) whatever their order in memory, so that one rule serves for batching and for partitioning.
+    It sees logits as (N, T, C) whatever their order in memory, so that one rule serves for batching
+    and for partitioning.
     """
     import jax
+    import jax.numpy as jnp
 
-    time_major, with_gradient = options[3:]
-    split = _partitioned(functools.partial(call_of_platform, options), arguments, with_gradient)
+    time_major, with_gradient = how[3:]
+    split = _partitioned(functools.partial(call_of_platform, how), arguments, with_gradient)
 
     @jax.custom_batching.custom_vmap
-    def call(*arrays):
+    def call(*arrays: Any) -> List[Any]:
         return list(split(*arrays))
 
     @call.def_vmap
-    def call_on_more_axes(size, batched, *arrays):
-        import jax.numpy as jnp
-
+    def call_on_more_axes(size: int, batched: Sequence[bool], *arrays: Any) -> Any:
         whole = [
             array if known else jnp.broadcast_to(array, (size,) + array.shape)
             for array, known in zip(arrays, batched)
@@ -90,11 +93,9 @@ def _kernel(options, arguments, call_of_platform):
         flat = call(*[array.reshape((-1,) + array.shape[2:]) for array in whole])
         return [array.reshape((size, -1) + array.shape[1:]) for array in flat], [True] * len(flat)
 
-    def in_any_order(logits, *others):
-        by_row = (
-            logits.swapaxes(0, 1) if time_major else logits
-        )  # of the view only: the call asks for the layout that is there
-        results = call(by_row, *others)
+    def in_any_order(logits: Any, *others: Any) -> List[Any]:
+        # Views are swapped, not memory: the call asks for the layout that is there.
+        results = call(logits.swapaxes(0, 1) if time_major else logits, *others)
         if time_major:
             results[1:] = [gradient.swapaxes(0, 1) for gradient in results[1:]]
         return _varying_like(results, logits, *others)
@@ -102,67 +103,56 @@ def _kernel(options, arguments, call_of_platform):
     return in_any_order
 
 
-def _varying_like(results, *arrays):
-    """Within shard_map: `results` marked as different on each device along the axes where one of `arrays` is."""
+def _varying_like(results: List[Any], *arrays: Any) -> List[Any]:
+    """Within shard_map: results marked as varying along the axes where one of `arrays` varies."""
     import jax
 
-    axes = frozenset().union(*map(_varying_axes, arrays))
-    return (
-        [
-            jax.lax.pcast(result, tuple(axes - _varying_axes(result)), to="varying")
-            for result in results
-        ]
-        if axes
-        else results
-    )
+    axes: FrozenSet[str] = frozenset().union(*map(_varying_axes, arrays))
+    if not axes:
+        return results
+    missing = [tuple(axes - _varying_axes(result)) for result in results]
+    return [jax.lax.pcast(result, m, to="varying") for result, m in zip(results, missing)]
 
 
-def _varying_axes(array):
+def _varying_axes(array: Any) -> FrozenSet[str]:
     import jax
 
     kind = getattr(jax.typeof(array), "manual_axis_type", jax.typeof(array))
-    return frozenset(
-        getattr(kind, "varying", None) or getattr(kind, "vma", None) or ()
-    )  # two spellings of two years
+    # JAX of 2026 calls it `varying`, JAX of 2025 `vma`.
+    return frozenset(getattr(kind, "varying", None) or getattr(kind, "vma", None) or ())
 
 
-def _partitioned(function, arguments, with_gradient):
-    """`function`, split along the batch where its arguments are sharded: no device needs another's rows."""
+def _partitioned(
+    function: Callable[..., Any], arguments: int, with_gradient: bool
+) -> Callable[..., Any]:
+    """`function`, split along the batch where its arguments are sharded."""
     from jax.experimental.custom_partitioning import custom_partitioning
     from jax.sharding import NamedSharding, PartitionSpec
 
-    def tupled(*arrays):
+    def tupled(*arrays: Any) -> Tuple[Any, ...]:
         return tuple(function(*arrays))
 
     ranks_in, ranks_out = [3, 2, 1, 1, 1][:arguments], [1, 3] if with_gradient else [1]
 
-    def along_the_batch(mesh, argument_shapes, ranks):
+    def along_the_batch(mesh: Any, argument_shapes: Any, ranks: List[int]) -> Tuple[Any, ...]:
         spec = argument_shapes[0].sharding.spec
-        return tuple(
-            NamedSharding(mesh, PartitionSpec(*(list(spec[:1]) + [None] * rank)[:rank]))
-            for rank in ranks
-        )
+        specs = [(list(spec[:1]) + [None] * rank)[:rank] for rank in ranks]
+        return tuple(NamedSharding(mesh, PartitionSpec(*axes)) for axes in specs)
 
-    def results_sharding(mesh, argument_shapes, result_shapes):
+    def results_sharding(mesh: Any, argument_shapes: Any, result_shapes: Any) -> Tuple[Any, ...]:
         return along_the_batch(mesh, argument_shapes, ranks_out)
 
-    def partition(mesh, argument_shapes, result_shapes):
-        return (
-            mesh,
-            tupled,
-            along_the_batch(mesh, argument_shapes, ranks_out),
-            along_the_batch(mesh, argument_shapes, ranks_in),
-        )
+    def partition(mesh: Any, argument_shapes: Any, result_shapes: Any) -> Tuple[Any, ...]:
+        shardings = [along_the_batch(mesh, argument_shapes, r) for r in (ranks_out, ranks_in)]
+        return (mesh, tupled, shardings[0], shardings[1])
 
     letters = {3: "n t c", 2: "n s", 1: "n"}
-    rule = " -> ".join(
-        ", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out)
-    )
+    sides = [", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out)]
     split = custom_partitioning(tupled)
     split.def_partition(
         partition=partition,
         infer_sharding_from_operands=results_sharding,
-        sharding_rule=rule,
-        need_replication_factors=("t", "c", "s"),
-    )  # in the order of the rule
+        sharding_rule=" -> ".join(sides),
+        need_replication_factors=("t", "c", "s"),  # in the order of the rule
+    )
     return split

@@ -11,6 +11,7 @@ import wrapt
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import gpu_kernel, host
+from ctc_shim.torch import gpu_call, huge_pages, loop
 
 
 def loss(batch: Batch, options: Options) -> Any:
@@ -19,16 +20,17 @@ def loss(batch: Batch, options: Options) -> Any:
 
     if batch.logits.requires_grad and torch.is_grad_enabled():
         return loss_and_gradient(batch, options)[0]
-    return _operators().ctc_loss(*batch, *options)
+    return registered().ctc_loss(*batch, *options)
 
 
 def loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
     """(N,) losses of checked tensors, and the gradient of their sum."""
-    found, gradient = _operators().ctc_loss_and_gradient(*batch, None, *options)
+    found, gradient = registered().ctc_loss_and_gradient(*batch, None, *options)
     return found, gradient
 
 
-def _operators() -> Any:
+def registered() -> Any:
+    """The namespace of the two operators."""
     import torch
 
     if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
@@ -56,115 +58,103 @@ INPUTS = "(Tensor logits, Tensor targets, Tensor input_lengths, Tensor target_le
 OPTIONS = "int blank, bool normalize, str infeasible, bool time_major) -> "
 
 
-def _define(torch):
+def _define(torch: Any) -> None:
     """The two operators: the loss alone, and (loss, gradient times upstream)."""
     if not hasattr(torch.library, "custom_op"):
         return
-    from ctc_shim.torch import gpu_call
+    custom_op = torch.library.custom_op
 
-    @torch.library.custom_op(
+    @custom_op(
         "ctc_shim::ctc_loss",
         mutates_args=(),
         device_types="cpu",
         schema=INPUTS + OPTIONS + "Tensor",
     )
-    def alone(*arguments):
+    def alone(*arguments: Any) -> Any:
         return _computed(arguments[:4], None, arguments[4:], with_gradient=False)[0]
 
-    @torch.library.custom_op(
+    @custom_op(
         "ctc_shim::ctc_loss_and_gradient",
         mutates_args=(),
         device_types="cpu",
         schema=INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)",
     )
-    def both(*arguments):
+    def both(*arguments: Any) -> Any:
         return _computed(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
     @alone.register_kernel("cuda")
-    def alone_on_gpu(*arguments):
+    def alone_on_gpu(*arguments: Any) -> Any:
         return gpu_call.compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
 
     @both.register_kernel("cuda")
-    def both_on_gpu(*arguments):
+    def both_on_gpu(*arguments: Any) -> Any:
         return gpu_call.compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
     @alone.register_fake
-    def alone_fake(logits, *others):
-        return logits.new_empty(
-            (logits.shape[1 if others[-1] else 0],), dtype=gpu_call.wide(logits.dtype)
-        )
+    def alone_fake(logits: Any, *others: Any) -> Any:
+        count = logits.shape[1 if others[-1] else 0]
+        return logits.new_empty((count,), dtype=gpu_call.wide(logits.dtype))
 
     @both.register_fake
-    def both_fake(logits, *others):
+    def both_fake(logits: Any, *others: Any) -> Any:
         return alone_fake(logits, *others), logits.new_empty(logits.shape)
 
     both.register_autograd(_backward, setup_context=_keep)
 
 
-def _computed(tensors, upstream, options, with_gradient):
-    """(loss, gradient or None) of the kernel, which reads and writes the tensors' memory."""
+def _computed(
+    tensors: Any, upstream: Optional[Any], options: Any, with_gradient: bool
+) -> Tuple[Any, Any]:
+    """(loss, gradient or None) of the CPU kernel, which reads and writes the tensors' memory."""
     import torch
 
-    logits = tensors[0]
-    loss = torch.empty(logits.shape[1 if options[3] else 0], dtype=logits.dtype)
+    logits, options = tensors[0], Options(*options)
+    loss = torch.empty(logits.shape[1 if options.time_major else 0], dtype=logits.dtype)
     gradient = torch.empty(logits.shape, dtype=logits.dtype) if with_gradient else None
     host.compute(
         Batch(*[tensor.detach().numpy() for tensor in tensors]),
-        Options(*options),
+        options,
         loss.numpy(),
-        gradient.numpy() if with_gradient else None,
+        None if gradient is None else gradient.numpy(),
         upstream=None if upstream is None else upstream.detach().numpy(),
     )
     return loss, gradient
 
 
-def _keep(ctx, inputs, output):
-    ctx.options, ctx.has_upstream = inputs[5:], inputs[4] is not None
+def _keep(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.options, ctx.has_upstream = Options(*inputs[5:]), inputs[4] is not None
     ctx.save_for_backward(*(inputs[:4] + output))
     ctx.set_materialize_grads(False)  # None tells a first derivative from a second one
 
 
-def _backward(ctx, d_loss, d_gradient):
-    """The cotangent of the logits: gradient times d_loss, and, in a second derivative, Hessian times d_gradient."""
+def _backward(ctx: Any, d_loss: Any, d_gradient: Any) -> Any:
+    """The cotangent of the logits: gradient times d_loss, plus Hessian times d_gradient."""
     import torch
-
-    from ctc_shim.torch import huge_pages, loop
 
     if ctx.has_upstream:
         raise NotImplementedError(
-            "ctc_shim::ctc_loss_and_gradient has no derivative where it is given an upstream gradient"
+            "ctc_shim::ctc_loss_and_gradient with an upstream gradient has no derivative"
         )
     logits, targets, input_lengths, target_lengths, loss, gradient = ctx.saved_tensors
-    blank, normalize, infeasible, time_major = ctx.options
-    answerable = loop.answerable(loss, targets, input_lengths, target_lengths, infeasible)
+    options, integers = ctx.options, (targets, input_lengths, target_lengths)
+    answerable = loop.answerable(loss, *integers, options.infeasible)
     result = None
-    if (
-        d_loss is not None
-    ):  # an infinite loss sends nothing back, not even when its own cotangent is infinite
-        row = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
-        result = huge_pages.product(
-            gradient, row[None, :, None] if time_major else row[:, None, None]
-        )
+    if d_loss is not None:
+        # An infinite loss sends nothing back, not even when its own cotangent is infinite.
+        rows = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
+        rows = rows[None, :, None] if options.time_major else rows[:, None, None]
+        result = huge_pages.product(gradient, rows)
     if d_gradient is not None:
         if torch.is_grad_enabled():
             raise NotImplementedError(
-                "ctc_loss of tensors has two derivatives, a third was asked for (create_graph=True twice)"
+                "ctc_loss of tensors has two derivatives, a third was asked for "
+                "(create_graph=True twice)"
             )
-        bend = loop.hessian_product(
-            logits,
-            d_gradient,
-            answerable,
-            targets,
-            input_lengths,
-            target_lengths,
-            blank,
-            normalize,
-            time_major,
-        )
+        how = options.blank, options.normalize, options.time_major
+        bend = loop.hessian_product(logits, d_gradient, answerable, *integers, *how)
         result = bend if result is None else result + bend
     return (result,) + (None,) * 8
 
 
-wrapt.register_post_import_hook(
-    _define, "torch"
-)  # at once where it is loaded; before torch.compile, which cannot trace this
+# At once where torch is loaded, and before torch.compile, which cannot trace the definition.
+wrapt.register_post_import_hook(_define, "torch")

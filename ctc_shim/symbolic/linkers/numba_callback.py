@@ -1,17 +1,22 @@
-"""Host code under PyTensor's Numba linker, in object mode and without the warning that PyTensor gives for unknown Ops."""
+"""PyTensor's Numba linker: an Op with perform() runs in object mode.
+
+PyTensor would do the same for an unknown Op, with a warning.
+"""
+
+from typing import Any, Callable
+
+import numpy as np
 
 from ctc_shim.symbolic.linkers import registration
 
 
-def register_when_loaded(op_class):
-    """Tell PyTensor's Numba linker about an Op that has perform() alone, once that linker is loaded."""
+def register_when_loaded(op_class: Any) -> None:
     registration.register_when_loaded("numba", op_class, in_object_mode)
 
 
-def in_object_mode(op, node=None, **kwargs):
-    """A jitted function that calls perform(). Numba does not cache it on disk, and need not: there is nothing to compile."""
+def in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Callable[..., Any]:
+    """A jitted function that calls perform(). Numba keeps none of it on disk."""
     import numba
-    import numpy as np
 
     arrays = [
         numba.types.Array(numba.from_dtype(np.dtype(out.type.dtype)), out.type.ndim, "A")
@@ -19,16 +24,16 @@ def in_object_mode(op, node=None, **kwargs):
     ]
     signature = arrays[0] if len(arrays) == 1 else numba.types.Tuple(arrays)
 
-    def compute(inputs):
+    def compute(inputs: Any) -> Any:
         storage = [[None] for _ in node.outputs]
         op.perform(node, [np.asarray(value) for value in inputs], storage)
         found = tuple(cell[0] for cell in storage)
         return found[0] if len(found) == 1 else found
 
     @numba.njit
-    def perform(*inputs):
+    def perform(*inputs):  # type: ignore[no-untyped-def]  # Numba reads no annotations
         with numba.objmode(result=signature):
             result = compute(inputs)
         return result
 
-    return perform
+    return perform  # type: ignore[no-any-return]

@@ -1,54 +1,56 @@
 """PyTensor's PyTorch linker: our loss Ops are lowered to the operators of ctc_shim.torch."""
 
+from typing import Any, Callable
+
+from ctc_shim.contract import Options
 from ctc_shim.symbolic.linkers import registration
-from ctc_shim.torch import loop, operators  # noqa: F401  (defines torch.ops.ctc_shim once torch is loaded)
+from ctc_shim.torch import loop, operators
 
 
-def register_when_loaded(op_class):
-    """Tell PyTensor's PyTorch linker about the op once that linker is loaded (importing it imports torch)."""
-    registration.register_when_loaded("pytorch", op_class, _funcify)
+def register_when_loaded(op_class: Any) -> None:
+    """Tell the linker about the loss; importing it imports torch."""
+    registration.register_when_loaded("pytorch", op_class, _loss)
 
 
-def _funcify(op, **kwargs):
-    import torch
+def register_second_order_when_loaded(op_class: Any) -> None:
+    """Tell the linker about the second derivative."""
+    registration.register_when_loaded("pytorch", op_class, _second_order)
 
-    options = (op.blank, op.normalize, op.infeasible, op.time_major)
 
-    def ctc_loss(logits, targets, input_lengths, target_lengths):
-        return torch.ops.ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, *options)
+def _loss(op: Any, **kwargs: Any) -> Callable[..., Any]:
+    ours, options = operators.registered(), Options(*op.parameters()[:4])
 
-    def ctc_loss_and_gradient(logits, targets, input_lengths, target_lengths, upstream=None):
-        return torch.ops.ctc_shim.ctc_loss_and_gradient(
-            logits, targets, input_lengths, target_lengths, upstream, *options
-        )
+    def ctc_loss(*batch: Any) -> Any:
+        return ours.ctc_loss(*batch, *options)
+
+    def ctc_loss_and_gradient(
+        logits: Any, targets: Any, input_lengths: Any, target_lengths: Any, upstream: Any = None
+    ) -> Any:
+        batch = logits, targets, input_lengths, target_lengths
+        return ours.ctc_loss_and_gradient(*batch, upstream, *options)
 
     return ctc_loss_and_gradient if op.with_gradient else ctc_loss
 
 
-def register_second_order_when_loaded(op_class):
-    """Tell PyTensor's PyTorch linker about the op of the second derivative once that linker is loaded."""
-    registration.register_when_loaded("pytorch", op_class, _second_order)
-
-
-def _second_order(op, **kwargs):
+def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
     import torch
 
-    options = (op.blank, op.normalize, op.infeasible, op.time_major)
+    ours, options = operators.registered(), Options(*op.parameters()[:4])
+    how = options.blank, options.normalize, options.time_major
 
     @torch.compiler.disable  # torch.compile traces no autograd within a function
-    def second_order(logits, targets, input_lengths, target_lengths, cotangent, upstream=None):
-        integers = targets, input_lengths, target_lengths
-        loss, gradient = torch.ops.ctc_shim.ctc_loss_and_gradient(logits, *integers, None, *options)
-        known = loop.answerable(loss, *integers, op.infeasible)
-        bend = loop.hessian_product(
-            logits, cotangent, known, *integers, op.blank, op.normalize, op.time_major
-        )
+    def second_order(
+        logits: Any, targets: Any, frames: Any, counts: Any, cotangent: Any, upstream: Any = None
+    ) -> Any:
+        integers = targets, frames, counts
+        loss, gradient = ours.ctc_loss_and_gradient(logits, *integers, None, *options)
+        known = loop.answerable(loss, *integers, options.infeasible)
+        bend = loop.hessian_product(logits, cotangent, known, *integers, *how)
         if upstream is not None:
             rows = torch.where(known, upstream, 0)
-            bend = bend * (rows[None, :, None] if op.time_major else rows[:, None, None])
-        along = (
-            torch.where(gradient == 0, 0, cotangent) * gradient
-        )  # nothing comes back where the gradient is 0
-        return bend, along.sum(dim=(0, 2) if op.time_major else (1, 2))
+            bend = bend * (rows[None, :, None] if options.time_major else rows[:, None, None])
+        # Nothing comes back where the gradient is 0, not even from an infinite cotangent.
+        along = torch.where(gradient == 0, 0, cotangent) * gradient
+        return bend, along.sum(dim=(0, 2) if options.time_major else (1, 2))
 
     return second_order
