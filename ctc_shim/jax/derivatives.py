@@ -50,7 +50,7 @@ def slope(gradient: Any, direction: Any, dtype: Any, time_major: bool) -> Any:
 
 
 def hessian_product(options: Options, arrays: Any, direction: Any) -> Tuple[Any, Any]:
-    """The gradient of the summed loss, and the Hessian times `direction`, by way of the lax.scan."""
+    """The gradient of the summed loss, and the Hessian times `direction`, by the lax.scan."""
     import jax
 
     logits, *integers = arrays

@@ -15,6 +15,8 @@ class CTCAlignOp(FamilyOp):
     """The Op of every library; `kind` is "alignment" or "posteriors"."""
 
     PROPS = ("kind", "blank", "normalize", "infeasible", "time_major")
+    kind: str
+    time_major: bool
 
     @staticmethod
     def register(made: Any) -> None:

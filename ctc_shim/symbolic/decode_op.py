@@ -18,6 +18,7 @@ class CTCDecodeOp(FamilyOp):
     """The Op of every library."""
 
     PROPS = DecodeOptions._fields
+    time_major: bool
 
     @staticmethod
     def register(made: Any) -> None:

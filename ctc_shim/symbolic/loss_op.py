@@ -6,7 +6,7 @@ upstream gradient (N,) as a fifth input and multiplies while writing, which save
 (N, T, C). Differentiating a loss adds the second node; a rewrite then lets it serve both.
 """
 
-from typing import Any, List
+from typing import Any, List, Tuple
 
 import numpy as np
 
@@ -63,10 +63,12 @@ class CTCLossOp(LossOp):
 
     PROPS = ("blank", "normalize", "infeasible", "time_major", "with_gradient")
     BASE = "COp"
+    time_major: bool
+    with_gradient: bool
 
     @staticmethod
-    def register(made):
-        """The rewrite, and the faces of the linkers that are not C."""
+    def register(made: Any) -> None:
+        """Register the rewrite, and tell PyTensor's linkers other than C."""
         from ctc_shim.symbolic import rewrites
 
         rewrites.register(made)
@@ -76,13 +78,20 @@ class CTCLossOp(LossOp):
             for linker in (jax_linker, numba_linker, torch_linker):
                 linker.register_when_loaded(made)
 
-    def _by_row(self, values):
+    def _by_row(self, values: Any) -> Any:
         """(N,) values along the sequences of the gradient."""
         return values.dimshuffle(*(("x", 0, "x") if self.time_major else (0, "x", "x")))
 
     # ---- the node
 
-    def make_node(self, logits, targets, input_lengths, target_lengths, upstream=None):
+    def make_node(
+        self,
+        logits: Any,
+        targets: Any,
+        input_lengths: Any,
+        target_lengths: Any,
+        upstream: Any = None,
+    ) -> Any:
         T = self.library.tensor
         inputs = node_inputs(self.library, logits, targets, input_lengths, target_lengths)
         logits = inputs[0]
@@ -93,47 +102,38 @@ class CTCLossOp(LossOp):
                 inputs.append(T.cast(self.library.as_tensor_variable(upstream), logits.dtype))
         return self.library.Apply(self, inputs, outputs)
 
-    def infer_shape(self, *arguments):
-        shapes = arguments[
-            -1
-        ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+    def infer_shape(self, *arguments: Any) -> List[Any]:
+        shapes = arguments[-1]  # (fgraph, node, shapes), or (node, shapes)
         return [(shapes[0][1 if self.time_major else 0],)] + [shapes[0]] * self.with_gradient
 
     # ---- the numbers
 
-    def perform(self, node, inputs, outputs, *unused):
-        dtype = node.inputs[0].dtype
-        scores = inputs[0]
-        loss = _storage(outputs[0], (scores.shape[1 if self.time_major else 0],), dtype)
-        gradient = _storage(outputs[1], scores.shape, dtype) if self.with_gradient else None
-        host.compute(
-            Batch(*inputs[:4]),
-            Options(*self.parameters()[:4]),
-            loss,
-            gradient,
-            upstream=inputs[4] if len(inputs) > 4 else None,
-        )
+    def perform(self, node: Any, inputs: Any, outputs: Any, *unused: Any) -> None:
+        dtype, shape = node.inputs[0].dtype, inputs[0].shape
+        loss = _storage(outputs[0], (shape[1 if self.time_major else 0],), dtype)
+        gradient = _storage(outputs[1], shape, dtype) if self.with_gradient else None
+        upstream = inputs[4] if len(inputs) > 4 else None
+        options = Options(*self.parameters()[:4])
+        host.compute(Batch(*inputs[:4]), options, loss, gradient, upstream=upstream)
 
-    def c_code(self, node, name, inputs, outputs, sub):
+    def c_code(self, node: Any, name: str, inputs: Any, outputs: Any, sub: Any) -> str:
         return c_linker.code(self, inputs, outputs, node.inputs[0].dtype, sub["fail"])
 
-    def c_support_code(self, **unused):
+    def c_support_code(self, **unused: Any) -> str:
         return c_linker.support_code()
 
-    def c_code_cache_version(self):
+    def c_code_cache_version(self) -> Tuple[int, ...]:
         return c_linker.cache_version()
 
     # ---- derivatives
 
-    def _second_order(self, inputs, cotangent):
-        """Pull `cotangent` (as logits) back through the gradient: one node of PyTensor 3, elsewhere the symbolic graph."""
+    def _second_order(self, inputs: Any, cotangent: Any) -> Any:
+        """Pull `cotangent` back through the gradient: one node on PyTensor 3, elsewhere a graph."""
         op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
         inputs = inputs[:4] + [cotangent] + inputs[4:]
-        return (
-            op(*inputs, return_list=True)
-            if CTCSecondOrderOp.serves(self.library)
-            else op.as_graph(*inputs)
-        )
+        if CTCSecondOrderOp.serves(self.library):
+            return op(*inputs, return_list=True)
+        return op.as_graph(*inputs)
 
 
 def node_inputs(lib: Any, *batch: Any) -> List[Any]:
@@ -149,14 +149,11 @@ def node_inputs(lib: Any, *batch: Any) -> List[Any]:
     return [logits] + [lib.tensor.cast(value, "int64") for value in integers]
 
 
-def _storage(cell, shape, dtype):
-    """The output array of a previous call where it still fits: a fresh one costs more than the gradient itself."""
+def _storage(cell: List[Any], shape: Tuple[int, ...], dtype: str) -> np.ndarray:
+    """The output array of a previous call where it fits: a fresh one costs more than the loss."""
     old = cell[0]
-    if not (
-        isinstance(old, np.ndarray)
-        and old.shape == tuple(shape)
-        and old.dtype == dtype
-        and old.flags.carray
-    ):
+    fits = isinstance(old, np.ndarray) and old.shape == tuple(shape) and old.dtype == dtype
+    if not (fits and old.flags.carray):
         cell[0] = np.empty(shape, dtype=dtype)
-    return cell[0]
+    array: np.ndarray = cell[0]
+    return array
