@@ -9,7 +9,7 @@ import tempfile
 
 import numpy as np
 
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import gpu_kernel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
@@ -40,8 +40,7 @@ class FakeCuda(object):
         self.fake.fake_stream.restype = ctypes.c_void_p
 
     def __enter__(self):
-        self.before = gpu_kernel.DRIVER, list(gpu_kernel._loaded)
-        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = driver(), []
+        self.driver = gpu_kernel.use_driver(driver())
         self.library = gpu_kernel.load()
         assert self.library is not None
         return self
@@ -49,7 +48,7 @@ class FakeCuda(object):
     def __exit__(self, *problem):
         self.fake.fake_fail(b"", 0)
         self.fake.fake_order(0)
-        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = self.before
+        self.driver.undo()
 
     def compute(
         self,

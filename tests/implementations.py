@@ -11,14 +11,13 @@ CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named on
 * torch: torch_ctc_loss; torch_compiled: the same under torch.compile, loss and backward
 """
 
-import contextlib
 import importlib
 import os
 
 import numpy as np
 
-from ctc_shim import contract
-from ctc_shim.native import host, kernel_library
+from ctc_shim import contract, native
+from ctc_shim.native import host
 
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
 DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
@@ -60,19 +59,9 @@ def _on_arrays(name, logits, case, options):
     return loss, gradient
 
 
-@contextlib.contextmanager
 def kernel(wanted):
-    """With the compiled kernel, or (wanted False) as where there is none."""
-    before = list(kernel_library._loaded)
-    if wanted:
-        kernel_library._loaded[:] = [library for library in before if library is not None]
-        assert kernel_library.load() is not None, "no compiled kernel here"
-    else:
-        kernel_library._loaded[:] = [None]
-    try:
-        yield
-    finally:
-        kernel_library._loaded[:] = before
+    """A context with the compiled kernel, or (wanted False) with numpy."""
+    return native.use_kernel("compiled" if wanted else "numpy")
 
 
 def _in_jax(name, logits, case, options):

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.native import host, kernel_library
+from ctc_shim.native import call, host, load
 from ctc_shim.reference import decoders
 
 # beam_width 0 is the best path. `merge` there joins equal neighbours along the path, and in a beam search in the results.
@@ -50,10 +50,10 @@ def decode(scores, input_lengths, parameters):
 
 
 def _hypotheses(*arguments):
-    library = kernel_library.load()
+    library = load.kernel()
     if library is None:
         return decoders.decode(*arguments)
-    labels, lengths, log_probs, report = kernel_library.call_decoder(library, *arguments)
+    labels, lengths, log_probs, report = call.decode(library, *arguments)
     if report[0]:
         scores, blank = arguments[0], arguments[2]
         contract.raise_report(report, classes=scores.shape[2], blank=blank)

@@ -1,4 +1,6 @@
-/* ---- what every part takes for granted: compilers, constants ------------------------------------------------------ */
+/* Compilers and constants: what every part of the kernel needs. */
+#ifndef CTC_SHIM_BASE_H
+#define CTC_SHIM_BASE_H
 
 #if defined(__FAST_MATH__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-fast-math") /* a user's -ffast-math (common in .theanorc) must not reach -inf and NaN here */
@@ -19,27 +21,13 @@
 #define CTC_SHIM_INLINE static inline __attribute__((always_inline))
 #define CTC_SHIM_RESTRICT __restrict__
 #define CTC_SHIM_PREFETCH(address) __builtin_prefetch(address)
+#define CTC_SHIM_LOCAL static __attribute__((unused))
 #else
 #define CTC_SHIM_INLINE static inline
+#define CTC_SHIM_LOCAL static
 #define CTC_SHIM_RESTRICT
 #define CTC_SHIM_PREFETCH(address) ((void)0)
 #endif
-#if defined(_MSC_VER)
-#define CTC_SHIM_PRAGMA(text) __pragma(text)
-#else
-#define CTC_SHIM_PRAGMA(text) _Pragma(#text)
-#endif
-#if defined(__cplusplus)
-#define CTC_SHIM_C extern "C"
-#else
-#define CTC_SHIM_C
-#endif
-#if defined(_WIN32)
-#define CTC_SHIM_ENTRY CTC_SHIM_C __declspec(dllexport)
-#else
-#define CTC_SHIM_ENTRY CTC_SHIM_C
-#endif
-
 enum {
     CTC_SHIM_LANES = 8,       /* band edges are rounded to this many cells, so that vector loops have no remainder */
     CTC_SHIM_FENCE = 16,      /* cells on both sides of a band that its neighbours in time read: as far as a group moves it */
@@ -54,4 +42,5 @@ static const double CTC_SHIM_LN2 = 0.6931471805599453094;
 #endif
 #if !defined(CTC_SHIM_THREAD_WORK)
 #define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells + scores that are worth one more thread */
+#endif
 #endif

@@ -1,11 +1,16 @@
-/* ---- what a call is given, and what a thread works with ---------------------------------------------------------- */
+/* What a call is given, and what a thread works with. */
+#ifndef CTC_SHIM_BATCH_H
+#define CTC_SHIM_BATCH_H
+#include "../ctc_shim.h"
+#include "lattice.h"
+#include "rows.h"
 
 typedef struct {
     const char *logits, *targets, *input_lengths, *target_lengths, *upstream;
     char *loss, *gradient;
     int64_t stride_n, stride_t, stride_c, targets_stride_n, targets_stride_s, input_lengths_stride, target_lengths_stride;
     int64_t gradient_stride_n, gradient_stride_t, upstream_stride;
-    int64_t N, T, C, S, blank, normalize, infeasible, mode, item;
+    int64_t N, T, C, S, blank, normalize, policy, mode, item;
     int64_t ratios;  /* logits hold probabilities: scores are ln(p + epsilon), see ctc_rows.h */
     double epsilon;
     int64_t longest, labels, width, rows, padded; /* most frames, most labels, cells a row, rows of the table, C rounded up */
@@ -25,25 +30,25 @@ typedef struct {
     int32_t *label, *earliest;
 } ctc_shim_scratch;
 
-static int64_t ctc_shim_int(const char *base, int64_t offset) {
+CTC_SHIM_LOCAL int64_t ctc_shim_int(const char *base, int64_t offset) {
     int64_t value;
     memcpy(&value, base + offset, 8);
     return value;
 }
-static int64_t ctc_shim_frames_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->input_lengths, n * b->input_lengths_stride); }
-static int64_t ctc_shim_labels_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->target_lengths, n * b->target_lengths_stride); }
-static int64_t ctc_shim_label_of(const ctc_shim_batch *b, int64_t n, int64_t s) {
+CTC_SHIM_LOCAL int64_t ctc_shim_frames_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->input_lengths, n * b->input_lengths_stride); }
+CTC_SHIM_LOCAL int64_t ctc_shim_labels_of(const ctc_shim_batch *b, int64_t n) { return ctc_shim_int(b->target_lengths, n * b->target_lengths_stride); }
+CTC_SHIM_LOCAL int64_t ctc_shim_label_of(const ctc_shim_batch *b, int64_t n, int64_t s) {
     return ctc_shim_int(b->targets, n * b->targets_stride_n + s * b->targets_stride_s);
 }
 
 /* U_n: the fewest frames that can spell the target. */
-static int64_t ctc_shim_fewest(const ctc_shim_batch *b, int64_t n) {
+CTC_SHIM_LOCAL int64_t ctc_shim_fewest(const ctc_shim_batch *b, int64_t n) {
     int64_t s, S = ctc_shim_labels_of(b, n), fewest = S;
     for (s = 1; s < S; s++) fewest += ctc_shim_label_of(b, n, s) == ctc_shim_label_of(b, n, s - 1);
     return fewest;
 }
 
-static ctc_shim_cells ctc_shim_cells_at(double *rows, int64_t width, int64_t index) {
+CTC_SHIM_LOCAL ctc_shim_cells ctc_shim_cells_at(double *rows, int64_t width, int64_t index) {
     int64_t lane = width + 2 * CTC_SHIM_FENCE;
     double *base = rows + index * CTC_SHIM_ARRAYS * lane + CTC_SHIM_FENCE;
     ctc_shim_cells cells;
@@ -56,7 +61,7 @@ static ctc_shim_cells ctc_shim_cells_at(double *rows, int64_t width, int64_t ind
     return cells;
 }
 
-static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
+CTC_SHIM_LOCAL void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
     int64_t j;
     for (j = -CTC_SHIM_FENCE; j < width + CTC_SHIM_FENCE; j++) {
         cells->label_m[j] = cells->blank_m[j] = cells->emission_m[j] = 0;
@@ -65,21 +70,21 @@ static void ctc_shim_clear(const ctc_shim_cells *cells, int64_t width) {
 }
 
 /* Are the rows of scores contiguous, and each number at an address that it may have? */
-static int ctc_shim_plain(const ctc_shim_batch *b) {
+CTC_SHIM_LOCAL int ctc_shim_plain(const ctc_shim_batch *b) {
     uintptr_t places = (uintptr_t)b->logits | (uintptr_t)b->stride_n | (uintptr_t)b->stride_t;
     return b->stride_c == b->item && places % (uintptr_t)b->item == 0;
 }
 
-static const char *ctc_shim_given(const ctc_shim_batch *b, int64_t n, int64_t t) { return b->logits + n * b->stride_n + t * b->stride_t; }
+CTC_SHIM_LOCAL const char *ctc_shim_given(const ctc_shim_batch *b, int64_t n, int64_t t) { return b->logits + n * b->stride_n + t * b->stride_t; }
 
 /* Where the scores of frame t are read, or p + epsilon: the row as it was given, or its copy (ctc_shim_fetch). */
-static const char *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t) {
+CTC_SHIM_LOCAL const char *ctc_shim_scores(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t) {
     return b->copies ? w->scores + t % b->copies * b->padded * b->item : ctc_shim_given(b, n, t);
 }
 
 /* Copies the frames first .. end - 1, no more than `copies`, where that must be. All before any is read: a vector that is read
  * right after it was written in two pieces has to wait for both. */
-static void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t first, int64_t end) {
+CTC_SHIM_LOCAL void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t first, int64_t end) {
     int64_t t, c;
     if (!b->copies) return;
     for (t = first; t < end; t++) {
@@ -93,7 +98,7 @@ static void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scratch *w, i
 }
 
 /* What a copied row goes on with, up to a multiple of 16: what adds nothing, -inf or 0. */
-static void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
+CTC_SHIM_LOCAL void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
     int64_t t, rest = b->padded - b->C;
     for (t = 0; t < b->copies; t++) {
         char *from = (char *)ctc_shim_scores(b, w, 0, t) + b->C * b->item;
@@ -103,7 +108,7 @@ static void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
 }
 
 /* Emissions of the labels in the band of one frame. */
-static void ctc_shim_emissions(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row, const ctc_shim_frame *frame,
+CTC_SHIM_LOCAL void ctc_shim_emissions(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row, const ctc_shim_frame *frame,
                                const ctc_shim_cells *cells) {
     int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     double *m = cells->emission_m, *e = cells->emission_e;
@@ -114,7 +119,7 @@ static void ctc_shim_emissions(const ctc_shim_batch *b, const ctc_shim_scratch *
 }
 
 /* The same in linear form; returns the least of them and of the blank's. */
-static double ctc_shim_emissions_linear(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row,
+CTC_SHIM_LOCAL double ctc_shim_emissions_linear(const ctc_shim_batch *b, const ctc_shim_scratch *w, const void *row,
                                         const ctc_shim_frame *frame, double blank_y, double *y) {
     int64_t start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     y[start - 1] = 0;
@@ -123,7 +128,7 @@ static double ctc_shim_emissions_linear(const ctc_shim_batch *b, const ctc_shim_
 }
 
 /* A whole row of the gradient set to `value`, or to factor * softmax when `sum` is given. */
-static void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double value,
+CTC_SHIM_LOCAL void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double value,
                                const ctc_shim_sum *sum) {
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
     if (!sum && value == 0) memset(out, 0, (size_t)(b->C * b->item));
@@ -136,16 +141,16 @@ static void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_scratch *
     }
 }
 
-static void ctc_shim_write_rows(const ctc_shim_batch *b, int64_t n, int64_t start, int64_t stop, double value) {
+CTC_SHIM_LOCAL void ctc_shim_write_rows(const ctc_shim_batch *b, int64_t n, int64_t start, int64_t stop, double value) {
     for (; b->gradient && start < stop; start++) ctc_shim_write_row(b, NULL, n, start, value, NULL);
 }
 
-static void ctc_shim_write_loss(const ctc_shim_batch *b, int64_t n, double loss) {
+CTC_SHIM_LOCAL void ctc_shim_write_loss(const ctc_shim_batch *b, int64_t n, double loss) {
     if (b->item == 4) ((float *)b->loss)[n] = (float)loss;
     else ((double *)b->loss)[n] = loss;
 }
 
-static double ctc_shim_upstream(const ctc_shim_batch *b, int64_t n) {
+CTC_SHIM_LOCAL double ctc_shim_upstream(const ctc_shim_batch *b, int64_t n) {
     float single;
     double value = 1;
     if (b->upstream && b->item == 4) {
@@ -158,7 +163,7 @@ static double ctc_shim_upstream(const ctc_shim_batch *b, int64_t n) {
 
 /* Reads the target, and finds the band of every frame: label j can be reached from frame earliest[j] on, and can still
  * finish until earliest[j] + (T - U). The frames of a group share a band. */
-static void ctc_shim_prepare(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t T, int64_t S, int64_t fewest) {
+CTC_SHIM_LOCAL void ctc_shim_prepare(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t T, int64_t S, int64_t fewest) {
     int64_t j, t, end, repeats = 0, low = 0, high = 0, previous = -1;
     for (j = 0; j < b->width; j++) {
         int64_t label = j < S ? ctc_shim_label_of(b, n, j) : b->blank;
@@ -180,5 +185,6 @@ static void ctc_shim_prepare(const ctc_shim_batch *b, const ctc_shim_scratch *w,
 }
 
 /* Doubles in the four alpha arrays of a row, and in all six. */
-static size_t ctc_shim_alpha_size(const ctc_shim_batch *b) { return (size_t)(4 * (b->width + 2 * CTC_SHIM_FENCE)); }
-static size_t ctc_shim_row_size(const ctc_shim_batch *b) { return (size_t)(CTC_SHIM_ARRAYS * (b->width + 2 * CTC_SHIM_FENCE)); }
+CTC_SHIM_LOCAL size_t ctc_shim_alpha_size(const ctc_shim_batch *b) { return (size_t)(4 * (b->width + 2 * CTC_SHIM_FENCE)); }
+CTC_SHIM_LOCAL size_t ctc_shim_row_size(const ctc_shim_batch *b) { return (size_t)(CTC_SHIM_ARRAYS * (b->width + 2 * CTC_SHIM_FENCE)); }
+#endif

@@ -7,17 +7,10 @@
  *
  * What makes it fast where TensorFlow looks at every class of every prefix: only the W + 1 best classes of a frame can enter a
  * beam of W, and a prefix is done as soon as the next of them would come out below the beam's worst. */
-#include "base.h"
-#include "rows.h"
-#include "lattice.h"
-#include "batch.h"
+#include "../export.h"
+#include "decode_beam.h"
+#include "decode_greedy.h"
 #include "threads.h"
-#include "decode_base.h" /* what a call is given */
-#include "decode_heap.h" /* the best so many */
-#include "decode_rows.h" /* a frame's probabilities, the best path */
-#include "decode_beam.h" /* prefix beam search */
-
-/* ---- the batch -------------------------------------------------------------------------------------------------- */
 
 static void *ctc_shim_decode_some(void *argument) {
     ctc_shim_decoder *d = (ctc_shim_decoder *)argument;
@@ -32,15 +25,15 @@ static void *ctc_shim_decode_some(void *argument) {
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n);
-        if (T < 0 || T > b->T || (T > 0 && b->C < 1)) return ctc_shim_error(report, 1, n, b->C < 1 ? 0 : b->T, T);
+        if (T < 0 || T > b->T || (T > 0 && b->C < 1)) return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->C < 1 ? 0 : b->T, T);
         *work += (double)T * (double)b->C;
     }
-    return ctc_shim_error(report, 0, 0, 0, 0);
+    return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
 static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block, ctc_shim_decoder *d) {
@@ -55,7 +48,7 @@ static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block, c
     return used;
 }
 
-static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *report) {
+static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int64_t *report) {
     ctc_shim_batch *b = &g->batch;
     double work;
     int64_t i, next = 0, failed = 0, error = ctc_shim_decode_check(b, &work, report);
@@ -71,7 +64,7 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
     threads = ctc_shim_threads(threads, work * (double)(g->width ? 1 + g->width : 1), b->N);
     bytes = ctc_shim_decoder_layout(g, NULL, &first);
     memory = (char *)calloc((size_t)threads * (bytes + sizeof first) + 64, 1);
-    if (!memory) return ctc_shim_error(report, 6, 0, 0, 0);
+    if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
     decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
@@ -87,29 +80,31 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
         free(decoders[i].prefixes);
     }
     free(memory);
-    return failed ? ctc_shim_error(report, 6, 0, 0, 0) : 0;
+    return failed ? ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0) : 0;
 }
 
-/* Returns 0, or what is wrong, as ctc_shim_f32 does: 1 input length, 5 blank, 6 out of memory.
- * logits (N, T, C), input_lengths (N,): any strides, in bytes. width 0: the best path (paths must be 1); else a beam of that width.
- * merge: equal neighbours become one (along the path for the best path, in the result for the beam). labels (N, paths, T), -1 before
- * the call, are so beyond lengths (N, paths) after it; scores (N, paths): ln p. Where there are fewer than `paths` prefixes: length 0, -inf. */
-#define CTC_SHIM_DECODE_DEFINE(REAL, SUFFIX) \
-    CTC_SHIM_ENTRY int64_t ctc_shim_decode_##SUFFIX( \
-        const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
-        const int64_t *input_lengths, int64_t input_lengths_stride, int64_t blank, int64_t normalize, int64_t width, int64_t paths, \
-        int64_t merge, int64_t *labels, int64_t *lengths, double *scores, int64_t threads, int64_t *report) { \
-        ctc_shim_decoding g; \
-        memset(&g, 0, sizeof g); \
-        g.batch.logits = (const char *)logits; g.batch.item = (int64_t)sizeof(REAL); \
-        g.batch.stride_n = stride_n; g.batch.stride_t = stride_t; g.batch.stride_c = stride_c; \
-        g.batch.N = N; g.batch.T = T; g.batch.C = g.batch.padded = C; g.batch.blank = blank; g.batch.normalize = normalize; \
-        g.batch.input_lengths = (const char *)input_lengths; g.batch.input_lengths_stride = input_lengths_stride; \
-        g.batch.copies = !ctc_shim_plain(&g.batch); \
-        g.width = width; g.paths = paths; g.merge = merge; \
-        g.labels = labels; g.lengths = lengths; g.scores = scores; \
-        return ctc_shim_decode(&g, threads, report); \
-    }
-
-CTC_SHIM_DECODE_DEFINE(float, f32)
-CTC_SHIM_DECODE_DEFINE(double, f64)
+CTC_SHIM_EXPORT int64_t ctc_shim_decode(ctc_shim_decode_call *call) {
+    ctc_shim_decoding g;
+    ctc_shim_batch *b = &g.batch;
+    memset(&g, 0, sizeof g);
+    b->item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
+    b->logits = (const char *)call->logits;
+    b->stride_n = call->logits_stride_n;
+    b->stride_t = call->logits_stride_t;
+    b->stride_c = call->logits_stride_c;
+    b->N = call->N;
+    b->T = call->T;
+    b->C = b->padded = call->C;
+    b->input_lengths = (const char *)call->input_lengths;
+    b->input_lengths_stride = call->input_lengths_stride;
+    b->blank = call->blank;
+    b->normalize = call->normalize;
+    b->copies = !ctc_shim_plain(b);
+    g.width = call->beam_width;
+    g.paths = call->paths;
+    g.merge = call->merge;
+    g.labels = (int64_t *)call->labels;
+    g.lengths = (int64_t *)call->lengths;
+    g.scores = (double *)call->log_probs;
+    return ctc_shim_decode_batch(&g, call->threads, call->report);
+}

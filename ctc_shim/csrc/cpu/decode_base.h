@@ -1,4 +1,7 @@
-/* ---- what a call of the decoders is given, and what a thread works with -------------------------------------------- */
+/* What a call of the decoders is given, and what a thread works with. */
+#ifndef CTC_SHIM_DECODE_BASE_H
+#define CTC_SHIM_DECODE_BASE_H
+#include "batch.h"
 
 /* One place in a heap, the worst on top. `order`: what came first wins a tie. */
 typedef struct { double total; int64_t order; int32_t branch, label; } ctc_shim_item;
@@ -33,3 +36,4 @@ typedef struct {
     const void *row;            /* the frame at hand: ln p of class c is (row[c] - shift) - rest */
     double maximum, shift, rest;
 } ctc_shim_decoder;
+#endif

@@ -1,12 +1,15 @@
-/* ---- prefix beam search ----------------------------------------------------------------------------------------- */
+/* Prefix beam search. */
+#ifndef CTC_SHIM_DECODE_BEAM_H
+#define CTC_SHIM_DECODE_BEAM_H
+#include "decode_rows.h"
 
-static double ctc_shim_log_add(double a, double b) {
+CTC_SHIM_LOCAL double ctc_shim_log_add(double a, double b) {
     double high = a > b ? a : b, low = a > b ? b : a;
     return low == -INFINITY ? high : high + log1p(exp(low - high));
 }
 
 /* The prefix one `label` longer than `parent`, made where there is none yet; -1 when there is no memory. */
-static int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32_t label) {
+CTC_SHIM_LOCAL int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32_t label) {
     ctc_shim_prefix made;
     int32_t i;
     for (i = d->prefixes[parent].child; i >= 0; i = d->prefixes[i].sibling)
@@ -28,7 +31,7 @@ static int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32
 }
 
 /* The beam's own prefixes one frame on, into the heap of the next beam: all of them stay until something better comes. */
-static void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
+CTC_SHIM_LOCAL void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
     double blank = ctc_shim_log_p(d, d->decoding->batch.blank);
     int64_t i;
     for (i = 0; i < count; i++) {
@@ -59,12 +62,12 @@ static void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
 }
 
 /* ln p of branch i with one more label, in the order of TensorFlow's sum. */
-static double ctc_shim_grown(const ctc_shim_branch *branch, int64_t label, double log_p) {
+CTC_SHIM_LOCAL double ctc_shim_grown(const ctc_shim_branch *branch, int64_t label, double log_p) {
     return log_p + (label == branch->symbol ? branch->old_blank : branch->old_total);
 }
 
 /* Would `child` be out of the beam by the time TensorFlow, going through the labels of `branch` in order, meets it? */
-static int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_branch *branch, const ctc_shim_branch *child,
+CTC_SHIM_LOCAL int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_branch *branch, const ctc_shim_branch *child,
                                   int64_t selected, int64_t in_heap) {
     const int64_t blank = d->decoding->batch.blank;
     ctc_shim_item itself;
@@ -81,7 +84,7 @@ static int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_bran
 }
 
 /* All that branch i grows into, as far as it is good enough for the beam. */
-static void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int64_t *in_heap) {
+CTC_SHIM_LOCAL void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int64_t *in_heap) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_branch *branch = &d->beam[i];
     int64_t j;
@@ -108,7 +111,7 @@ static void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int6
 }
 
 /* The heap becomes the beam, best first. Returns how many are in it, without those of probability 0; -1: no memory. */
-static int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_heap) {
+CTC_SHIM_LOCAL int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_heap) {
     ctc_shim_branch *swap = d->beam;
     int64_t i, count = 0;
     if (in_heap < d->decoding->width) ctc_shim_heapify(d->heap, in_heap);
@@ -133,7 +136,7 @@ static int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_h
 }
 
 /* One frame. Returns the size of the new beam; -1: no memory. */
-static int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
+CTC_SHIM_LOCAL int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;
     int64_t i, in_heap = count, selected;
@@ -157,7 +160,7 @@ static int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
 }
 
 /* The labels of a prefix. Merging takes equal neighbours for one, those with a blank between them too, as TensorFlow does. */
-static int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t *out) {
+CTC_SHIM_LOCAL int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t *out) {
     int64_t i, length = 0, previous = -1;
     for (; d->prefixes[prefix].parent >= 0; prefix = d->prefixes[prefix].parent) {
         int64_t label = d->prefixes[prefix].label;
@@ -172,7 +175,7 @@ static int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t
     return length;
 }
 
-static void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
+CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;
     int64_t t, k, count = 1, T = ctc_shim_frames_of(b, n);
@@ -185,16 +188,17 @@ static void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     d->beam[0].prefix = 0;
     d->beam[0].symbol = -1;
     for (t = 0; t < T && count > 0; t++) {
-        int good = ctc_shim_read(d, n, t);
+        int good = ctc_shim_decode_read(d, n, t);
         if (!good) nothing = NAN;
         count = good ? ctc_shim_step(d, count) : 0;
     }
     if (count < 0) d->failed = 1;
     for (; t < T && nothing == nothing; t++) /* as above */
-        if (!ctc_shim_read(d, n, t)) nothing = NAN;
+        if (!ctc_shim_decode_read(d, n, t)) nothing = NAN;
     for (k = 0; k < g->paths; k++) {
         int64_t place = n * g->paths + k;
         g->scores[place] = k < count ? d->beam[k].total : nothing;
         g->lengths[place] = k < count ? ctc_shim_spell(d, d->beam[k].prefix, g->labels + place * b->T) : 0;
     }
 }
+#endif

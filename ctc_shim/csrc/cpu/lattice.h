@@ -1,4 +1,7 @@
-/* ---- the lattice ------------------------------------------------------------------------------------------------ */
+/* One frame of the lattice, with an exponent in each cell. */
+#ifndef CTC_SHIM_LATTICE_H
+#define CTC_SHIM_LATTICE_H
+#include "scalars.h"
 
 /* Six arrays over j, valid from -FENCE to width + FENCE. */
 typedef struct { double *label_m, *label_e, *blank_m, *blank_e, *emission_m, *emission_e; } ctc_shim_cells;
@@ -15,7 +18,7 @@ CTC_SHIM_INLINE void ctc_shim_add(double am, double ae, double bm, double be, do
 }
 
 /* One frame of equations (6)-(8). Cells below the band cannot finish any more, cells above cannot be reached yet. */
-static void ctc_shim_forward(const ctc_shim_cells *from, const ctc_shim_cells *to, const double *CTC_SHIM_RESTRICT skip,
+CTC_SHIM_LOCAL void ctc_shim_forward(const ctc_shim_cells *from, const ctc_shim_cells *to, const double *CTC_SHIM_RESTRICT skip,
                              const ctc_shim_frame *frame) {
     const double *CTC_SHIM_RESTRICT lm = from->label_m, *CTC_SHIM_RESTRICT le = from->label_e;
     const double *CTC_SHIM_RESTRICT bm = from->blank_m, *CTC_SHIM_RESTRICT be = from->blank_e;
@@ -24,7 +27,7 @@ static void ctc_shim_forward(const ctc_shim_cells *from, const ctc_shim_cells *t
     double *CTC_SHIM_RESTRICT out_bm = to->blank_m, *CTC_SHIM_RESTRICT out_be = to->blank_e;
     double blank_m = frame->blank_m, blank_e = frame->blank_e, floor = CTC_SHIM_FLOORS.low;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) {
         double qm, qe, m, e;
         ctc_shim_add(bm[j], be[j], lm[j - 1], le[j - 1], floor, &qm, &qe);
@@ -41,7 +44,7 @@ static void ctc_shim_forward(const ctc_shim_cells *from, const ctc_shim_cells *t
 /* One frame of (9)-(11), and the posteriors (14) of its states. Here cells[j] is (label j - 1, blank j), which makes it the
  * forward recursion with the neighbour on the other side. Posteriors of labels go to posterior[j - 1]; the blank's sum is
  * returned; both times `factor`. The sum over all paths is total_m * 2^total_e. */
-static double ctc_shim_backward(const ctc_shim_cells *from, const ctc_shim_cells *to, const ctc_shim_cells *alpha,
+CTC_SHIM_LOCAL double ctc_shim_backward(const ctc_shim_cells *from, const ctc_shim_cells *to, const ctc_shim_cells *alpha,
                                 const double *CTC_SHIM_RESTRICT skip, const ctc_shim_frame *frame, double total_m, double total_e,
                                 double factor, double *CTC_SHIM_RESTRICT posterior) {
     const double *CTC_SHIM_RESTRICT lm = from->label_m, *CTC_SHIM_RESTRICT le = from->label_e;
@@ -53,7 +56,7 @@ static double ctc_shim_backward(const ctc_shim_cells *from, const ctc_shim_cells
     double *CTC_SHIM_RESTRICT out_bm = to->blank_m, *CTC_SHIM_RESTRICT out_be = to->blank_e;
     double blank_m = frame->blank_m, blank_e = frame->blank_e, scale = factor / total_m, blanks = 0, floor = CTC_SHIM_FLOORS.low;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd reduction(+ : blanks))
+    #pragma omp simd reduction(+ : blanks)
     for (j = start; j < stop; j++) {
         double qm, qe, m, e;
         ctc_shim_add(bm[j], be[j], lm[j + 1], le[j + 1], floor, &qm, &qe);
@@ -72,7 +75,7 @@ static double ctc_shim_backward(const ctc_shim_cells *from, const ctc_shim_cells
 
 /* The sum over all paths, as the states of one frame give it: the total of ctc_shim_backward when exponents are beyond 2^53
  * (a class masked with -1e30 is needed on every path). Their rounding then differs from frame to frame. */
-static void ctc_shim_frame_total(const ctc_shim_cells *from, const ctc_shim_cells *alpha, const double *skip,
+CTC_SHIM_LOCAL void ctc_shim_frame_total(const ctc_shim_cells *from, const ctc_shim_cells *alpha, const double *skip,
                                  const ctc_shim_frame *frame, double *total_m, double *total_e) {
     int64_t j, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     double m, e, qm, qe, floor = CTC_SHIM_FLOORS.low;
@@ -89,9 +92,9 @@ static void ctc_shim_frame_total(const ctc_shim_cells *from, const ctc_shim_cell
 }
 
 /* Impossible cells on both sides of a row just computed: its neighbours in time read that far. */
-static void ctc_shim_fence(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
+CTC_SHIM_LOCAL void ctc_shim_fence(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES - CTC_SHIM_FENCE, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = 0; j < CTC_SHIM_FENCE; j++) {
         row->label_m[start + j] = row->blank_m[start + j] = row->label_m[stop + j] = row->blank_m[stop + j] = 0;
         row->label_e[start + j] = row->blank_e[start + j] = row->label_e[stop + j] = row->blank_e[stop + j] = CTC_SHIM_NEVER;
@@ -99,9 +102,9 @@ static void ctc_shim_fence(const ctc_shim_cells *row, const ctc_shim_frame *fram
 }
 
 /* Mantissas back into [1, 2). Zeros stay zeros and sink. */
-static void ctc_shim_renormalise(double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_RESTRICT e, const ctc_shim_frame *frame) {
+CTC_SHIM_LOCAL void ctc_shim_renormalise(double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_RESTRICT e, const ctc_shim_frame *frame) {
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) {
         uint64_t bits, biased;
         double number;
@@ -115,14 +118,15 @@ static void ctc_shim_renormalise(double *CTC_SHIM_RESTRICT m, double *CTC_SHIM_R
 }
 
 /* A row made ready for the frame that follows it, on either side: normalised and fenced. */
-static void ctc_shim_make_ready(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
+CTC_SHIM_LOCAL void ctc_shim_make_ready(const ctc_shim_cells *row, const ctc_shim_frame *frame) {
     ctc_shim_renormalise(row->label_m, row->label_e, frame);
     ctc_shim_renormalise(row->blank_m, row->blank_e, frame);
     ctc_shim_fence(row, frame);
 }
 
 /* Frames are handled in groups: t belongs to the group that ends before this frame. */
-static int64_t ctc_shim_group_end(int64_t t, int64_t T) {
+CTC_SHIM_LOCAL int64_t ctc_shim_group_end(int64_t t, int64_t T) {
     int64_t end = t / CTC_SHIM_GROUP * CTC_SHIM_GROUP + CTC_SHIM_GROUP;
     return end < T ? end : T;
 }
+#endif

@@ -1,4 +1,7 @@
-/* ---- groups of frames in plain doubles -------------------------------------------------------------------------- */
+/* Groups of frames in plain doubles. */
+#ifndef CTC_SHIM_LINEAR_H
+#define CTC_SHIM_LINEAR_H
+#include "lattice.h"
 
 /* Most groups of a few frames need no exponent in the inner loop. On entering one, each pair of cells (label j, blank j) gets
  * one exponent, scale[j], for all its frames; then a cell is value * 2^scale[j], and a frame costs three multiply-adds a pair.
@@ -27,12 +30,12 @@ CTC_SHIM_INLINE double ctc_shim_shift(double k, double low, double high) {
 }
 
 /* step[j]: what leaves pair j - 1 for pair j, in the units of j. skip[j]: the same past the blank, 0 where labels repeat. */
-static void ctc_shim_factors(const double *CTC_SHIM_RESTRICT scale, const double *CTC_SHIM_RESTRICT may_skip,
+CTC_SHIM_LOCAL void ctc_shim_factors(const double *CTC_SHIM_RESTRICT scale, const double *CTC_SHIM_RESTRICT may_skip,
                              const ctc_shim_frame *frame, const ctc_shim_linear *linear) {
     double *CTC_SHIM_RESTRICT step = linear->step, *CTC_SHIM_RESTRICT skip = linear->skip;
     double low = CTC_SHIM_FLOORS.shift, high = -low;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start + 1; j < stop; j++) {
         step[j] = ctc_shim_shift(scale[j - 1] - scale[j], low, high);
         skip[j] = step[j] * may_skip[j];
@@ -43,20 +46,20 @@ static void ctc_shim_factors(const double *CTC_SHIM_RESTRICT scale, const double
 
 /* From a normalised row into linear form; 0 where the conditions above do not hold. The label below the band goes along for the
  * first frame, in the units of the pair it flows into: it could still finish in the frame before. */
-static int ctc_shim_enter(const ctc_shim_cells *carry, const double *may_skip, const ctc_shim_frame *frame,
+CTC_SHIM_LOCAL int ctc_shim_enter(const ctc_shim_cells *carry, const double *may_skip, const ctc_shim_frame *frame,
                           double *CTC_SHIM_RESTRICT scale, const ctc_shim_linear *linear) {
     const double *CTC_SHIM_RESTRICT lm = carry->label_m, *CTC_SHIM_RESTRICT le = carry->label_e;
     const double *CTC_SHIM_RESTRICT bm = carry->blank_m, *CTC_SHIM_RESTRICT be = carry->blank_e;
     double *CTC_SHIM_RESTRICT label = linear->label, *CTC_SHIM_RESTRICT blank = linear->blank;
     double run, lowest = 0, deepest = 0, steepest = 0, holes = 0, low = CTC_SHIM_FLOORS.shift, high = -low;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) scale[j] = (le[j] > be[j] ? le[j] : be[j]) + CTC_SHIM_DROP * (double)(int32_t)j;
     run = le[start - 1] + CTC_SHIM_DROP * (double)(start - 1);
     for (j = start; j < stop; j++) scale[j] = run = scale[j] > run ? scale[j] : run;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) scale[j] -= CTC_SHIM_DROP * (double)(int32_t)j;
-    CTC_SHIM_PRAGMA(omp simd reduction(min : lowest, deepest))
+    #pragma omp simd reduction(min : lowest, deepest)
     for (j = start; j < stop; j++) {
         double l = ctc_shim_keep_f64(le[j] - scale[j], lm[j] > 0), b = ctc_shim_keep_f64(be[j] - scale[j], bm[j] > 0);
         double depth = ctc_shim_keep_f64(scale[j], bm[j] > 0);
@@ -66,7 +69,7 @@ static int ctc_shim_enter(const ctc_shim_cells *carry, const double *may_skip, c
         label[j] = lm[j] * ctc_shim_shift(le[j] - scale[j], low, high);
         blank[j] = bm[j] * ctc_shim_shift(be[j] - scale[j], low, high);
     }
-    CTC_SHIM_PRAGMA(omp simd reduction(max : steepest) reduction(+ : holes))
+    #pragma omp simd reduction(max : steepest) reduction(+ : holes)
     for (j = start + 1; j < stop; j++) {
         double rise = scale[j] - scale[j - 1];
         steepest = rise > steepest ? rise : steepest;
@@ -81,14 +84,14 @@ static int ctc_shim_enter(const ctc_shim_cells *carry, const double *may_skip, c
 }
 
 /* One frame of equations (6)-(8). */
-static void ctc_shim_forward_linear(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
+CTC_SHIM_LOCAL void ctc_shim_forward_linear(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
                                     const ctc_shim_cells *to, const ctc_shim_linear *linear, const ctc_shim_frame *frame,
                                     double blank_y) {
     const double *CTC_SHIM_RESTRICT step = linear->step, *CTC_SHIM_RESTRICT skip = linear->skip;
     const double *CTC_SHIM_RESTRICT y = to->emission_m;
     double *CTC_SHIM_RESTRICT out_label = to->label_m, *CTC_SHIM_RESTRICT out_blank = to->blank_m;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) {
         out_blank[j] = (blank[j] + label[j - 1] * step[j]) * blank_y;
         out_label[j] = (label[j] + blank[j] + label[j - 1] * skip[j]) * y[j];
@@ -97,13 +100,13 @@ static void ctc_shim_forward_linear(const double *CTC_SHIM_RESTRICT label, const
 }
 
 /* Beta of a normalised row into linear form. Here cells[j] is (label j - 1, blank j), as in ctc_shim_backward. */
-static void ctc_shim_enter_backward(const ctc_shim_cells *carry, const double *CTC_SHIM_RESTRICT scale, const ctc_shim_frame *frame,
+CTC_SHIM_LOCAL void ctc_shim_enter_backward(const ctc_shim_cells *carry, const double *CTC_SHIM_RESTRICT scale, const ctc_shim_frame *frame,
                                     double total_e, const ctc_shim_linear *linear) {
     const double *CTC_SHIM_RESTRICT lm = carry->label_m, *CTC_SHIM_RESTRICT le = carry->label_e;
     const double *CTC_SHIM_RESTRICT bm = carry->blank_m, *CTC_SHIM_RESTRICT be = carry->blank_e;
     double *CTC_SHIM_RESTRICT label = linear->label, *CTC_SHIM_RESTRICT blank = linear->blank, low = CTC_SHIM_FLOORS.shift, high = -low;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) {
         label[j] = lm[j] * ctc_shim_shift(le[j] + scale[j - 1] - total_e, low, high);
         blank[j] = bm[j] * ctc_shim_shift(be[j] + scale[j] - total_e, low, high);
@@ -112,7 +115,7 @@ static void ctc_shim_enter_backward(const ctc_shim_cells *carry, const double *C
 }
 
 /* One frame of (9)-(11) and (14): posteriors times `factor`; those of labels go to posterior[j - 1], the blank's sum is returned. */
-static double ctc_shim_backward_linear(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
+CTC_SHIM_LOCAL double ctc_shim_backward_linear(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
                                        double *CTC_SHIM_RESTRICT out_label, double *CTC_SHIM_RESTRICT out_blank,
                                        const ctc_shim_cells *alpha, const ctc_shim_linear *linear, const ctc_shim_frame *frame,
                                        double blank_y, double factor, double *CTC_SHIM_RESTRICT posterior) {
@@ -121,7 +124,7 @@ static double ctc_shim_backward_linear(const double *CTC_SHIM_RESTRICT label, co
     const double *CTC_SHIM_RESTRICT alpha_label = alpha->label_m, *CTC_SHIM_RESTRICT alpha_blank = alpha->blank_m;
     double blanks = 0, ceiling = CTC_SHIM_CEILING;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd reduction(+ : blanks))
+    #pragma omp simd reduction(+ : blanks)
     for (j = start; j < stop; j++) {
         double b = blank[j] + label[j + 1], l = label[j] + blank[j] * step[j] + label[j + 1] * skip[j];
         l = l < ceiling ? l : ceiling;
@@ -135,14 +138,14 @@ static double ctc_shim_backward_linear(const double *CTC_SHIM_RESTRICT label, co
 }
 
 /* A row of linear form, normalised, into `carry`: alpha, with exponents scale (and total_e 0), or beta, with total_e - scale. */
-static void ctc_shim_leave(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
+CTC_SHIM_LOCAL void ctc_shim_leave(const double *CTC_SHIM_RESTRICT label, const double *CTC_SHIM_RESTRICT blank,
                            const double *CTC_SHIM_RESTRICT scale, const ctc_shim_frame *frame, double total_e, int backward,
                            const ctc_shim_cells *carry) {
     double *CTC_SHIM_RESTRICT lm = carry->label_m, *CTC_SHIM_RESTRICT le = carry->label_e;
     double *CTC_SHIM_RESTRICT bm = carry->blank_m, *CTC_SHIM_RESTRICT be = carry->blank_e;
     double never = CTC_SHIM_FLOORS.never, sign = backward ? -1 : 1;
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES, stop = (int64_t)frame->stop * CTC_SHIM_LANES;
-    CTC_SHIM_PRAGMA(omp simd)
+    #pragma omp simd
     for (j = start; j < stop; j++) {
         lm[j] = label[j];
         bm[j] = blank[j];
@@ -151,3 +154,4 @@ static void ctc_shim_leave(const double *CTC_SHIM_RESTRICT label, const double *
     }
     ctc_shim_make_ready(carry, frame);
 }
+#endif

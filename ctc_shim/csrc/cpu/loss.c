@@ -13,43 +13,35 @@
  * case; where a group of 16 frames can do without exponents inside, and most can, it does (ctc_linear.h).
  * Two lanes: label[j] is label j, blank[j] the blank before it (blank[S] is the last), so there is no interleaving.
  */
-#ifndef CTC_SHIM_KERNEL
-#define CTC_SHIM_KERNEL
-#include "base.h"     /* compilers, constants */
-#include "rows.h"     /* softmax of a row, emissions: all that depends on the element type */
-#include "lattice.h"  /* one frame, with an exponent in each cell */
-#include "linear.h"   /* groups of frames in plain doubles */
-#include "batch.h"    /* what a call is given, and what a thread works with */
-#include "sequence.h" /* forwards and backwards through one sequence */
-#include "threads.h"  /* errors, memory, threads */
-
-/* ---- the batch -------------------------------------------------------------------------------------------------- */
+#include "../identity.h"
+#include "sequence.h"
+#include "threads.h"
 
 /* Everything that can be wrong with a batch, before anything is written. Fills in the sizes over the batch, and the work. */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n);
-        if (T < 0 || T > b->T) return ctc_shim_error(report, 1, n, b->T, T);
-        if (S < 0 || S > b->S) return ctc_shim_error(report, 2, n, b->S, S);
+        if (T < 0 || T > b->T) return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
+        if (S < 0 || S > b->S) return ctc_shim_report(report, CTC_SHIM_ERROR_TARGET_LENGTH, n, b->S, S);
         for (s = 0; s < S; s++) {
             int64_t label = ctc_shim_label_of(b, n, s);
-            if (label < 0 || label >= b->C || label == b->blank) return ctc_shim_error(report, 3, n, s, label);
+            if (label < 0 || label >= b->C || label == b->blank) return ctc_shim_report(report, CTC_SHIM_ERROR_LABEL, n, s, label);
         }
         if (T > b->longest) b->longest = T;
         if (S > b->labels) b->labels = S;
         *work += (double)T * (double)(b->C + 4 * S);
     }
-    if (b->infeasible < 2) return ctc_shim_error(report, 0, 0, 0, 0);
+    if (b->policy < CTC_SHIM_POLICY_RAISE) return ctc_shim_report(report, 0, 0, 0, 0);
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), fewest = ctc_shim_fewest(b, n);
-        if (T < (b->infeasible == 2 ? fewest : ctc_shim_labels_of(b, n))) return ctc_shim_error(report, 4, n, fewest, T);
+        if (T < (b->policy == CTC_SHIM_POLICY_RAISE ? fewest : ctc_shim_labels_of(b, n))) return ctc_shim_report(report, CTC_SHIM_ERROR_INFEASIBLE, n, fewest, T);
     }
-    return ctc_shim_error(report, 0, 0, 0, 0);
+    return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
 static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w) {
@@ -138,7 +130,7 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     }
     pairs = threads > 1 ? (size_t)b->N * 2 * sizeof(int64_t) : 0;
     memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + pairs + 64);
-    if (!memory) return ctc_shim_error(report, 6, 0, 0, 0);
+    if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
     workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes + pairs);
     for (i = 0; i < threads; i++) {
         char *block = memory + ((64 - (uintptr_t)memory % 64) % 64);
@@ -154,39 +146,41 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     return 0;
 }
 
-/* Returns 0, or what is wrong with the batch (then nothing was written), with report = kind, n, s or limit, value:
- *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank (0, C, blank), 6 out of memory.
- * logits (N, T, C), targets (N, S), lengths (N,): any strides, in bytes. loss (N,) contiguous. gradient: NULL for the loss
- * alone, or (N, T, C) with contiguous classes, written whole. mode 0: gradient times upstream (N,), 1: posteriors instead.
- * infeasible: 0 inf, 1 zero, 2 raise, 3 as TensorFlow. threads: at most so many, 0: as many as there
- * are processors; results do not depend on it.
- * The second entry takes probabilities: scores are ln(p + epsilon), epsilon >= 0, and the gradient is that by p; normalize is 1
- * and mode 0 there. */
-#define CTC_SHIM_ARGUMENTS(REAL) \
-    const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
-    const int64_t *targets, int64_t targets_stride_n, int64_t targets_stride_s, int64_t S, const int64_t *input_lengths, \
-    int64_t input_lengths_stride, const int64_t *target_lengths, int64_t target_lengths_stride, int64_t blank, \
-    int64_t normalize, int64_t infeasible, REAL *loss, REAL *gradient, int64_t gradient_stride_n, int64_t gradient_stride_t, \
-    int64_t mode, const REAL *upstream, int64_t upstream_stride, int64_t threads, int64_t *report
-#define CTC_SHIM_DEFINE(REAL, NAME, LAST_ARGUMENT, EPSILON) \
-    CTC_SHIM_ENTRY int64_t NAME(CTC_SHIM_ARGUMENTS(REAL) LAST_ARGUMENT) { \
-        ctc_shim_batch b; \
-        memset(&b, 0, sizeof b); \
-        b.logits = (const char *)logits; b.stride_n = stride_n; b.stride_t = stride_t; b.stride_c = stride_c; \
-        b.N = N; b.T = T; b.C = C; b.S = S; b.item = (int64_t)sizeof(REAL); \
-        b.targets = (const char *)targets; b.targets_stride_n = targets_stride_n; b.targets_stride_s = targets_stride_s; \
-        b.input_lengths = (const char *)input_lengths; b.input_lengths_stride = input_lengths_stride; \
-        b.target_lengths = (const char *)target_lengths; b.target_lengths_stride = target_lengths_stride; \
-        b.blank = blank; b.normalize = normalize; b.infeasible = infeasible; b.mode = mode; b.epsilon = EPSILON; b.ratios = b.epsilon >= 0; \
-        b.loss = (char *)loss; b.gradient = (char *)gradient; \
-        b.gradient_stride_n = gradient_stride_n; b.gradient_stride_t = gradient_stride_t; \
-        b.upstream = (const char *)upstream; b.upstream_stride = upstream_stride; \
-        return ctc_shim_run(&b, threads, report); \
-    }
-#define CTC_SHIM_EPSILON , double epsilon
+static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
+    ctc_shim_batch b;
+    memset(&b, 0, sizeof b);
+    b.item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
+    b.logits = (const char *)call->logits;
+    b.stride_n = call->logits_stride_n;
+    b.stride_t = call->logits_stride_t;
+    b.stride_c = call->logits_stride_c;
+    b.N = call->N;
+    b.T = call->T;
+    b.C = call->C;
+    b.S = call->S;
+    b.targets = (const char *)call->targets;
+    b.targets_stride_n = call->targets_stride_n;
+    b.targets_stride_s = call->targets_stride_s;
+    b.input_lengths = (const char *)call->input_lengths;
+    b.input_lengths_stride = call->input_lengths_stride;
+    b.target_lengths = (const char *)call->target_lengths;
+    b.target_lengths_stride = call->target_lengths_stride;
+    b.blank = call->blank;
+    b.normalize = call->normalize;
+    b.policy = call->policy;
+    b.ratios = call->input == CTC_SHIM_INPUT_PROBABILITIES;
+    b.epsilon = call->epsilon;
+    b.mode = call->mode;
+    b.loss = (char *)call->loss;
+    b.gradient = (char *)call->gradient;
+    b.gradient_stride_n = call->gradient_stride_n;
+    b.gradient_stride_t = call->gradient_stride_t;
+    b.upstream = (const char *)call->upstream;
+    b.upstream_stride = call->upstream_stride;
+    return b;
+}
 
-CTC_SHIM_DEFINE(float, ctc_shim_f32, , -1)
-CTC_SHIM_DEFINE(double, ctc_shim_f64, , -1)
-CTC_SHIM_DEFINE(float, ctc_shim_probabilities_f32, CTC_SHIM_EPSILON, epsilon)
-CTC_SHIM_DEFINE(double, ctc_shim_probabilities_f64, CTC_SHIM_EPSILON, epsilon)
-#endif
+CTC_SHIM_EXPORT int64_t ctc_shim_loss(ctc_shim_call *call) {
+    ctc_shim_batch b = ctc_shim_batch_of(call);
+    return ctc_shim_run(&b, call->threads, call->report);
+}

@@ -1,6 +1,9 @@
-/* ---- errors, memory, threads: of ctc.c and decode.c alike --------------------------------------------------------- */
+/* Errors, memory and threads, for loss.c and decode.c. */
+#ifndef CTC_SHIM_THREADS_H
+#define CTC_SHIM_THREADS_H
+#include "base.h"
 
-static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t s, int64_t value) {
+CTC_SHIM_LOCAL int64_t ctc_shim_report(int64_t *report, int64_t kind, int64_t n, int64_t s, int64_t value) {
     if (report) {
         report[0] = kind;
         report[1] = n;
@@ -11,13 +14,13 @@ static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t 
 }
 
 /* The next `bytes` of a block of memory, on a cache line of its own; only counts while there is no block yet. */
-static char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
+CTC_SHIM_LOCAL char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
     char *piece = block ? block + *used : NULL;
     *used += (bytes + 63) / 64 * 64;
     return piece;
 }
 
-static int64_t ctc_shim_take(int64_t *next) {
+CTC_SHIM_LOCAL int64_t ctc_shim_take(int64_t *next) {
 #if defined(_WIN32)
     return (*next)++;
 #else
@@ -26,7 +29,7 @@ static int64_t ctc_shim_take(int64_t *next) {
 }
 
 /* work() on each of the workers (`size` bytes apart), in a thread of its own but for the first. */
-static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, int64_t threads) {
+CTC_SHIM_LOCAL void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, int64_t threads) {
 #if !defined(_WIN32)
     pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
     int64_t i, started = 0;
@@ -42,7 +45,7 @@ static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, in
 }
 
 /* CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
-static int64_t ctc_shim_processors(void) {
+CTC_SHIM_LOCAL int64_t ctc_shim_processors(void) {
     static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
     int64_t i, count = 1;
     for (i = 0; i < 2; i++) {
@@ -56,12 +59,13 @@ static int64_t ctc_shim_processors(void) {
 }
 
 /* Threads worth starting: at most `wanted`, as many as there are processors where the caller leaves it open (0). */
-static int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
+CTC_SHIM_LOCAL int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
 #if defined(_WIN32)
     wanted = 1;
 #endif
     if (wanted <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) wanted = ctc_shim_processors();
-    if (wanted > work / CTC_SHIM_THREAD_WORK) wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
+    if ((double)wanted > work / CTC_SHIM_THREAD_WORK) wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
     if (wanted > N) wanted = N;
     return wanted < 1 ? 1 : wanted;
 }
+#endif

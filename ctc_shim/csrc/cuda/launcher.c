@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../identity.h"
 #include "cuda_batch.h"
 
 enum { CTC_KINDS = 4 };
+
+/* The kernels' own names of the element types are those of the interface. */
+typedef char ctc_types_match[CTC_F32 == (int)CTC_SHIM_TYPE_F32 && CTC_F64 == (int)CTC_SHIM_TYPE_F64 && CTC_BF16 == (int)CTC_SHIM_TYPE_BF16 && CTC_F16 == (int)CTC_SHIM_TYPE_F16 ? 1 : -1];
 
 static const char *const kind_names[CTC_KINDS] = {"f32", "f64", "bf16", "f16"};
 
@@ -56,7 +60,8 @@ static int find_all(void *library, char *message, long long room) {
 }
 
 /* Opens a driver and gives it the PTX text. 0, or -1 or the driver's code with words in `message`. Not for two threads at once. */
-int ctc_shim_cuda_open(const char *driver, const char *ptx, char *message, long long room) {
+CTC_SHIM_EXPORT int64_t ctc_shim_cuda_open(const char *driver, const char *ptx, char *message,
+                                           int64_t room) {
     static const char *const names[] = {"cuInit",         "cuLibraryLoadData", "cuLibraryGetKernel",
                                         "cuLaunchKernel", "cuGetErrorName",    "cuGetErrorString"};
     void **const places[] = {(void **)&cuda.init,   (void **)&cuda.load, (void **)&cuda.find,
@@ -116,20 +121,52 @@ static int launch(void *kernel, const char *name, long long warps, int warps_in_
                 message, room);
 }
 
-/* Starts loss and gradient of a batch on a stream. 0, or -1 or the driver's code with words in `message`.
+/* A batch as the kernels take it, with the working memory still to be placed. */
+static ctc_batch batch_of(const ctc_shim_call *call) {
+    const long long item = call->logits_stride_c;
+    ctc_batch b;
+    memset(&b, 0, sizeof b);
+    b.kind = (int)call->type;
+    b.logits = call->logits;
+    b.targets = call->targets;
+    b.input_lengths = call->input_lengths;
+    b.target_lengths = call->target_lengths;
+    b.upstream = call->upstream;
+    b.loss = call->loss;
+    b.gradient = call->gradient;
+    b.N = call->N;
+    b.T = call->T;
+    b.C = call->C;
+    b.S = call->S;
+    b.stride_n = call->logits_stride_n / item;
+    b.stride_t = call->logits_stride_t / item;
+    b.blank = (int)call->blank;
+    b.normalize = call->normalize != 0;
+    b.zero = call->policy == CTC_SHIM_POLICY_ZERO;
+    b.wide = (call->targets_stride_s == 8) | (call->input_lengths_stride == 8) << 1 |
+             (call->target_lengths_stride == 8) << 2;
+    return b;
+}
+
+/* Starts loss and gradient of a batch on a stream. Returns 0, or -1 or the driver's code with text
+ * in `message`.
  *
- * given: the first part of a ctc_batch, arrays on the device; cells: in a lane, 1, 2, 4 or 8, or 0 for the least that
- * hold S labels. work: `bytes` of device memory, on 8 bytes; kernels.cuda.working_memory says how many.
- */
-int ctc_shim_cuda_launch(const ctc_batch *given, int cells, void *work, long long bytes, void *stream, char *message, long long room) {
-    ctc_batch b = *given;
+ * call: see ctc_shim.h, arrays on the device. cells: in a lane, 1, 2, 4 or 8, or 0 for the least
+ * that hold S labels. work: `bytes` of device memory, aligned to 8 bytes;
+ * native.gpu_kernel.working_memory says how many. */
+CTC_SHIM_EXPORT int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t cells, void *work,
+                                             int64_t bytes, void *stream, char *message,
+                                             int64_t room) {
+    ctc_batch b = batch_of(call);
     int error, choice = choice_for(b.S);
     long long needed;
     if (b.N == 0) return 0;
     for (choice = cells ? 0 : choice; cells >> choice > 1;) choice++;
     needed = lay_out(&b, choice, (char *)work);
     if (bytes < needed) {
-        snprintf(message, (size_t)room, "CTC kernel: working memory of %lld bytes is needed, got %lld", needed, bytes);
+        snprintf(message, (size_t)room,
+                 "CTC kernel: working memory of %lld bytes is needed, got %lld", needed,
+                 (long long)bytes);
         return -1;
     }
     error = launch(prepare, "prepare", b.N, 4, &b, stream, message, room);

@@ -1,14 +1,10 @@
 /* What the handlers of XLA's foreign function interface share. */
+#ifndef CTC_SHIM_XLA_FFI_H
+#define CTC_SHIM_XLA_FFI_H
 #include <stdint.h>
 #include <string.h>
 
 #include "xla/ffi/api/c_api.h"
-
-#if defined(_WIN32)
-#define CTC_SHIM_EXPORT __declspec(dllexport)
-#else
-#define CTC_SHIM_EXPORT
-#endif
 
 static XLA_FFI_Error *failure(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code code, const char *message) {
     XLA_FFI_Error_Create_Args arguments;
@@ -38,3 +34,4 @@ static int64_t attribute(const XLA_FFI_CallFrame *frame, const char *name) {
     }
     return 0;
 }
+#endif
