@@ -47,10 +47,7 @@ enum ctc_shim_input {
 };
 
 /* What `gradient` receives. */
-enum ctc_shim_mode {
-    CTC_SHIM_MODE_GRADIENT = 0,
-    CTC_SHIM_MODE_POSTERIORS = 1
-};
+enum ctc_shim_mode { CTC_SHIM_MODE_GRADIENT = 0, CTC_SHIM_MODE_POSTERIORS = 1 };
 
 /* Loss and gradient of a batch. On an error nothing but the report is written.
  *
@@ -95,10 +92,10 @@ typedef struct {
     int64_t blank, normalize;
     int64_t beam_width; /* 0: the best path, and `paths` is 1 */
     int64_t paths;      /* hypotheses wanted for each sequence */
-    int64_t merge;      /* equal neighbours become one: along the best path, or in a beam's result */
-    void *labels;       /* (N, paths, T) int64_t, filled with -1 before the call; labels, written */
-    void *lengths;      /* (N, paths) int64_t, written; 0 where there is no such hypothesis */
-    void *log_probs;    /* (N, paths) double: ln p, written; -inf where there is no such hypothesis */
+    int64_t merge;   /* equal neighbours become one: along the best path, or in a beam's result */
+    void *labels;    /* (N, paths, T) int64_t, filled with -1 before the call; labels, written */
+    void *lengths;   /* (N, paths) int64_t, written; 0 where there is no such hypothesis */
+    void *log_probs; /* (N, paths) double: ln p, written; -inf where there is no such hypothesis */
     int64_t threads;
     int64_t report[4];
 } ctc_shim_decode_call;

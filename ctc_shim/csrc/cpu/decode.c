@@ -1,12 +1,13 @@
-/* CTC decoding on a CPU: the best path, and the prefix beam search of TensorFlow's v1 op with its pruning.
+/* CTC decoding on a CPU: the best path, and the prefix beam search of TensorFlow's v1 op with its
+ * pruning.
  *
- * A. Graves, "Supervised sequence labelling with recurrent neural networks", 2012, section 7.5.3; the rules of pruning are those
- * of tensorflow/core/util/ctc/ctc_beam_search.h, written down step by step in ../reference_decoders.py, which the tests compare.
+ * A. Graves, "Supervised sequence labelling with recurrent neural networks", 2012, section 7.5.3.
+ * The rules of pruning are those of tensorflow/core/util/ctc/ctc_beam_search.h, written down step
+ * by step in reference/decoders.py, with which the tests compare.
  *
- * Linked with ctc.c, with which it shares rows and threads. C99 and C++11. Probabilities are doubles in log space.
- *
- * What makes it fast where TensorFlow looks at every class of every prefix: only the W + 1 best classes of a frame can enter a
- * beam of W, and a prefix is done as soon as the next of them would come out below the beam's worst. */
+ * C99 and C++11. Probabilities are doubles in log space. TensorFlow looks at every class of every
+ * prefix; here only the W + 1 best classes of a frame are candidates for a beam of W, and a prefix
+ * is done as soon as the next of them would be below the worst of the beam. */
 #include "../export.h"
 #include "decode_beam.h"
 #include "decode_greedy.h"
@@ -17,34 +18,41 @@ static void *ctc_shim_decode_some(void *argument) {
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
     while (!d->failed && (n = ctc_shim_take(d->next)) < g->batch.N) {
-        if (g->width) ctc_shim_search(d, n);
-        else ctc_shim_greedy(d, n);
+        if (g->width)
+            ctc_shim_search(d, n);
+        else
+            ctc_shim_greedy(d, n);
     }
     return NULL;
 }
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+        return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n);
-        if (T < 0 || T > b->T || (T > 0 && b->C < 1)) return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->C < 1 ? 0 : b->T, T);
+        if (T < 0 || T > b->T || (T > 0 && b->C < 1))
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->C < 1 ? 0 : b->T, T);
         *work += (double)T * (double)b->C;
     }
     return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
-static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block, ctc_shim_decoder *d) {
+static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block,
+                                      ctc_shim_decoder *d) {
     size_t used = 0, width = (size_t)g->width, C = (size_t)g->batch.C;
     d->heap = (ctc_shim_item *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_item));
-    d->best = (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)d->classes * sizeof(ctc_shim_item));
+    d->best =
+        (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)d->classes * sizeof(ctc_shim_item));
     d->beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->next_beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->seen = (int64_t *)ctc_shim_carve(block, &used, width ? C * sizeof(int64_t) : 0);
     d->scratch.exps = ctc_shim_carve(block, &used, CTC_SHIM_CHUNK * (size_t)g->batch.item);
-    d->scratch.scores = ctc_shim_carve(block, &used, (size_t)g->batch.copies * C * (size_t)g->batch.item);
+    d->scratch.scores =
+        ctc_shim_carve(block, &used, (size_t)g->batch.copies * C * (size_t)g->batch.item);
     return used;
 }
 
@@ -65,12 +73,15 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int6
     bytes = ctc_shim_decoder_layout(g, NULL, &first);
     memory = (char *)calloc((size_t)threads * (bytes + sizeof first) + 64, 1);
     if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
-    decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes);
+    decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
+                                    (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
-        ctc_shim_decoder_layout(g, memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)i * bytes, &decoders[i]);
+        ctc_shim_decoder_layout(
+            g, memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)i * bytes, &decoders[i]);
         if (g->width) {
-            decoders[i].prefixes = (ctc_shim_prefix *)malloc((size_t)first.prefix_room * sizeof(ctc_shim_prefix));
+            decoders[i].prefixes =
+                (ctc_shim_prefix *)malloc((size_t)first.prefix_room * sizeof(ctc_shim_prefix));
             decoders[i].failed = !decoders[i].prefixes;
         }
     }

@@ -4,11 +4,12 @@
 #include "decode_heap.h"
 
 CTC_SHIM_LOCAL double ctc_shim_log_p(const ctc_shim_decoder *d, int64_t c) {
-    double score = d->decoding->batch.item == 4 ? (double)((const float *)d->row)[c] : ((const double *)d->row)[c];
+    double score = d->decoding->batch.item == 4 ? (double)((const float *)d->row)[c]
+                                                : ((const double *)d->row)[c];
     return (score - d->shift) - d->rest;
 }
 
-/* Makes frame t the one at hand; 0 where a score is NaN or +inf. */
+/* Makes frame t the current one. Returns 0 where a score is NaN or +inf. */
 CTC_SHIM_LOCAL int ctc_shim_decode_read(ctc_shim_decoder *d, int64_t n, int64_t t) {
     const ctc_shim_batch *b = &d->decoding->batch;
     const void *row = ctc_shim_scores(b, &d->scratch, n, t);
@@ -16,8 +17,10 @@ CTC_SHIM_LOCAL int ctc_shim_decode_read(ctc_shim_decoder *d, int64_t n, int64_t 
     ctc_shim_sum sum;
     int normal;
     ctc_shim_fetch(b, &d->scratch, n, t, t + 1);
-    sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL, (float *)spare, NULL)
-                       : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL, (double *)spare, NULL);
+    sum = b->item == 4 ? ctc_shim_row_f32((const float *)row, b->C, b->normalize, 0, NULL,
+                                          (float *)spare, NULL)
+                       : ctc_shim_row_f64((const double *)row, b->C, b->normalize, 0, NULL,
+                                          (double *)spare, NULL);
     normal = b->normalize && sum.maximum != -INFINITY;
     d->row = row;
     d->maximum = sum.maximum;

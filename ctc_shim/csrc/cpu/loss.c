@@ -1,36 +1,44 @@
-/* Connectionist temporal classification on a CPU: loss and gradient (or posteriors) in one pass over the data.
+/* Connectionist temporal classification on a CPU: loss and gradient (or posteriors) in one pass
+ * over the data.
  *
- * A. Graves et al., "Connectionist temporal classification", ICML 2006: forward variables, equations (6)-(8); backward
- * variables, (9)-(11); gradient, (14)-(16). What must come out is written down in the contract the tests check.
+ * A. Graves et al., "Connectionist temporal classification", ICML 2006: forward variables,
+ * equations (6)-(8); backward variables, (9)-(11); gradient, (14)-(16).
  *
- * One text for C99 and C++11, built as a shared library.
- * Build with -O3 -fopenmp-simd; it is right with any flags except those that break IEEE arithmetic (-ffast-math).
+ * C99 and C++11; built with -O3 -fopenmp-simd as a shared library. Results are right with any
+ * flags except those that break IEEE arithmetic (-ffast-math).
  *
- * How it stays right over any dynamic range without exp or log in the inner loop: a lattice cell is a number
- * m * 2^e, both doubles, e an integer kept per cell (a scale shared by a frame, or by neighbours, loses the cells that
- * matter once a network has collapsed onto the blank). Doubles as exponents are exact to 2^53, cannot overflow here, and
- * their maximum is one instruction everywhere. An impossible cell has m = 0 exactly and a very low e. That is the general
- * case; where a group of 16 frames can do without exponents inside, and most can, it does (ctc_linear.h).
- * Two lanes: label[j] is label j, blank[j] the blank before it (blank[S] is the last), so there is no interleaving.
- */
+ * There is no exp or log in the inner loop. A lattice cell is a number m * 2^e, both doubles, with
+ * an integer e of its own: a scale shared by a frame or by neighbours loses the cells that matter
+ * once a network has collapsed onto the blank. Doubles as exponents are exact to 2^53, cannot
+ * overflow here, and their maximum is one instruction everywhere. An impossible cell has m = 0 and
+ * a very low e. Where a group of 16 frames needs no exponents inside, as most do, it has none
+ * (linear.h).
+ *
+ * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
+ * before it, and blank[S] is the last. */
 #include "../identity.h"
 #include "sequence.h"
 #include "threads.h"
 
-/* Everything that can be wrong with a batch, before anything is written. Fills in the sizes over the batch, and the work. */
+/* Checks a batch before anything is written. Sets the largest sizes of its sequences, and the work.
+ */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+        return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n);
-        if (T < 0 || T > b->T) return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
-        if (S < 0 || S > b->S) return ctc_shim_report(report, CTC_SHIM_ERROR_TARGET_LENGTH, n, b->S, S);
+        if (T < 0 || T > b->T)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
+        if (S < 0 || S > b->S)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_TARGET_LENGTH, n, b->S, S);
         for (s = 0; s < S; s++) {
             int64_t label = ctc_shim_label_of(b, n, s);
-            if (label < 0 || label >= b->C || label == b->blank) return ctc_shim_report(report, CTC_SHIM_ERROR_LABEL, n, s, label);
+            if (label < 0 || label >= b->C || label == b->blank)
+                return ctc_shim_report(report, CTC_SHIM_ERROR_LABEL, n, s, label);
         }
         if (T > b->longest) b->longest = T;
         if (S > b->labels) b->labels = S;
@@ -39,7 +47,8 @@ static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) 
     if (b->policy < CTC_SHIM_POLICY_RAISE) return ctc_shim_report(report, 0, 0, 0, 0);
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), fewest = ctc_shim_fewest(b, n);
-        if (T < (b->policy == CTC_SHIM_POLICY_RAISE ? fewest : ctc_shim_labels_of(b, n))) return ctc_shim_report(report, CTC_SHIM_ERROR_INFEASIBLE, n, fewest, T);
+        if (T < (b->policy == CTC_SHIM_POLICY_RAISE ? fewest : ctc_shim_labels_of(b, n)))
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INFEASIBLE, n, fewest, T);
     }
     return ctc_shim_report(report, 0, 0, 0, 0);
 }
@@ -51,22 +60,31 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->carry = (double *)ctc_shim_carve(block, &used, row);
     w->linear = (double *)ctc_shim_carve(block, &used, row);
     w->beta = (double *)ctc_shim_carve(block, &used, b->gradient ? 3 * row : 0);
-    w->checkpoints = (double *)ctc_shim_carve(block, &used, blocks * ctc_shim_alpha_size(b) * sizeof(double));
-    w->frames = (ctc_shim_frame *)ctc_shim_carve(block, &used, (size_t)b->longest * sizeof(ctc_shim_frame));
+    w->checkpoints =
+        (double *)ctc_shim_carve(block, &used, blocks * ctc_shim_alpha_size(b) * sizeof(double));
+    w->frames =
+        (ctc_shim_frame *)ctc_shim_carve(block, &used, (size_t)b->longest * sizeof(ctc_shim_frame));
     w->skip = (double *)ctc_shim_carve(block, &used, width * sizeof(double));
     w->pairs = (double *)ctc_shim_carve(block, &used, 2 * width * sizeof(double));
-    w->posterior = (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
-    if (block) w->posterior += CTC_SHIM_LANES; /* backward writes posterior[-1] */
+    w->posterior =
+        (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
+    if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
     w->label = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
-    w->reference = (double *)ctc_shim_carve(block, &used, (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
+    w->reference = (double *)ctc_shim_carve(block, &used,
+                                            (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
     w->scores = ctc_shim_carve(block, &used, (size_t)(b->copies * b->padded * b->item));
     return used;
 }
 
-/* Sequences are taken one by one by whichever thread is free; each is computed in the same way whoever takes it. */
-typedef struct { const ctc_shim_batch *batch; ctc_shim_scratch scratch; const int64_t *order; int64_t *next; } ctc_shim_worker;
+/* A thread takes the next sequence whenever it is free. Results do not depend on which takes it. */
+typedef struct {
+    const ctc_shim_batch *batch;
+    ctc_shim_scratch scratch;
+    const int64_t *order;
+    int64_t *next;
+} ctc_shim_worker;
 
 static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
@@ -84,7 +102,7 @@ static int ctc_shim_longer(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Pairs (work, n), most work first: the last thread to finish then has little left. */
+/* Sorts pairs (work, n), most work first: the threads then finish at nearly the same time. */
 static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     int64_t n;
     for (n = 0; n < b->N; n++) {
@@ -94,15 +112,17 @@ static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     qsort(order, (size_t)b->N, 2 * sizeof(int64_t), ctc_shim_longer);
 }
 
-/* A large gradient is often fresh memory, and a page fault every 4 KiB costs more than the arithmetic: ask for huge pages. */
+/* Asks for huge pages. A large gradient is often new memory, and a page fault every 4 KiB costs
+ * more than the arithmetic. */
 static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     const uintptr_t huge = 1 << 21;
     const int64_t bytes = b->N * b->T * b->C * b->item;
     uintptr_t start = ((uintptr_t)b->gradient + huge - 1) / huge * huge;
     uintptr_t stop = ((uintptr_t)b->gradient + (uintptr_t)bytes) / huge * huge;
-    if (b->gradient && bytes >= (1 << 23) && b->gradient_stride_n > 0 && b->gradient_stride_t > 0 && stop > start)
-        madvise((void *)start, stop - start, MADV_HUGEPAGE); /* a hint: what it returns does not matter */
+    if (b->gradient && bytes >= (1 << 23) && b->gradient_stride_n > 0 && b->gradient_stride_t > 0 &&
+        stop > start)
+        madvise((void *)start, stop - start, MADV_HUGEPAGE); /* a hint, which may fail */
 #else
     (void)b;
 #endif
@@ -117,11 +137,14 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     if (error || b->N <= 0) return error;
     b->padded = b->C < CTC_SHIM_CHUNK ? (b->C + 15) / 16 * 16 : b->C;
     b->plain = ctc_shim_plain(b);
-    b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP; /* vectors have no remainder, epsilon is added */
-    b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES; /* S + 1 cells, rounded up */
+    /* Copies have no remainder of a vector, and contain epsilon. */
+    b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP;
+    /* S + 1 cells, rounded up. */
+    b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES;
     b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
     if (b->rows > b->longest) b->rows = b->longest;
-    b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2; /* whole groups, at least one */
+    /* Whole groups, at least one. */
+    b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
     threads = ctc_shim_threads(threads, work, b->N);
     {
@@ -131,7 +154,8 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     pairs = threads > 1 ? (size_t)b->N * 2 * sizeof(int64_t) : 0;
     memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + pairs + 64);
     if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
-    workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes + pairs);
+    workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
+                                  (size_t)threads * bytes + pairs);
     for (i = 0; i < threads; i++) {
         char *block = memory + ((64 - (uintptr_t)memory % 64) % 64);
         workers[i].batch = b;

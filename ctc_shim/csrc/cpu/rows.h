@@ -3,18 +3,24 @@
 #define CTC_SHIM_ROWS_H
 #include "scalars.h"
 
-static const double CTC_SHIM_FAINT = 1e-9; /* 2^-30, of which 16 frames make no 2^-480 */
+/* Emissions above 2^-30 do not multiply to less than 2^-480 in 16 frames. */
+static const double CTC_SHIM_FAINT = 1e-9;
 
-
-/* Where the call gives probabilities a row holds q = p + epsilon, the scores are z = ln q, and exp(z - maximum) is a plain ratio of q
- * to the largest q, which `maximum` then means (0 where all are 0): `ratios` chooses that in what follows.
+/* A row holds scores z, or, with `ratios`, q = p + epsilon of probabilities p. The scores are then
+ * z = ln q, `maximum` is the largest q (0 where all are 0), and exp(z - maximum) is q / maximum.
  *
- * softmax(z) of a row is exp(z - maximum) / (ties + rest). Elements equal to the maximum are counted, not summed, so that
- * ln of the sum keeps its digits when a network is confident (rest = 1e-8, over and over, must not drown in 1). */
-typedef struct { double maximum, ties, rest; int bad; } ctc_shim_sum;
+ * softmax(z) is exp(z - maximum) / (ties + rest). Elements equal to the maximum are counted in
+ * `ties`, apart from the rest, so that ln of the sum keeps its digits when a network is confident:
+ * a rest of 1e-8 must not be lost beside 1. `bad`: the row has a NaN or +inf. */
+typedef struct {
+    double maximum, ties, rest;
+    int bad;
+} ctc_shim_sum;
 
-/* A score beside another, exp(z - maximum). */
-CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) { return ratios ? z / maximum : exp(z - maximum); }
+/* exp(z - maximum) */
+CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) {
+    return ratios ? z / maximum : exp(z - maximum);
+}
 
 #define REAL float
 #define TYPED(name) name##_f32

@@ -3,7 +3,8 @@
 #define CTC_SHIM_SCALARS_H
 #include "base.h"
 
-/* 2^k for an integer k in [-1022, 1023]: k + 1023 lands in the low bits of the sum, the shift makes it the exponent. */
+/* 2^k for an integer k in [-1022, 1023]. The sum has k + 1023 in its low bits, and the shift makes
+ * them the exponent. */
 CTC_SHIM_INLINE double ctc_shim_pow2(double k) {
     double shifted = k + 6755399441056767.0; /* 1.5 * 2^52 + 1023 */
     uint64_t bits;
@@ -13,7 +14,8 @@ CTC_SHIM_INLINE double ctc_shim_pow2(double k) {
     return shifted;
 }
 
-/* x, or 0 when not `wanted`: on the bits, since a compiler makes a branch of a choice between floating-point results. */
+/* x, or 0 when not `wanted`. On the bits, because compilers turn a choice between floating-point
+ * results into a branch. */
 CTC_SHIM_INLINE double ctc_shim_keep_f64(double x, int wanted) {
     uint64_t bits;
     memcpy(&bits, &x, 8);
@@ -29,15 +31,22 @@ CTC_SHIM_INLINE float ctc_shim_keep_f32(float x, int wanted) {
     return x;
 }
 
-/* Bounds that the compiler must not see as constants: it would make branches of the comparisons below, and then the loops
- * do not vectorise. */
-typedef struct { double low, split, never, half, shift, zero_f32, zero_f64; } ctc_shim_floors;
-static const volatile ctc_shim_floors CTC_SHIM_FLOORS = {-900.0, -1e280, -1.4e280, 0.35, -1000.0, -125.5, -1020.5};
+/* Bounds of the comparisons below. They are volatile because a compiler that knows their values
+ * turns the comparisons into branches, and then does not vectorise the loops. */
+typedef struct {
+    double low, split, never, half, shift, zero_f32, zero_f64;
+} ctc_shim_floors;
+static const volatile ctc_shim_floors CTC_SHIM_FLOORS = {-900.0,  -1e280, -1.4e280, 0.35,
+                                                         -1000.0, -125.5, -1020.5};
 
-/* 2^k for an integer k <= 0, however low: below 2^-900 nothing can matter beside a mantissa in 2^[-32, 140]. */
-CTC_SHIM_INLINE double ctc_shim_scale(double k, double floor) { return ctc_shim_pow2(k > floor ? k : floor); }
+/* 2^k for an integer k <= 0, however low. Below 2^-900 nothing matters beside a mantissa between
+ * 2^-32 and 2^140. */
+CTC_SHIM_INLINE double ctc_shim_scale(double k, double floor) {
+    return ctc_shim_pow2(k > floor ? k : floor);
+}
 
-/* exp(r) for |r| up to half of ln 2: to 2e-10 (the first 9 terms of the series) or, when `precise`, 2e-16. */
+/* exp(r) for |r| up to ln 2 / 2, with an error of 2e-10 (9 terms of the series), or of 2e-16 when
+ * `precise`. */
 CTC_SHIM_INLINE double ctc_shim_exp_series(double r, int precise) {
     double p = 1.0 / 40320;
     if (precise) {
@@ -58,27 +67,32 @@ CTC_SHIM_INLINE double ctc_shim_exp_series(double r, int precise) {
     return p;
 }
 
-/* exp(d) = result * 2^*k, result in [0.7, 1.42]; d <= 0, below the floor (-inf) 0 and CTC_SHIM_NEVER. */
-CTC_SHIM_INLINE double ctc_shim_split_exp(double d, double *k, double floor, double never, double half, int precise) {
+/* exp(d) = result * 2^*k for d <= 0, result in [0.7, 1.42]. Below the floor, and for -inf, the
+ * result is 0 and *k is CTC_SHIM_NEVER. */
+CTC_SHIM_INLINE double ctc_shim_split_exp(double d, double *k, double floor, double never,
+                                          double half, int precise) {
     double x = d > floor ? d : floor;
-    double n = (x * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0; /* round to nearest */
-    double r = (x - n * 0.69314718246459961) - n * -1.904654299957768e-09;            /* n * (24 bits of ln 2) is exact */
-    r = r > -half ? r : -half; /* half of ln 2; beyond 2^51 nothing is left of the remainder */
+    /* Rounded to nearest. ln 2 is split in two, so that n times its upper 24 bits is exact. */
+    double n = (x * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
+    double r = (x - n * 0.69314718246459961) - n * -1.904654299957768e-09;
+    r = r > -half ? r : -half; /* for n beyond 2^51, where no digit of the remainder is left */
     r = r < half ? r : half;
     *k = n > never ? n : CTC_SHIM_NEVER;
     return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise), n > never);
 }
 
-/* exp(d) for d <= 0, vectorisable: 0 far down and for -inf, NaN for NaN. */
+/* exp(d) for d <= 0: 0 far down and for -inf, NaN for NaN. */
 CTC_SHIM_INLINE double ctc_shim_exp_terms(double d, double zero, int precise) {
     double r, n = (d * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
     r = (d - n * 0.69314718246459961) - n * -1.904654299957768e-09;
     return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise) * ctc_shim_pow2(n), !(n < zero));
 }
-CTC_SHIM_INLINE double ctc_shim_exp_f64(double d, double zero) { return ctc_shim_exp_terms(d, zero, 1); }
+CTC_SHIM_INLINE double ctc_shim_exp_f64(double d, double zero) {
+    return ctc_shim_exp_terms(d, zero, 1);
+}
 
 CTC_SHIM_INLINE float ctc_shim_exp_f32(float d, float zero) {
-    float shifted = d * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the low bits hold round(x / ln 2) */
+    float shifted = d * 1.44269504f + 12582912.0f; /* the low bits hold round(d / ln 2) */
     float k = shifted - 12582912.0f, power, p;
     float r = (d - k * 0.693359375f) - k * -2.12194440e-4f;
     uint32_t bits;
@@ -95,7 +109,7 @@ CTC_SHIM_INLINE float ctc_shim_exp_f32(float d, float zero) {
     return ctc_shim_keep_f32(p * power, !(k < zero));
 }
 
-/* x = result * 2^*k for x >= 0, as ctc_shim_split_exp gives exp(d): what probabilities have in its place. */
+/* x = result * 2^*k for x >= 0, in the ranges of ctc_shim_split_exp. For probabilities. */
 CTC_SHIM_LOCAL double ctc_shim_split(double x, double *k) {
     int exponent;
     double m = frexp(x, &exponent);
