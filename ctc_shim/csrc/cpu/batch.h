@@ -102,15 +102,12 @@ CTC_SHIM_LOCAL void ctc_shim_fetch(const ctc_shim_batch *b, const ctc_shim_scrat
     for (t = first; t < end; t++) {
         const char *from = ctc_shim_given(b, n, t);
         char *to = (char *)ctc_shim_scores(b, w, n, t);
-        if (b->stride_c == b->item)
-            memcpy(to, from, (size_t)(b->C * b->item));
+        if (b->stride_c == b->item) memcpy(to, from, (size_t)(b->C * b->item));
         else
             for (c = 0; c < b->C; c++)
                 memcpy(to + c * b->item, from + c * b->stride_c, (size_t)b->item);
-        if (b->ratios && b->item == 4)
-            ctc_shim_shift_f32((float *)to, b->C, (float)b->epsilon);
-        else if (b->ratios)
-            ctc_shim_shift_f64((double *)to, b->C, b->epsilon);
+        if (b->ratios && b->item == 4) ctc_shim_shift_f32((float *)to, b->C, (float)b->epsilon);
+        else if (b->ratios) ctc_shim_shift_f64((double *)to, b->C, b->epsilon);
     }
 }
 
@@ -119,10 +116,8 @@ CTC_SHIM_LOCAL void ctc_shim_pad(const ctc_shim_batch *b, const ctc_shim_scratch
     int64_t t, rest = b->padded - b->C;
     for (t = 0; t < b->copies; t++) {
         char *from = (char *)ctc_shim_scores(b, w, 0, t) + b->C * b->item;
-        if (b->item == 4)
-            ctc_shim_fill_f32((float *)from, rest, b->ratios ? 0 : -(float)INFINITY);
-        else
-            ctc_shim_fill_f64((double *)from, rest, b->ratios ? 0 : -INFINITY);
+        if (b->item == 4) ctc_shim_fill_f32((float *)from, rest, b->ratios ? 0 : -(float)INFINITY);
+        else ctc_shim_fill_f64((double *)from, rest, b->ratios ? 0 : -INFINITY);
     }
 }
 
@@ -162,20 +157,17 @@ CTC_SHIM_LOCAL void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_s
                                        int64_t n, int64_t t, double value,
                                        const ctc_shim_sum *sum) {
     char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
-    if (!sum && value == 0)
-        memset(out, 0, (size_t)(b->C * b->item));
+    if (!sum && value == 0) memset(out, 0, (size_t)(b->C * b->item));
     else if (b->item == 4) {
         if (sum)
             ctc_shim_softmax_f32((const float *)w->exps, w->reference, sum, b->C, (int)b->ratios,
                                  value, (float *)out);
-        else
-            ctc_shim_fill_f32((float *)out, b->C, (float)value);
+        else ctc_shim_fill_f32((float *)out, b->C, (float)value);
     } else {
         if (sum)
             ctc_shim_softmax_f64((const double *)w->exps, w->reference, sum, b->C, (int)b->ratios,
                                  value, (double *)out);
-        else
-            ctc_shim_fill_f64((double *)out, b->C, value);
+        else ctc_shim_fill_f64((double *)out, b->C, value);
     }
 }
 
@@ -185,10 +177,8 @@ CTC_SHIM_LOCAL void ctc_shim_write_rows(const ctc_shim_batch *b, int64_t n, int6
 }
 
 CTC_SHIM_LOCAL void ctc_shim_write_loss(const ctc_shim_batch *b, int64_t n, double loss) {
-    if (b->item == 4)
-        ((float *)b->loss)[n] = (float)loss;
-    else
-        ((double *)b->loss)[n] = loss;
+    if (b->item == 4) ((float *)b->loss)[n] = (float)loss;
+    else ((double *)b->loss)[n] = loss;
 }
 
 CTC_SHIM_LOCAL double ctc_shim_upstream(const ctc_shim_batch *b, int64_t n) {

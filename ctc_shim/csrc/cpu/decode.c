@@ -18,10 +18,8 @@ static void *ctc_shim_decode_some(void *argument) {
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
     while (!d->failed && (n = ctc_shim_take(d->next)) < g->batch.N) {
-        if (g->width)
-            ctc_shim_search(d, n);
-        else
-            ctc_shim_greedy(d, n);
+        if (g->width) ctc_shim_search(d, n);
+        else ctc_shim_greedy(d, n);
     }
     return NULL;
 }

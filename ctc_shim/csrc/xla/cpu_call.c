@@ -1,14 +1,16 @@
-/* The kernel of ctc.c as a handler of XLA's foreign function interface, for JAX on a CPU.
+/* The kernel for CPUs as a handler of XLA's foreign function interface, for JAX.
  *
- * Plain C11 against the header that comes with jaxlib (xla/ffi/api/c_api.h), built in a moment at first use. The kernel stays
- * in its own library: `ctc_shim_xla_entries` is given the addresses of its two entries once, before the handler is registered.
+ * C11 against the header that comes with jaxlib (xla/ffi/api/c_api.h), built at first use. The
+ * kernel stays in its own library: ctc_shim_xla_entry is given the address of its entry once,
+ * before the handler is registered.
  *
- * Arguments: logits (N, T, C), targets (N, S), input_lengths (N,), target_lengths (N,) and, if wanted, upstream (N,); integers of
- * 32 or 64 bits. Results: loss (N,) and, if wanted, gradient (N, T, C). Attributes: blank (0 .. C - 1), normalize, infeasible
- * (0 or 1, see ctc.c) and time_major: then logits and gradient lie in memory as (T, N, C).
+ * Arguments: logits (N, T, C), targets (N, S), input_lengths (N,), target_lengths (N,), and, if
+ * wanted, upstream (N,); integers of 32 or 64 bits. Results: loss (N,), and, if wanted, gradient
+ * (N, T, C). Attributes: blank (0 .. C - 1), normalize, infeasible (0: "inf", 1: "zero"),
+ * time_major (logits and gradient lie in memory as (T, N, C)).
  *
- * Traced code cannot raise, so a row with a wrong label or length gets NaN here, where ctc.c refuses the batch.
- */
+ * Traced code cannot raise. So a row with a wrong label or length gets NaN, where the kernel would
+ * refuse the batch. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -22,7 +24,8 @@ static ctc_shim_entry *entry;
 CTC_SHIM_EXPORT void ctc_shim_xla_entry(ctc_shim_entry *address) { entry = address; }
 
 static int64_t integer(const XLA_FFI_Buffer *buffer, int64_t i) {
-    return buffer->dtype == XLA_FFI_DataType_S64 ? ((const int64_t *)buffer->data)[i] : ((const int32_t *)buffer->data)[i];
+    return buffer->dtype == XLA_FFI_DataType_S64 ? ((const int64_t *)buffer->data)[i]
+                                                 : ((const int32_t *)buffer->data)[i];
 }
 
 static void poison(void *values, int64_t i, int64_t count, int wide) {
@@ -33,8 +36,9 @@ static void poison(void *values, int64_t i, int64_t count, int wide) {
     }
 }
 
-/* The integers of one row as int64; a wrong row becomes an empty one, which costs nothing. Returns whether it was wrong. */
-static int take_row(const XLA_FFI_Buffer *const *in, int64_t n, int64_t blank, int64_t *targets, int64_t *frames, int64_t *labels) {
+/* The integers of one row as int64. Returns whether one is wrong; the row is then made empty. */
+static int take_row(const XLA_FFI_Buffer *const *in, int64_t n, int64_t blank, int64_t *targets,
+                    int64_t *frames, int64_t *labels) {
     const int64_t T = in[0]->dims[1], C = in[0]->dims[2], S = in[1]->dims[1];
     int64_t s;
     int wrong;
@@ -49,7 +53,8 @@ static int take_row(const XLA_FFI_Buffer *const *in, int64_t n, int64_t blank, i
     return wrong;
 }
 
-/* The call of a batch without its integers, which have room at `targets` and after it. */
+/* The call of a batch, whose integers will be at `targets`: (N, S) targets, (N,) input lengths and
+ * (N,) target lengths. */
 static ctc_shim_call call_of(const XLA_FFI_CallFrame *frame, int64_t *targets) {
     const XLA_FFI_Buffer *const *in = (const XLA_FFI_Buffer *const *)frame->args.args;
     const XLA_FFI_Buffer *const *out = (const XLA_FFI_Buffer *const *)frame->rets.rets;

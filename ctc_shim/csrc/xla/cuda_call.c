@@ -1,11 +1,11 @@
-/* The kernel of ctc.cu as a handler of XLA's foreign function interface, for JAX on an NVIDIA GPU.
+/* The kernel for NVIDIA GPUs as a handler of XLA's foreign function interface, for JAX.
  *
- * Plain C11 against jaxlib's header, built at first use as ctc_xla.c is. The launcher stays in its own library, ctc_cuda.c:
- * `ctc_shim_xla_cuda_launcher` is given its address once, before the handler is registered.
+ * C11 against the header that comes with jaxlib, built at first use. The launcher stays in its own
+ * library (cuda/launcher.c): ctc_shim_xla_cuda_launcher is given its address once, before the
+ * handler is registered.
  *
- * Arguments, results and attributes are those of ctc_xla.c, scores may be narrow, and a last result is working memory: bytes that
- * XLA allocates and that nobody reads.
- */
+ * Arguments, results and attributes are those of cpu_call.c. Scores may be narrow, and the last
+ * result is working memory: bytes that XLA allocates and nobody reads. */
 #include "../identity.h"
 #include "xla_ffi.h"
 
@@ -23,7 +23,7 @@ static XLA_FFI_Error *stream_of(XLA_FFI_CallFrame *frame, void **stream) {
     memset(&arguments, 0, sizeof arguments);
     arguments.struct_size = XLA_FFI_Stream_Get_Args_STRUCT_SIZE;
     arguments.ctx = frame->ctx;
-#if defined(CTC_SHIM_STREAM) /* the tests run this on a host, which has no streams */
+#if defined(CTC_SHIM_STREAM) /* tests run this on a CPU, which has no streams */
     *stream = (void *)CTC_SHIM_STREAM;
     return NULL;
 #else
@@ -33,7 +33,7 @@ static XLA_FFI_Error *stream_of(XLA_FFI_CallFrame *frame, void **stream) {
 #endif
 }
 
-/* The element type of a buffer and the bytes of an element; 0 bytes for one that it does not take. */
+/* Sets the element type of a buffer. Returns the bytes of an element, or 0 for other types. */
 static int64_t type_of(const XLA_FFI_Buffer *buffer, int64_t *type) {
     switch (buffer->dtype) {
         case XLA_FFI_DataType_F32: *type = CTC_SHIM_TYPE_F32; return 4;
