@@ -64,9 +64,9 @@ template <class REAL> CTC_DEVICE void ctc_row(const ctc_batch &b, ctc_int n, ctc
     const REAL *row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
     REAL *out = b.gradient ? (REAL *)b.gradient + n * b.stride_n + t * b.stride_t : 0;
     double *statistics = b.statistics + (n * b.T + t) * 2;
-    const typename ctc_wide<REAL>::type *factors =
-        (const typename ctc_wide<REAL>::type *)b.upstream;
-    double nan = CTC_INFINITY - CTC_INFINITY, upstream = factors ? (double)factors[n] : 1.0;
+    double nan = CTC_INFINITY - CTC_INFINITY;
+    double upstream =
+        b.upstream ? (double)((const typename ctc_wide<REAL>::type *)b.upstream)[n] : 1.0;
     double maximum, inside;
     Double best = Double(-CTC_INFINITY), ties = Double(0.0), rest = Double(0.0);
     bool bad = false;
