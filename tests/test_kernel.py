@@ -147,6 +147,52 @@ def test_where_groups_of_frames_meet(library, kind, dtype):
         assert_gradient(got[1], want[1], dtype)
 
 
+def _weak_flow_into_an_impossible_cell():
+    """Scores in bits for targets (1, 2). Blank 1 is impossible after frame 15, a boundary of groups.
+
+    Then it fills from label 0, which is 2^-990 of its neighbour, times 2^-100: below the range of
+    doubles, but the best path goes through it, as frame 32 wants a blank and frame 33 label 2.
+    """
+    bits = np.zeros((34, 3))  # blank, 1, 2
+    bits[15] = -np.inf, -990, 0
+    bits[16] = -100, -100, 0
+    bits[17:32, 1] = -20
+    bits[32, 1:] = -3000
+    bits[33, :2] = -3000
+    return bits
+
+
+def _neighbours_too_far_apart():
+    """Scores in bits for targets (1, .., 6). After frame 15, a boundary of groups, label 6 is at 0
+    and the labels before it at 2^-3100 and below: no factor between neighbours can say that.
+
+    The best path is at the blank before label 6 in frame 32.
+    """
+    bits = np.zeros((34, 7))
+    bits[:15, 6] = -np.inf
+    bits[14, :5] = -3000
+    bits[15] = -450, -100, -150, -200, -250, -3400, 0
+    bits[16:32, 0] = -28
+    bits[32, 1:] = -5000
+    bits[33, :6] = -5000
+    return bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "scores", [_weak_flow_into_an_impossible_cell, _neighbours_too_far_apart]
+)
+def test_groups_that_plain_doubles_cannot_hold(library, scores, dtype):
+    """Each needs one of the conditions in ctc_shim_enter of linear.h, and that one alone."""
+    logits = (scores()[None] * np.log(2)).astype(dtype)
+    C = logits.shape[2]
+    batch = np.arange(1, C)[None], np.array([34]), np.array([C - 1])
+    want = reference.ctc_loss_and_gradient(logits.astype("float64"), *batch)
+    got = _call(library, logits, *batch)
+    assert_loss(got[0], want[0], dtype)
+    assert_gradient(got[1], want[1], dtype)
+
+
 def _probabilities(kind, N, T, C, dtype, rng):
     """(N, T, C) probabilities of a network in a state that tries the arithmetic."""
     scale = {"plain": 2, "sure": 30, "rising": 1, "with zeros": 2}[kind]
