@@ -8,8 +8,9 @@
  * The same with `g++ -x c++ -std=c++11`. Every array is allocated at exactly its size, so that
  * AddressSanitizer sees any step beyond it. Prints what it counted; a broken invariant aborts with
  * its line. */
-#define CTC_SHIM_TABLE_BYTES 2e4 /* small: checkpoints and threads come into play in small cases \
-                                  */
+#define CTC_SHIM_TABLE_BYTES \
+    2e4 /* small: checkpoints and threads come into play in small cases \
+         */
 #define CTC_SHIM_THREAD_WORK 1.0
 #include "../ctc_shim/csrc/cpu/loss.c"
 #include "fuzz.h"

@@ -8,7 +8,7 @@ import numpy as np
 from ctc_shim import contract
 from ctc_shim.native import interface
 
-TYPES = {"float32": interface.TYPE_F32, "float64": interface.TYPE_F64}
+TYPES = {"f": interface.TYPE_F32, "d": interface.TYPE_F64}  # by numpy's one-letter codes
 Report = Tuple[int, int, int, int]  # kind (0: no error), n and two numbers; see contract.describe
 
 
@@ -49,7 +49,7 @@ def loss(
     logits, targets, input_lengths, target_lengths = batch
     assert not options.time_major
     given = interface.Call(
-        type=TYPES[logits.dtype.name],
+        type=TYPES[logits.dtype.char],
         logits=logits.ctypes.data,
         targets=targets.ctypes.data,
         S=targets.shape[1],
@@ -111,7 +111,7 @@ def decode(
     labels = np.full((N, paths, T), -1, dtype=np.int64)
     lengths, log_probs = np.zeros((N, paths), dtype=np.int64), np.zeros((N, paths))
     given = interface.DecodeCall(
-        type=TYPES[logits.dtype.name],
+        type=TYPES[logits.dtype.char],
         logits=logits.ctypes.data,
         N=N,
         T=T,

@@ -76,7 +76,7 @@ def use_kernel(which: str) -> Override:
     """
     if which not in CHOICES:
         raise ValueError("which must be one of %s, got %r" % (", ".join(CHOICES), which))
-    chosen = Once({"auto": _look, "compiled": _first, "numpy": lambda: None}[which])
+    chosen = {"auto": Once(_look), "compiled": _compiled, "numpy": Once(lambda: None)}[which]
     if which == "compiled" and chosen.get() is None:
         raise RuntimeError("there is no compiled kernel: " + HINT % find.cache_folder())
     return Override(_kernel, chosen)
@@ -179,4 +179,5 @@ def _look() -> Any:
     return library
 
 
+_compiled = Once(_first)
 _kernel = [Once(_look)]

@@ -171,7 +171,7 @@ def _constant_fields(op: Any, dtype: str, epsilon: Optional[float]) -> Tuple[Tup
     """(place, value) of the fields that do not depend on the arrays."""
     at, _ = _places(interface.Call)
     found = [
-        (at.type, native_call.TYPES[dtype]),
+        (at.type, native_call.TYPES[np.dtype(dtype).char]),
         (at.blank, op.blank),
         (at.normalize, int(op.normalize)),
         (at.policy, contract.check_policy(op.infeasible)),
