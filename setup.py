@@ -37,7 +37,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class BuildKernel(build_ext):
-    """Compiles and links each variant by itself; a failure leaves that variant out (Extension's `optional`)."""
+    """Compiles and links each variant. One that fails is left out (`optional` of Extension)."""
 
     def get_ext_filename(self, name):
         return os.path.join(*name.split(".")) + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so")

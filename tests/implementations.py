@@ -1,12 +1,13 @@
 """The implementations under the shared test body, by name.
 
-CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named one that cannot load is a failure, not a skip.
+CTC_SHIM_IMPLEMENTATIONS names those that must run, separated by commas. One that is named and cannot
+load is a failure, not a skip.
 
 * numpy: the reference, as the op computes without a compiled kernel
 * native: the compiled kernel through ctypes
-* graph: the symbolic definition, in Python mode (its C code takes a minute to compile, and is not the point)
-* perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker, torch_linker: through PyTensor's
-  Numba, JAX and PyTorch linkers
+* graph: the symbolic definition, in Python mode (its C code takes a minute to compile)
+* perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker,
+  torch_linker: through PyTensor's Numba, JAX and PyTorch linkers
 * jax: jax_ctc_loss, with the compiled kernel; jax_scan: the lax.scan behind it
 * torch: torch_ctc_loss; torch_compiled: the same under torch.compile, loss and backward
 """
@@ -104,7 +105,7 @@ def _in_torch(name, logits, case, options):
     from ctc_shim.torch.operators import torch_ctc_loss
 
     if name == "torch_compiled":
-        torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
+        torch._dynamo.reset()  # shapes of the cases before would be taken for symbols
         torch_ctc_loss = torch.compile(torch_ctc_loss, backend="aot_eager", fullgraph=True)
     logits = torch.from_numpy(logits).requires_grad_()
     arrays = [

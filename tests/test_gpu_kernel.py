@@ -1,6 +1,6 @@
-"""The GPU kernel without a GPU: the launcher on a driver of the tests, ctc.cu over emulated warps, and the PTX text that is shipped.
+"""The GPU kernel without a GPU: the launcher on a fake driver, loss.cu on emulated warps, the PTX.
 
-What only a GPU can show (its speed, its memory model, that its driver takes the text) is not shown here.
+Only a GPU can show its speed, its memory model, and that its driver takes the PTX.
 """
 
 import os
@@ -82,7 +82,7 @@ def test_any_number_of_cells_in_a_lane(gpu, cells):
 @pytest.mark.parametrize("kind", ["float64", "float32"])
 @pytest.mark.parametrize("S", [31, 32, 33, 63, 64, 65, 70])
 def test_a_target_of_several_strips(gpu, S, kind):
-    """32 labels a strip: the last blank alone in a strip, labels that meet at a border, rows of fewer strips beside others."""
+    """With 32 labels a strip: the last blank alone in one, labels at a border, rows of fewer strips."""
     for name in ("x15", "blank +30", "ln(y + 1e-7)") + (() if S % 2 else ("crammed",)):
         _check(gpu, regimes.case(name, S=S, T=150, C=4), kind, cells=1)
     c = cases.case(
@@ -200,7 +200,7 @@ def test_too_little_working_memory_is_refused(gpu):
 
 
 def test_under_sanitizers(tmp_path):
-    """No read or write outside of any array, and nothing undefined, in the launcher and in the kernel."""
+    """Launcher and kernel read and write inside their arrays, and do nothing undefined."""
     flags = " -fsanitize=address,undefined -fno-sanitize-recover"
     runtime = subprocess.run(
         ["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True
@@ -290,7 +290,7 @@ def test_the_text_that_is_shipped_is_of_this_source():
 
 @pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
 def test_it_compiles_to_ptx(architecture):
-    """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 says that it must be there."""
+    """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 asks for it."""
     try:
         version = build_ptx.version()
     except ImportError:

@@ -1,4 +1,4 @@
-"""The interface of the compiled libraries: bindings agree with the header, libraries with sources."""
+"""The interface of the compiled libraries: bindings match the header, libraries their sources."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The compiled kernel through its own face: threads, strides, posteriors, the build and what happens without one."""
+"""The compiled kernel called directly: threads, strides, posteriors, and how it is built."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from comparing import assert_gradient, assert_loss
 
-from ctc_shim import contract, native, reference
+from ctc_shim import contract, reference
 from ctc_shim.native import call, find, load
 
 
@@ -62,7 +62,7 @@ def test_any_strides(library):
 @pytest.mark.parametrize("epsilon", [None, 1e-7], ids=["scores", "probabilities"])
 @pytest.mark.parametrize("C", [9, 16, 80, 600])
 def test_rows_read_in_place_and_rows_copied(library, C, epsilon):
-    """Over several blocks of the table: contiguous, from the end, every second, and at addresses that no float may have."""
+    """Over several blocks of the table: contiguous, reversed, every second, and not aligned."""
     logits, targets, frames, counts = _large_batch(N=2, T=900, C=C, S=60)
     scores = logits if epsilon is None else np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
     want = _call(library, scores, targets, frames, counts, epsilon=epsilon)
@@ -106,7 +106,7 @@ def test_posteriors(library, c):
 
 
 def test_one_infinity_on_a_needed_class():
-    """A prototype gave 1.8e8 here: -inf needs a sentinel of its own, not a very small number."""
+    """A prototype gave 1.8e8: -inf must not be treated as a very small number."""
     logits = np.zeros((1, 400, 3))
     logits[0, 200, :2] = -np.inf
     loss, gradient = _call(load.kernel(), logits, np.array([[1]]), np.array([400]), np.array([1]))
@@ -116,7 +116,7 @@ def test_one_infinity_on_a_needed_class():
 
 @pytest.mark.parametrize("mask", [-1e9, -1e30, -3e38])
 def test_a_masked_class_does_not_saturate_the_exponents(mask):
-    """The prototype's other defect."""
+    """As the prototype did."""
     rng = np.random.RandomState(4)
     logits = rng.randn(2, 50, 4).astype("float32")
     logits[:, :, 3] = mask
@@ -131,7 +131,7 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["even", "collapsed", "peaky", "holes"])
 def test_where_groups_of_frames_meet(library, kind, dtype):
-    """The kernel takes 16 frames at a time and rounds bands to 8 cells: every length around those, and targets that just fit."""
+    """Groups have 16 frames, bands are rounded to 8 cells: lengths around those, and full targets."""
     rng = np.random.RandomState(8)
     for T in list(range(1, 20)) + [24, 31, 32, 33, 40, 47, 48, 49, 64, 100]:
         counts = np.unique([0, T // 3, max(T - 16, 0), max(T - 8, 0), max(T - 7, 0), T - 1, T])
@@ -148,7 +148,7 @@ def test_where_groups_of_frames_meet(library, kind, dtype):
 
 
 def _weak_flow_into_an_impossible_cell():
-    """Scores in bits for targets (1, 2). Blank 1 is impossible after frame 15, a boundary of groups.
+    """Scores in bits for targets (1, 2). Blank 1 is impossible after frame 15, the end of a group.
 
     Then it fills from label 0, which is 2^-990 of its neighbour, times 2^-100: below the range of
     doubles, but the best path goes through it, as frame 32 wants a blank and frame 33 label 2.
@@ -163,8 +163,8 @@ def _weak_flow_into_an_impossible_cell():
 
 
 def _neighbours_too_far_apart():
-    """Scores in bits for targets (1, .., 6). After frame 15, a boundary of groups, label 6 is at 0
-    and the labels before it at 2^-3100 and below: no factor between neighbours can say that.
+    """Scores in bits for targets (1, .., 6). After frame 15, the end of a group, label 6 is at 1
+    and the labels before it at 2^-3100 and below: a factor between neighbours is out of range.
 
     The best path is at the blank before label 6 in frame 32.
     """
@@ -179,9 +179,7 @@ def _neighbours_too_far_apart():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "scores", [_weak_flow_into_an_impossible_cell, _neighbours_too_far_apart]
-)
+@pytest.mark.parametrize("scores", [_weak_flow_into_an_impossible_cell, _neighbours_too_far_apart])
 def test_groups_that_plain_doubles_cannot_hold(library, scores, dtype):
     """Each needs one of the conditions in ctc_shim_enter of linear.h, and that one alone."""
     logits = (scores()[None] * np.log(2)).astype(dtype)
@@ -285,7 +283,7 @@ def test_no_compiler_warns_once(tmp_path):
     assert "Install gcc or clang" in said
 
 
-def test_numpy_can_be_chosen_in_silence(tmp_path):
+def test_numpy_can_be_chosen_without_a_warning(tmp_path):
     assert _python(LOOK, CTC_SHIM_KERNEL="numpy").strip() == "None"
 
 
@@ -335,7 +333,7 @@ def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
-    """{name: path} of what setup.py builds: beside the sources in an installed wheel, else built here."""
+    """{name: path} of what setup.py builds: those of an installed wheel, else built here."""
     names = [name for name, _ in find.VARIANTS] + [find.BASE]
     if not find.variant_path(find.BASE):
         folder = str(tmp_path_factory.mktemp("built"))

@@ -10,7 +10,8 @@ import warnings
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ctc_shim import contract
-from ctc_shim.native import build, find, interface, load as loading, sources
+from ctc_shim.native import build, find, interface, sources
+from ctc_shim.native import load as loading
 
 PTX = os.path.join(sources.CSRC, "cuda", "loss.ptx")
 DRIVER = "libcuda.so.1"

@@ -1,4 +1,4 @@
-"""Loss and gradient of host arrays: by the compiled kernel, or by the numpy reference without it."""
+"""Loss and gradient of host arrays, by the compiled kernel or the numpy reference."""
 
 from typing import Optional, Sequence
 

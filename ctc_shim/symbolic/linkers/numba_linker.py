@@ -13,7 +13,8 @@ from typing import Any, Callable, Optional, Tuple
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.native import call as native_call, interface, load, sources
+from ctc_shim.native import call as native_call
+from ctc_shim.native import interface, load, sources
 from ctc_shim.symbolic.linkers import numba_callback, registration
 
 
