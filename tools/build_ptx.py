@@ -39,7 +39,7 @@ def header() -> str:
 def nvrtc() -> Any:
     """NVRTC from its wheel. ImportError where it is not installed."""
     found = importlib.util.find_spec("nvidia")
-    for folder in found.submodule_search_locations if found else ():
+    for folder in (found and found.submodule_search_locations) or ():
         for path in sorted(glob.glob(os.path.join(folder, "*", "lib", "libnvrtc.so.*"))):
             if ".alt." not in path:
                 return ctypes.CDLL(path)

@@ -25,7 +25,7 @@ def _implementation(op: Any, node: Any) -> Any:
     cut = numba.njit(_without_trailing_blanks)
 
     @numba.njit
-    def loss_alone(labels, probabilities, input_length, label_length):
+    def loss_alone(labels: Any, probabilities: Any, input_length: Any, label_length: Any) -> Any:
         targets, frames = labels.astype(np.int64), frames_of(input_length)
         counts = cut(targets, counts_of(label_length), probabilities.shape[2] - 1)
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
@@ -33,7 +33,9 @@ def _implementation(op: Any, node: Any) -> Any:
         return loss
 
     @numba.njit
-    def scaled_gradient(labels, probabilities, input_length, label_length, upstream):
+    def scaled_gradient(
+        labels: Any, probabilities: Any, input_length: Any, label_length: Any, upstream: Any
+    ) -> Any:
         targets, frames = labels.astype(np.int64), frames_of(input_length)
         counts = cut(targets, counts_of(label_length), probabilities.shape[2] - 1)
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
@@ -43,7 +45,9 @@ def _implementation(op: Any, node: Any) -> Any:
         return loss, gradient
 
     @numba.njit
-    def loss_and_gradient(labels, probabilities, input_length, label_length):
+    def loss_and_gradient(
+        labels: Any, probabilities: Any, input_length: Any, label_length: Any
+    ) -> Any:
         ones = np.ones((probabilities.shape[0], 1), probabilities.dtype)
         return scaled_gradient(labels, probabilities, input_length, label_length, ones)
 

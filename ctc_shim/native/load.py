@@ -20,7 +20,9 @@ class Once(object):
     """The result of a function that is called once, by whichever thread asks first."""
 
     def __init__(self, look: Callable[[], Any]) -> None:
-        self._look, self._found, self._lock = look, [], threading.RLock()  # type: Any, List[Any], Any
+        self._look = look
+        self._found: List[Any] = []
+        self._lock = threading.RLock()
 
     def get(self) -> Any:
         if not self._found:
@@ -33,7 +35,7 @@ class Once(object):
 class Override(object):
     """A new value in a slot, a list of one, until `undo` or the end of a `with` block."""
 
-    def __init__(self, slot: List[Once], value: Once) -> None:
+    def __init__(self, slot: List[Any], value: Once) -> None:
         self._slot, self._before = slot, slot[0]
         slot[0] = value
 

@@ -39,7 +39,6 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
             pytensors.numba_funcify.register(op_class)(funcify)
             return
 
-        @pytensors.register_funcify_and_cache_key(op_class)
         def with_key(op: Any, node: Any = None, **kwargs: Any) -> Tuple[Any, Any]:
             """Code on disk is for a process that has the same library."""
             function, key = funcify(op, node), None
@@ -47,6 +46,8 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
                 library = sources.source_hash("cpu")
                 key = pytensors.default_hash_key_from_props(op, kernel=library)
             return function, key
+
+        pytensors.register_funcify_and_cache_key(op_class)(with_key)
 
     registration.when_loaded("numba", tell)
 
@@ -58,20 +59,20 @@ def _implementation(op: Any, node: Any) -> Any:
     call, row_axis = caller(op, node.inputs[0].dtype), 1 if op.time_major else 0
 
     @numba.njit
-    def loss_alone(scores, targets, frames, counts):
+    def loss_alone(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
         call(scores, targets, frames, counts, loss, 0, loss, 0)
         return loss
 
     @numba.njit
-    def loss_and_gradient(scores, targets, frames, counts):
+    def loss_and_gradient(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
         gradient = np.empty(scores.shape, scores.dtype)
         call(scores, targets, frames, counts, loss, gradient.ctypes.data, loss, 0)
         return loss, gradient
 
     @numba.njit
-    def scaled_gradient(scores, targets, frames, counts, upstream):
+    def scaled_gradient(scores: Any, targets: Any, frames: Any, counts: Any, upstream: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
         gradient, factors = np.empty(scores.shape, scores.dtype), upstream.ctypes.data
         call(scores, targets, frames, counts, loss, gradient.ctypes.data, upstream, factors)
@@ -107,15 +108,15 @@ def caller(
 
     @numba.njit
     def call(
-        scores,
-        targets,
-        input_lengths,
-        target_lengths,
-        loss,
-        gradient_pointer,
-        upstream,
-        upstream_pointer,
-    ):
+        scores: Any,
+        targets: Any,
+        input_lengths: Any,
+        target_lengths: Any,
+        loss: Any,
+        gradient_pointer: int,
+        upstream: Any,
+        upstream_pointer: int,
+    ) -> None:
         count = scores.shape[row_axis]
         for which, rows in enumerate(
             (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])
