@@ -1,11 +1,12 @@
-"""The metadata is in setup.cfg. Here is what cannot stand there: the CPU kernel built ahead, for several kinds of processor, and the
-launcher of the GPU kernel.
+"""Builds the kernel for several kinds of processor, and the launcher of the GPU kernel.
 
-They are plain shared libraries without any Python in them (ctc_shim/native/kernel_library.py opens the best one), so one wheel serves
-every Python 3. All are optional: where there is no compiler, or an old one, the package builds its kernel on first use, or
-computes in numpy.
+The metadata is in setup.cfg. The libraries are plain C, without any Python in them, and
+ctc_shim/native/load.py opens the best one, so one wheel serves every Python 3. All are optional:
+where there is no compiler, or an old one, the package builds its kernel on first use, or computes
+in numpy.
 """
 
+import importlib.util
 import os
 import platform
 import sysconfig
@@ -21,8 +22,8 @@ except ImportError:
     except ImportError:
         bdist_wheel = None
 
-FLAGS = ["-O3", "-fopenmp-simd", "-fno-math-errno"]
-VARIANTS = {"base": []}  # names as in kernel_library.VARIANTS
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VARIANTS = {"base": []}  # names as in ctc_shim/native/find.py
 if platform.machine().lower() in ("x86_64", "amd64"):
     VARIANTS["v2"] = ["-msse4.2", "-mpopcnt"]
     VARIANTS["v3"] = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"]
@@ -36,7 +37,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 class BuildKernel(build_ext):
-    """Compiles and links each variant by itself; a failure leaves that variant out (Extension's `optional`)."""
+    """Compiles and links each variant. One that fails is left out (`optional` of Extension)."""
 
     def get_ext_filename(self, name):
         return os.path.join(*name.split(".")) + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so")
@@ -51,23 +52,30 @@ class BuildKernel(build_ext):
         )
 
 
+def native_sources():
+    """ctc_shim/native/sources.py by itself: the package cannot be imported before it is built."""
+    path = os.path.join(ROOT, "ctc_shim", "native", "sources.py")
+    spec = importlib.util.spec_from_file_location("sources", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def kernels():
     if os.name == "nt":  # GCC's flags; there the package builds on first use
         return []
-    sources = ["ctc_shim/csrc/cpu/loss.c", "ctc_shim/csrc/cpu/decode.c"]
-    variants = [
-        Extension(
-            "ctc_shim.native._ctc_" + name, sources, extra_compile_args=FLAGS + flags, optional=True
+    sources = native_sources()
+
+    def extension(name, library, flags):
+        return Extension(
+            "ctc_shim.native._ctc_" + name,
+            [os.path.relpath(path, ROOT) for path in sources.paths(library)],
+            extra_compile_args=list(sources.FLAGS) + [sources.hash_flag(library)] + flags,
+            optional=True,
         )
-        for name, flags in sorted(VARIANTS.items())
-    ]
-    launcher = Extension(
-        "ctc_shim.native._ctc_cuda",
-        ["ctc_shim/csrc/cuda/launcher.c"],
-        extra_compile_args=FLAGS,
-        optional=True,
-    )
-    return variants + [launcher]
+
+    variants = [extension(name, "cpu", flags) for name, flags in sorted(VARIANTS.items())]
+    return variants + [extension("cuda", "cuda", [])]
 
 
 commands = {"build_ext": BuildKernel}

@@ -1,4 +1,7 @@
-"""The GPU kernel without a GPU: the package's own launcher on tests/warp/fake_driver.cpp, with host memory for device memory."""
+"""The GPU kernel without a GPU: the package's launcher on tests/warp/fake_driver.cpp.
+
+Host memory stands for device memory.
+"""
 
 import atexit
 import ctypes
@@ -9,7 +12,7 @@ import tempfile
 
 import numpy as np
 
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import gpu_kernel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
@@ -18,7 +21,7 @@ _driver = []
 
 
 def driver():
-    """Path of the built driver; built once a process."""
+    """Path of the driver, which is built once in a process."""
     if not _driver:
         compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
         assert compiler, "no C++ compiler for the emulated warps"
@@ -33,15 +36,14 @@ def driver():
 
 
 class FakeCuda(object):
-    """While it is entered, gpu_kernel.load() gives the launcher on the fake driver."""
+    """A context in which gpu_kernel.load() gives the launcher on the fake driver."""
 
     def __init__(self):
         self.fake = ctypes.CDLL(driver())
         self.fake.fake_stream.restype = ctypes.c_void_p
 
     def __enter__(self):
-        self.before = gpu_kernel.DRIVER, list(gpu_kernel._loaded)
-        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = driver(), []
+        self.driver = gpu_kernel.use_driver(driver())
         self.library = gpu_kernel.load()
         assert self.library is not None
         return self
@@ -49,7 +51,7 @@ class FakeCuda(object):
     def __exit__(self, *problem):
         self.fake.fake_fail(b"", 0)
         self.fake.fake_order(0)
-        gpu_kernel.DRIVER, gpu_kernel._loaded[:] = self.before
+        self.driver.undo()
 
     def compute(
         self,
@@ -62,7 +64,7 @@ class FakeCuda(object):
         stream=0,
         spare=0,
     ):
-        """(loss, gradient) of a case. Everything around what is written is checked, and its first content is rubbish."""
+        """(loss, gradient) of a case. The memory around results and working memory is checked."""
         options = dict(
             dict(blank=0, normalize=True, infeasible="inf", time_major=False), **c.options
         )
@@ -130,7 +132,7 @@ class Guarded(object):
 
 
 def _stored(values, kind):
-    """As a GPU holds them; bfloat16 as the upper half of a float32, to the nearest, ties to even."""
+    """As a GPU holds them: bfloat16 is the upper half of a float32, rounded to nearest even."""
     with np.errstate(over="ignore"):
         if kind != "bfloat16":
             return np.asarray(values).astype(kind)

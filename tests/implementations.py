@@ -1,25 +1,25 @@
 """The implementations under the shared test body, by name.
 
-CTC_SHIM_IMPLEMENTATIONS names those that must run (comma-separated); a named one that cannot load is a failure, not a skip.
+CTC_SHIM_IMPLEMENTATIONS names those that must run, separated by commas. One that is named and cannot
+load is a failure, not a skip.
 
 * numpy: the reference, as the op computes without a compiled kernel
 * native: the compiled kernel through ctypes
-* graph: the symbolic definition, in Python mode (its C code takes a minute to compile, and is not the point)
-* perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker, torch_linker: through PyTensor's
-  Numba, JAX and PyTorch linkers
+* graph: the symbolic definition, in Python mode (its C code takes a minute to compile)
+* perform: the op in Python mode; c: the op through the library's C linker; numba, jax_linker,
+  torch_linker: through PyTensor's Numba, JAX and PyTorch linkers
 * jax: ctc_loss of JAX arrays, with the compiled kernel; jax_scan: the lax.scan behind it
 * torch: ctc_loss of tensors; torch_compiled: the same under torch.compile, loss and backward
 """
 
-import contextlib
 import importlib
 import os
 
 import numpy as np
 
 import ctc_shim
-from ctc_shim import contract
-from ctc_shim.native import host, kernel_library
+from ctc_shim import contract, native
+from ctc_shim.native import host
 
 LIBRARY = os.environ.get("CTC_SHIM_LIBRARY", "")  # theano, aesara or pytensor
 DEFAULT = "numpy,native" + (",graph,perform" if LIBRARY else "")
@@ -61,19 +61,9 @@ def _on_arrays(name, logits, case, options):
     return loss, gradient
 
 
-@contextlib.contextmanager
 def kernel(wanted):
-    """With the compiled kernel, or (wanted False) as where there is none."""
-    before = list(kernel_library._loaded)
-    if wanted:
-        kernel_library._loaded[:] = [library for library in before if library is not None]
-        assert kernel_library.load() is not None, "no compiled kernel here"
-    else:
-        kernel_library._loaded[:] = [None]
-    try:
-        yield
-    finally:
-        kernel_library._loaded[:] = before
+    """A context with the compiled kernel, or (wanted False) with numpy."""
+    return native.use_kernel("compiled" if wanted else "numpy")
 
 
 def _in_jax(name, logits, case, options):
@@ -115,7 +105,7 @@ def _in_torch(name, logits, case, options):
 
     ctc_loss = ctc_shim.ctc_loss
     if name == "torch_compiled":
-        torch._dynamo.reset()  # each case by itself: shapes that were seen before are not taken for symbols
+        torch._dynamo.reset()  # shapes of the cases before would be taken for symbols
         ctc_loss = torch.compile(ctc_loss, backend="aot_eager", fullgraph=True)
     logits = torch.from_numpy(logits).requires_grad_()
     arrays = [

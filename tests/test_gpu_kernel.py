@@ -1,6 +1,6 @@
-"""The GPU kernel without a GPU: the launcher on a driver of the tests, ctc.cu over emulated warps, and the PTX text that is shipped.
+"""The GPU kernel without a GPU: the launcher on a fake driver, loss.cu on emulated warps, the PTX.
 
-What only a GPU can show (its speed, its memory model, that its driver takes the text) is not shown here.
+Only a GPU can show its speed, its memory model, and that its driver takes the PTX.
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 
 import build_ptx
 import cases
+import fake_cuda
 import numpy as np
 import pytest
 import regimes
@@ -18,7 +19,7 @@ from comparing import assert_contract, assert_exact_zero, assert_loss
 from fake_cuda import FakeCuda, rounded
 
 from ctc_shim import reference
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import MissingKernelWarning, build, find, gpu_kernel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -81,7 +82,7 @@ def test_any_number_of_cells_in_a_lane(gpu, cells):
 @pytest.mark.parametrize("kind", ["float64", "float32"])
 @pytest.mark.parametrize("S", [31, 32, 33, 63, 64, 65, 70])
 def test_a_target_of_several_strips(gpu, S, kind):
-    """32 labels a strip: the last blank alone in a strip, labels that meet at a border, rows of fewer strips beside others."""
+    """With 32 labels a strip: the last blank alone in one, labels at a border, rows of fewer strips."""
     for name in ("x15", "blank +30", "ln(y + 1e-7)") + (() if S % 2 else ("crammed",)):
         _check(gpu, regimes.case(name, S=S, T=150, C=4), kind, cells=1)
     c = cases.case(
@@ -199,7 +200,7 @@ def test_too_little_working_memory_is_refused(gpu):
 
 
 def test_under_sanitizers(tmp_path):
-    """No read or write outside of any array, and nothing undefined, in the launcher and in the kernel."""
+    """Launcher and kernel read and write inside their arrays, and do nothing undefined."""
     flags = " -fsanitize=address,undefined -fno-sanitize-recover"
     runtime = subprocess.run(
         ["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, universal_newlines=True
@@ -225,74 +226,58 @@ def test_under_sanitizers(tmp_path):
     assert done.returncode == 0 and int(done.stdout) > 400, done.stderr
 
 
-@pytest.fixture
-def unopened(gpu, monkeypatch):
-    monkeypatch.setattr(gpu_kernel, "_loaded", [])
-    return monkeypatch
-
-
-def test_doctor_says_whether_there_is_a_gpu_kernel(gpu, monkeypatch):
+def test_doctor_says_whether_there_is_a_gpu_kernel(gpu):
     from ctc_shim.commands import doctor
 
     assert doctor._gpu() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
-    monkeypatch.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
-    assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
+    with gpu_kernel.use_driver("libcuda_that_is_not_there.so.1"):
+        assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
 
 
-def test_no_driver_is_one_warning(unopened):
-    unopened.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(
-        kernel_library.MissingKernelWarning, match="no CUDA driver.*libcuda_that_is_not_there"
-    ):
-        assert gpu_kernel.load() is None
-    assert gpu_kernel.load() is None  # silently
+def _refused(match, *driver_and_text):
+    with gpu_kernel.use_driver(*driver_and_text):
+        with pytest.warns(MissingKernelWarning, match=match):
+            assert gpu_kernel.load() is None
+        assert gpu_kernel.load() is None  # without a second warning
 
 
-def test_a_driver_that_is_too_old(unopened):
-    unopened.setattr(gpu_kernel, "DRIVER", "libm.so.6")
-    with pytest.warns(
-        kernel_library.MissingKernelWarning,
-        match="no cuInit: a driver of CUDA 12.0 or newer is needed",
-    ):
-        assert gpu_kernel.load() is None
+def test_no_driver_is_one_warning():
+    _refused("no CUDA driver.*libcuda_that_is_not_there", "libcuda_that_is_not_there.so.1")
 
 
-def test_a_text_that_the_driver_refuses(unopened, tmp_path):
+def test_a_driver_that_is_too_old():
+    _refused("no cuInit: a driver of CUDA 12.0 or newer is needed", "libm.so.6")
+
+
+def test_a_text_that_the_driver_refuses(tmp_path):
     (tmp_path / "wrong.ptx").write_text("not PTX")
-    unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "wrong.ptx"))
-    with pytest.warns(
-        kernel_library.MissingKernelWarning,
-        match=r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed",
-    ):
-        assert gpu_kernel.load() is None
+    _refused(
+        r"CUDA_ERROR_INVALID_PTX \(218\): a PTX JIT compilation failed",
+        fake_cuda.driver(),
+        str(tmp_path / "wrong.ptx"),
+    )
 
 
-def test_a_text_without_a_kernel(unopened, tmp_path):
+def test_a_text_without_a_kernel(tmp_path):
     with open(gpu_kernel.PTX) as stream:
         (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_chain_4", "another"))
-    unopened.setattr(gpu_kernel, "PTX", str(tmp_path / "less.ptx"))
-    with pytest.warns(
-        kernel_library.MissingKernelWarning,
-        match=r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND",
-    ):
-        assert gpu_kernel.load() is None
+    _refused(
+        r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND",
+        fake_cuda.driver(),
+        str(tmp_path / "less.ptx"),
+    )
 
 
-def test_no_compiler_is_one_warning(unopened):
-    unopened.setattr(kernel_library, "built", lambda *arguments: None)
-    unopened.setattr(kernel_library, "variant_path", lambda name: None)
-    with pytest.warns(
-        kernel_library.MissingKernelWarning, match="no C compiler to build its launcher"
-    ):
-        assert gpu_kernel.load() is None
+def test_no_compiler_is_one_warning(monkeypatch):
+    monkeypatch.setattr(build, "built", lambda library: None)
+    monkeypatch.setattr(find, "variant_path", lambda name: None)
+    _refused("no C compiler to build its launcher", fake_cuda.driver())
 
 
 def test_the_text_that_is_shipped_is_of_this_source():
     with open(gpu_kernel.PTX) as stream:
         text = stream.read()
-    assert text.startswith(build_ptx.header(kernel_library.source_text(build_ptx.SOURCE))), (
-        "run python tools/build_ptx.py"
-    )
+    assert text.startswith(build_ptx.header()), "run python tools/build_ptx.py"
     wanted = (
         ["prepare"]
         + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")]
@@ -305,7 +290,7 @@ def test_the_text_that_is_shipped_is_of_this_source():
 
 @pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
 def test_it_compiles_to_ptx(architecture):
-    """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 says that it must be there."""
+    """Needs the wheel of NVRTC (nvidia-cuda-nvrtc-cu12); CTC_SHIM_NVRTC=1 asks for it."""
     try:
         version = build_ptx.version()
     except ImportError:

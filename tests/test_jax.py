@@ -172,11 +172,11 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
 
 def test_without_a_compiler_there_is_one_warning(monkeypatch):
     from ctc_shim.jax import ffi
-    from ctc_shim.native import kernel_library
+    from ctc_shim import native
 
-    assert kernel_library.load() is not None
-    monkeypatch.setattr(kernel_library, "built", lambda *arguments: None)
-    with pytest.warns(kernel_library.MissingKernelWarning, match="runs as a lax.scan"):
+    assert native.load.kernel() is not None
+    monkeypatch.setattr(native.build, "built", lambda *arguments: None)
+    with pytest.warns(native.MissingKernelWarning, match="runs as a lax.scan"):
         assert not ffi.available.__wrapped__()
 
 

@@ -16,7 +16,7 @@ from fake_cuda import FakeCuda
 
 from ctc_shim import ctc_loss, reference
 from ctc_shim.jax import custom_call, derivatives, ffi
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import MissingKernelWarning, gpu_kernel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STREAM = 0x5EA
@@ -217,10 +217,9 @@ def test_where_there_are_gpus_the_handler_is_registered_for_cuda(with_gpus):
 
 
 def test_where_the_launcher_cannot_be_loaded_the_scan_computes(with_gpus):
-    with_gpus.setattr(gpu_kernel, "_loaded", [])
-    with_gpus.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver"):
-        assert not ffi.available_on_cuda.__wrapped__()
+    with gpu_kernel.use_driver("libcuda_that_is_not_there.so.1"):
+        with pytest.warns(MissingKernelWarning, match="no CUDA driver"):
+            assert not ffi.available_on_cuda.__wrapped__()
 
 
 def test_eight_devices_need_no_communication():

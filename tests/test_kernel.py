@@ -1,4 +1,4 @@
-"""The compiled kernel through its own face: threads, strides, posteriors, the build and what happens without one."""
+"""The compiled kernel called directly: threads, strides, posteriors, and how it is built."""
 
 import os
 import platform
@@ -11,21 +11,20 @@ import pytest
 from comparing import assert_gradient, assert_loss
 
 from ctc_shim import contract, reference
-from ctc_shim.native import kernel_library
+from ctc_shim.native import call, find, load
 
 
 @pytest.fixture(scope="module")
 def library():
-    found = kernel_library.load()
+    found = load.kernel()
     assert found is not None, "no compiled kernel here"
     return found
 
 
 def _call(library, logits, targets, frames, counts, **options):
     loss, gradient = np.empty(len(targets), logits.dtype), np.full(logits.shape, 77, logits.dtype)
-    report = kernel_library.call(
-        library, logits, targets, frames, counts, 0, True, 0, loss, gradient, **options
-    )
+    batch = contract.Batch(logits, targets, frames, counts)
+    report = call.loss(library, batch, contract.Options(), loss, gradient, **options)
     assert report[0] == 0
     return loss, gradient
 
@@ -63,7 +62,7 @@ def test_any_strides(library):
 @pytest.mark.parametrize("epsilon", [None, 1e-7], ids=["scores", "probabilities"])
 @pytest.mark.parametrize("C", [9, 16, 80, 600])
 def test_rows_read_in_place_and_rows_copied(library, C, epsilon):
-    """Over several blocks of the table: contiguous, from the end, every second, and at addresses that no float may have."""
+    """Over several blocks of the table: contiguous, reversed, every second, and not aligned."""
     logits, targets, frames, counts = _large_batch(N=2, T=900, C=C, S=60)
     scores = logits if epsilon is None else np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
     want = _call(library, scores, targets, frames, counts, epsilon=epsilon)
@@ -97,62 +96,34 @@ def test_the_upstream_gradient_is_folded_in(library):
 def test_posteriors(library, c):
     if c.options.get("time_major"):
         c = c._replace(logits=c.logits.swapaxes(0, 1))
-    options = dict(implementation_options(c))
+    batch, options = contract.Batch(*c[1:5]), contract.Options(**dict(c.options, time_major=False))
     loss, posterior = np.empty(len(c.targets)), np.full(c.logits.shape, 77.0)
-    report = kernel_library.call(
-        library,
-        c.logits,
-        c.targets,
-        c.input_lengths,
-        c.target_lengths,
-        loss=loss,
-        gradient=posterior,
-        posteriors=True,
-        **options,
-    )
+    report = call.loss(library, batch, options, loss, posterior, posteriors=True)
     assert report[0] == 0
-    want = reference.ctc_posteriors(
-        c.logits,
-        c.targets,
-        c.input_lengths,
-        c.target_lengths,
-        options["blank"],
-        options["normalize"],
-        contract.POLICIES[options["policy"]],
-    )
+    want = reference.ctc_posteriors(*batch, *options)
     usable = np.isfinite(loss)
     assert_gradient(posterior[usable], want[usable], "float64")
 
 
-def implementation_options(c):
-    return dict(
-        blank=c.options.get("blank", 0),
-        normalize=c.options.get("normalize", True),
-        policy=contract.check_policy(c.options.get("infeasible", "inf")),
-    )
-
-
 def test_one_infinity_on_a_needed_class():
-    """A prototype gave 1.8e8 here: -inf needs a sentinel of its own, not a very small number."""
+    """A prototype gave 1.8e8: -inf must not be treated as a very small number."""
     logits = np.zeros((1, 400, 3))
     logits[0, 200, :2] = -np.inf
-    loss, gradient = _call(
-        kernel_library.load(), logits, np.array([[1]]), np.array([400]), np.array([1])
-    )
+    loss, gradient = _call(load.kernel(), logits, np.array([[1]]), np.array([400]), np.array([1]))
     assert_loss(loss, [np.inf], "float64")
     assert (gradient == 0).all()
 
 
 @pytest.mark.parametrize("mask", [-1e9, -1e30, -3e38])
 def test_a_masked_class_does_not_saturate_the_exponents(mask):
-    """The prototype's other defect."""
+    """As the prototype did."""
     rng = np.random.RandomState(4)
     logits = rng.randn(2, 50, 4).astype("float32")
     logits[:, :, 3] = mask
     logits[0, 20, 1] = mask  # also once on a class that is needed, where another path avoids it
     batch = np.array([[1, 2, 1]] * 2), np.array([50, 50]), np.array([3, 3])
     want = reference.ctc_loss_and_gradient(logits.astype("float64"), *batch)
-    got = _call(kernel_library.load(), logits, *batch)
+    got = _call(load.kernel(), logits, *batch)
     assert_loss(got[0], want[0], "float32")
     assert_gradient(got[1], want[1], "float32")
 
@@ -160,7 +131,7 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["even", "collapsed", "peaky", "holes"])
 def test_where_groups_of_frames_meet(library, kind, dtype):
-    """The kernel takes 16 frames at a time and rounds bands to 8 cells: every length around those, and targets that just fit."""
+    """Groups have 16 frames, bands are rounded to 8 cells: lengths around those, and full targets."""
     rng = np.random.RandomState(8)
     for T in list(range(1, 20)) + [24, 31, 32, 33, 40, 47, 48, 49, 64, 100]:
         counts = np.unique([0, T // 3, max(T - 16, 0), max(T - 8, 0), max(T - 7, 0), T - 1, T])
@@ -174,6 +145,50 @@ def test_where_groups_of_frames_meet(library, kind, dtype):
         got = _call(library, logits, targets, frames, counts)
         assert_loss(got[0], want[0], dtype)
         assert_gradient(got[1], want[1], dtype)
+
+
+def _weak_flow_into_an_impossible_cell():
+    """Scores in bits for targets (1, 2). Blank 1 is impossible after frame 15, the end of a group.
+
+    Then it fills from label 0, which is 2^-990 of its neighbour, times 2^-100: below the range of
+    doubles, but the best path goes through it, as frame 32 wants a blank and frame 33 label 2.
+    """
+    bits = np.zeros((34, 3))  # blank, 1, 2
+    bits[15] = -np.inf, -990, 0
+    bits[16] = -100, -100, 0
+    bits[17:32, 1] = -20
+    bits[32, 1:] = -3000
+    bits[33, :2] = -3000
+    return bits
+
+
+def _neighbours_too_far_apart():
+    """Scores in bits for targets (1, .., 6). After frame 15, the end of a group, label 6 is at 1
+    and the labels before it at 2^-3100 and below: a factor between neighbours is out of range.
+
+    The best path is at the blank before label 6 in frame 32.
+    """
+    bits = np.zeros((34, 7))
+    bits[:15, 6] = -np.inf
+    bits[14, :5] = -3000
+    bits[15] = -450, -100, -150, -200, -250, -3400, 0
+    bits[16:32, 0] = -28
+    bits[32, 1:] = -5000
+    bits[33, :6] = -5000
+    return bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scores", [_weak_flow_into_an_impossible_cell, _neighbours_too_far_apart])
+def test_groups_that_plain_doubles_cannot_hold(library, scores, dtype):
+    """Each needs one of the conditions in ctc_shim_enter of linear.h, and that one alone."""
+    logits = (scores()[None] * np.log(2)).astype(dtype)
+    C = logits.shape[2]
+    batch = np.arange(1, C)[None], np.array([34]), np.array([C - 1])
+    want = reference.ctc_loss_and_gradient(logits.astype("float64"), *batch)
+    got = _call(library, logits, *batch)
+    assert_loss(got[0], want[0], dtype)
+    assert_gradient(got[1], want[1], dtype)
 
 
 def _probabilities(kind, N, T, C, dtype, rng):
@@ -253,61 +268,56 @@ def _python(code, **environment):
     return done.stdout.decode() + done.stderr.decode()
 
 
-LOOK = "from ctc_shim.native import kernel_library; print(kernel_library.load())"
+LOOK = "from ctc_shim.native import find, load; print(load.kernel())"
+NOT_PREBUILT = "from ctc_shim.native import find; find.variant_path = lambda variant: None\n"
 
 
 def test_no_compiler_warns_once(tmp_path):
     said = _python(
-        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load(), kernel_library.load())",
+        NOT_PREBUILT + LOOK + "; print(load.kernel())",
         PATH=str(tmp_path),
         CC="",
         CTC_SHIM_CACHE=str(tmp_path),
     )
-    assert (
-        "None None" in said and said.count("no C compiler") == 1 and "Install gcc or clang" in said
-    )
+    assert said.count("None\n") == 2 and said.count("no C compiler") == 1
+    assert "Install gcc or clang" in said
 
 
-def test_numpy_can_be_chosen_in_silence(tmp_path):
+def test_numpy_can_be_chosen_without_a_warning(tmp_path):
     assert _python(LOOK, CTC_SHIM_KERNEL="numpy").strip() == "None"
 
 
 def test_a_compiler_that_fails_is_named(tmp_path):
-    said = _python(
-        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
-        CC="false",
-        CTC_SHIM_CACHE=str(tmp_path),
-    )
+    said = _python(NOT_PREBUILT + LOOK, CC="false", CTC_SHIM_CACHE=str(tmp_path))
     assert "None" in said and "the C compiler false failed on loss.c" in said
 
 
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    said = _python(
-        "from ctc_shim.native import kernel_library; kernel_library.variant_path = lambda variant: None; print(kernel_library.load())",
-        CTC_SHIM_CACHE=str(tmp_path / "file"),
-    )
+    said = _python(NOT_PREBUILT + LOOK, CTC_SHIM_CACHE=str(tmp_path / "file"))
     assert "None" in said
 
 
-FAST_MATH = """
+FAST_MATH = (
+    NOT_PREBUILT
+    + """
 import sys
 sys.path.insert(0, %r)
 import numpy as np
 import cases
 from comparing import assert_gradient, assert_loss
-from ctc_shim import reference
-from ctc_shim.native import kernel_library
-kernel_library.variant_path = lambda variant: None
+from ctc_shim import contract, reference
+from ctc_shim.native import host
 for c in cases.contract_cases():
     if not c.options:
         loss, gradient = np.empty(len(c.targets)), np.empty(c.logits.shape)
-        kernel_library.call(kernel_library.load(), c.logits, c.targets, c.input_lengths, c.target_lengths, 0, True, 0, loss, gradient)
-        want = reference.ctc_loss_and_gradient(c.logits, c.targets, c.input_lengths, c.target_lengths)
+        host.compute(contract.Batch(*c[1:5]), contract.Options(), loss, gradient)
+        want = reference.ctc_loss_and_gradient(*c[1:5])
         assert_loss(loss, want[0], "float64")
         assert_gradient(gradient, want[1], "float64")
 print("fine")
 """
+)
 
 
 def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
@@ -323,9 +333,9 @@ def test_fast_math_of_a_users_flags_does_no_harm(tmp_path):
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory):
-    """{name: path} of what setup.py builds: beside the sources in an installed wheel, else built here."""
-    names = [name for name, _ in kernel_library.VARIANTS] + [kernel_library.BASE]
-    if not kernel_library.variant_path(kernel_library.BASE):
+    """{name: path} of what setup.py builds: those of an installed wheel, else built here."""
+    names = [name for name, _ in find.VARIANTS] + [find.BASE]
+    if not find.variant_path(find.BASE):
         folder = str(tmp_path_factory.mktemp("built"))
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         subprocess.run(
@@ -347,19 +357,19 @@ def variants(tmp_path_factory):
         return {
             name: os.path.join(folder, "ctc_shim", "native", "_ctc_%s.so" % name) for name in names
         }
-    return {name: kernel_library.variant_path(name) for name in names}
+    return {name: find.variant_path(name) for name in names}
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the variants are those of x86-64")
 def test_every_variant_that_this_processor_runs_is_right(variants):
-    features, runnable = kernel_library.cpu_features(), [kernel_library.BASE]
-    runnable += [name for name, needed in kernel_library.VARIANTS if features.issuperset(needed)]
+    features, runnable = find.cpu_features(), [find.BASE]
+    runnable += [name for name, needed in find.VARIANTS if features.issuperset(needed)]
     assert set(variants) == {"base", "v2", "v3", "v4"} and all(
         map(os.path.exists, variants.values())
     )
     logits, targets, frames, counts = _large_batch(N=4, T=90, C=9, S=20)
     want = reference.ctc_loss_and_gradient(logits.astype("float64"), targets, frames, counts)
     for name in runnable:
-        got = _call(kernel_library.open_library(variants[name]), logits, targets, frames, counts)
+        got = _call(load.open_library(variants[name]), logits, targets, frames, counts)
         assert_loss(got[0], want[0], "float32")
         assert_gradient(got[1], want[1], "float32")

@@ -363,17 +363,17 @@ def test_results_of_two_calls_are_not_the_same_memory():
 
 
 def test_no_compiler_and_no_library_is_slower_but_right(monkeypatch):
-    from ctc_shim.native import kernel_library
+    from ctc_shim import native
 
-    monkeypatch.setattr(kernel_library, "_loaded", [])
-    monkeypatch.setattr(kernel_library, "variant_path", lambda variant: None)
-    monkeypatch.setattr(kernel_library, "built", lambda: None)
+    monkeypatch.setattr(native.find, "variant_path", lambda variant: None)
+    monkeypatch.setattr(native.build, "built", lambda library: None)
     symbols = _symbols()
-    function = _function(symbols, ctc_loss(*symbols))
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no C compiler"):
-        loss = function(*_batch())
-    assert_loss(loss, reference.ctc_loss(*_batch()), "float64")
-    function(*_batch())  # one warning, not one a call: a second would be an error here
+    with native.use_kernel("auto"):
+        function = _function(symbols, ctc_loss(*symbols))
+        with pytest.warns(native.MissingKernelWarning, match="no C compiler"):
+            loss = function(*_batch())
+        assert_loss(loss, reference.ctc_loss(*_batch()), "float64")
+        function(*_batch())  # one warning, not one a call: a second would be an error here
 
 
 def test_long_gradient_through_the_op():

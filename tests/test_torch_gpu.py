@@ -14,7 +14,7 @@ from comparing import assert_contract, assert_exact_zero, assert_gradient, asser
 from fake_cuda import FakeCuda
 
 from ctc_shim import CTCInputError, InfeasibleTargetError, reference, ctc_loss
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import MissingKernelWarning, gpu_kernel
 from ctc_shim.torch import gpu_call, loop, operators
 
 
@@ -32,6 +32,12 @@ def gpu(fake, monkeypatch):
     monkeypatch.setattr(operators, "is_on_gpu", lambda tensor: True)
     yield fake
     assert fake.fake.fake_launches() >= launches
+
+
+@pytest.fixture
+def no_driver(gpu):
+    with gpu_kernel.use_driver("libcuda_that_is_not_there.so.1"):
+        yield
 
 
 def _batch(c, dtype):
@@ -182,8 +188,9 @@ def test_a_failed_launch_names_the_error(gpu):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_without_a_launcher_the_kernel_for_cpus_computes(dtype, monkeypatch):
-    monkeypatch.setattr(gpu_kernel, "_loaded", [None])
+def test_without_a_launcher_the_kernel_for_cpus_computes(dtype, no_driver):
+    with pytest.warns(MissingKernelWarning, match="no CUDA driver"):
+        assert gpu_kernel.load() is None
     for c in cases.random_cases():
         assert_contract(*_run(c, getattr(torch, dtype)), _want(c, getattr(torch, dtype)), c, dtype)
     loss, gradient = _run(regimes.case("random"), torch.bfloat16)
@@ -218,10 +225,8 @@ def test_the_operators_serve_cuda_tensors():
     assert names == [True, True]
 
 
-def test_no_driver_is_said_once(monkeypatch):
-    monkeypatch.setattr(gpu_kernel, "_loaded", [])
-    monkeypatch.setattr(gpu_kernel, "DRIVER", "libcuda_that_is_not_there.so.1")
-    with pytest.warns(kernel_library.MissingKernelWarning, match="no CUDA driver"):
+def test_no_driver_is_said_once(no_driver):
+    with pytest.warns(MissingKernelWarning, match="no CUDA driver"):
         _run(regimes.case("random", T=20, S=8), torch.float32)
     _run(regimes.case("random", T=20, S=8), torch.float32)
 

@@ -1,10 +1,12 @@
-"""ctc.cu as PTX text, by NVRTC: no GPU and no CUDA toolkit, only its wheel (pip install "nvidia-cuda-nvrtc-cu12==12.0.*").
+"""Compiles csrc/cuda/loss.cu to loss.ptx, with NVRTC. No GPU and no CUDA toolkit is needed.
 
+    pip install "nvidia-cuda-nvrtc-cu12==12.0.*"
     python tools/build_ptx.py
 
-writes ctc.ptx beside ctc.cu, which the package ships and the CUDA driver compiles for the GPU that is there. PTX of CUDA 12.0 for
-compute_75 is taken by every driver from 12.0 on and every GPU from Turing on. The first line holds the digest of the source, so
-that a test anywhere can tell that the text is of this source.
+The package ships loss.ptx, and the CUDA driver compiles it for the GPU of the machine. Every driver
+from 12.0 on takes PTX of CUDA 12.0 for compute_75, on every GPU from Turing on. The first line
+holds a digest of the source, without comments and spacing, so that a test without NVRTC can tell
+whether the PTX is of this source.
 """
 
 import ctypes
@@ -12,43 +14,62 @@ import glob
 import hashlib
 import importlib.util
 import os
+import re
+from typing import Any, Dict, Tuple
 
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import gpu_kernel, sources
 
 ARCHITECTURE = "compute_75"
-SOURCE = os.path.join(os.path.dirname(gpu_kernel.PTX), "loss.cu")
+SOURCE = os.path.join(sources.CSRC, "cuda", "loss.cu")
 
 
-def header(text):
-    """The first line of the PTX made from a source text."""
-    return "// loss.cu %s, NVRTC 12.0, %s\n" % (
-        hashlib.sha256(text.encode()).hexdigest(),
-        ARCHITECTURE,
-    )
+def texts() -> Dict[str, str]:
+    """{file name: text} of loss.cu and the headers that it includes, which lie beside it."""
+    found = sources.files([SOURCE])
+    return {os.path.basename(path): found[path] for path in sorted(found)}
 
 
-def nvrtc():
-    """The library of an installed wheel; ImportError where there is none."""
+def header() -> str:
+    """The first line of the PTX made from the source as it is."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", "\n".join(texts().values()), flags=re.S)
+    digest = hashlib.sha256(" ".join(text.split()).encode("utf-8")).hexdigest()
+    return "// loss.cu %s, NVRTC 12.0, %s\n" % (digest, ARCHITECTURE)
+
+
+def nvrtc() -> Any:
+    """NVRTC from its wheel. ImportError where it is not installed."""
     found = importlib.util.find_spec("nvidia")
-    for folder in found.submodule_search_locations if found else ():
+    for folder in (found and found.submodule_search_locations) or ():
         for path in sorted(glob.glob(os.path.join(folder, "*", "lib", "libnvrtc.so.*"))):
             if ".alt." not in path:
                 return ctypes.CDLL(path)
     raise ImportError('NVRTC is not installed: pip install "nvidia-cuda-nvrtc-cu12==12.0.*"')
 
 
-def version():
-    """(major, minor) of that library."""
+def version() -> Tuple[int, int]:
+    """(major, minor) of NVRTC."""
     major, minor = ctypes.c_int(), ctypes.c_int()
     nvrtc().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
     return major.value, minor.value
 
 
-def ptx(architecture=ARCHITECTURE):
-    """The PTX text of ctc.cu for a virtual architecture such as "compute_80"; RuntimeError with the compiler's words."""
+def ptx(architecture: str = ARCHITECTURE) -> str:
+    """The PTX text for a virtual architecture such as "compute_80".
+
+    Raises
+    ------
+    RuntimeError
+        The source does not compile; the message is the compiler's.
+    """
     library, program = nvrtc(), ctypes.c_void_p()
-    source = kernel_library.source_text(SOURCE)
-    library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"loss.cu", 0, None, None)
+    included = texts()
+    source = included.pop(os.path.basename(SOURCE)).encode("utf-8")
+    strings = ctypes.c_char_p * len(included)
+    contents = strings(*[text.encode("utf-8") for text in included.values()])
+    names = strings(*[name.encode("utf-8") for name in included])
+    library.nvrtcCreateProgram(
+        ctypes.byref(program), source, b"loss.cu", len(included), contents, names
+    )
     options = (ctypes.c_char_p * 2)(b"--gpu-architecture=" + architecture.encode(), b"--std=c++14")
     failed = library.nvrtcCompileProgram(program, len(options), options)
     what = "nvrtcGetProgramLog" if failed else "nvrtcGetPTX"
@@ -59,13 +80,11 @@ def ptx(architecture=ARCHITECTURE):
     library.nvrtcDestroyProgram(ctypes.byref(program))
     if failed:
         raise RuntimeError("NVRTC: " + text.value.decode())
-    return header(source) + text.value.decode()
+    return header() + text.value.decode()
 
 
 if __name__ == "__main__":
     if version() != (12, 0):
-        raise SystemExit(
-            "the text that is shipped is made by NVRTC 12.0, this is %d.%d" % version()
-        )
-    with open(gpu_kernel.PTX, "w") as stream:
+        raise SystemExit("loss.ptx is made by NVRTC 12.0, this is %d.%d" % version())
+    with open(gpu_kernel.PTX, "w", encoding="utf-8") as stream:
         stream.write(ptx())

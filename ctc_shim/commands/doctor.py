@@ -10,7 +10,7 @@ import warnings
 
 from ctc_shim import __version__, keras_patch, theano_alias
 from ctc_shim.commands import legacy_keras, proofs
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import MissingKernelWarning, call, find, gpu_kernel, load
 
 PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
 
@@ -123,30 +123,26 @@ def _quiet_import(name):
 
 def _kernel():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", kernel_library.MissingKernelWarning)
-        library = kernel_library.load()
+        warnings.simplefilter("ignore", MissingKernelWarning)
+        library = load.kernel()
     if library is None:
         return {
             "compiled": False,
             "text": "none compiled (no C compiler, or CTC_SHIM_KERNEL=numpy): numpy computes",
         }
-    kind = (
-        "prebuilt"
-        if os.path.dirname(library._name) == os.path.dirname(kernel_library.SOURCE)
-        else "built here"
-    )
+    kind = "prebuilt" if os.path.dirname(library._name) == find.HERE else "built here"
     return {
         "compiled": True,
         "file": os.path.basename(library._name),
-        "threads": kernel_library.thread_count(),
+        "threads": call.thread_count(),
         "text": "%s (%s), up to %d threads"
-        % (os.path.basename(library._name), kind, kernel_library.thread_count()),
+        % (os.path.basename(library._name), kind, call.thread_count()),
     }
 
 
 def _gpu():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", kernel_library.MissingKernelWarning)
+        warnings.simplefilter("ignore", MissingKernelWarning)
         library, problem = gpu_kernel.attempt()
     return {
         "loaded": library is not None,

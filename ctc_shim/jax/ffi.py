@@ -1,38 +1,39 @@
-"""The compiled kernels as custom calls of XLA (JAX inside functions): built, registered, and called with one set of arguments."""
+"""The compiled kernels as custom calls of XLA: built, registered and called.
+
+JAX is imported inside functions. The C side is csrc/xla.
+"""
 
 import ctypes
 import functools
-import os
 import warnings
+from typing import Any, List, Sequence, Tuple
 
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import MissingKernelWarning, build, gpu_kernel, load
 
-SOURCE, CUDA_SOURCE = (
-    os.path.join(kernel_library.CSRC, "xla", name) for name in ("cpu_call.c", "cuda_call.c")
-)
 TARGET, CUDA_TARGET = "ctc_shim_xla", "ctc_shim_xla_cuda"
+CallOptions = Tuple[int, bool, str, bool, bool]
 
 
 @functools.lru_cache()
-def available():
-    """Is the kernel for CPUs registered with XLA? False, after one warning, where it can be neither found nor built."""
-    kernel = kernel_library.load()  # it warns by itself
-    joint = kernel and joined(SOURCE)
-    if not joint:
+def available() -> bool:
+    """Is the kernel for CPUs registered with XLA? False, after one warning, where it cannot be."""
+    kernel = load.kernel()  # it warns by itself
+    handler = kernel and handler_library("xla_cpu")
+    if not handler:
         return False
-    joint.ctc_shim_xla_entries.restype = None
-    joint.ctc_shim_xla_entries(
-        ctypes.cast(kernel.ctc_shim_f32, ctypes.c_void_p),
-        ctypes.cast(kernel.ctc_shim_f64, ctypes.c_void_p),
-    )
-    _register(TARGET, joint.ctc_shim_xla, "cpu")
+    handler.ctc_shim_xla_entry.restype = None
+    handler.ctc_shim_xla_entry(ctypes.cast(kernel.ctc_shim_loss, ctypes.c_void_p))
+    _register(TARGET, handler.ctc_shim_xla, "cpu")
     return True
 
 
 @functools.lru_cache()
-def available_on_cuda():
-    """May a program for CUDA call the kernel? On a machine with GPUs: is it registered, False after one warning. On others: yes,
-    a program may be made here for such a machine (jax.export)."""
+def available_on_cuda() -> bool:
+    """May a program for CUDA call the kernel?
+
+    On a machine with GPUs: is the kernel registered? False, after one warning, where it cannot be.
+    On other machines: yes, because a program for a GPU can be made here (jax.export).
+    """
     from jax.extend import backend
 
     if "cuda" not in backend.backends():
@@ -41,56 +42,61 @@ def available_on_cuda():
     return bool(launcher) and register_on_cuda(launcher, "CUDA")
 
 
-def register_on_cuda(launcher, platform, flags=()):
-    """True when the handler that calls gpu_kernel.load()'s launcher is registered for a platform."""
-    joint = joined(CUDA_SOURCE, flags)
-    if not joint:
+def register_on_cuda(launcher: Any, platform: str, flags: Sequence[str] = ()) -> bool:
+    """Register the handler that calls a launcher (from `gpu_kernel.load`) for a platform.
+
+    False, after a warning, where the handler cannot be built.
+    """
+    handler = handler_library("xla_cuda", flags)
+    if not handler:
         return False
-    joint.ctc_shim_xla_cuda_launcher.restype = None
-    joint.ctc_shim_xla_cuda_launcher(ctypes.cast(launcher.ctc_shim_cuda_launch, ctypes.c_void_p))
-    _register(CUDA_TARGET, joint.ctc_shim_xla_cuda, platform)
+    handler.ctc_shim_xla_cuda_launcher.restype = None
+    handler.ctc_shim_xla_cuda_launcher(ctypes.cast(launcher.ctc_shim_cuda_launch, ctypes.c_void_p))
+    _register(CUDA_TARGET, handler.ctc_shim_xla_cuda, platform)
     return True
 
 
-def joined(source, flags=()):
-    """A handler's library, or None after a warning where it cannot be built."""
+def handler_library(name: str, flags: Sequence[str] = ()) -> Any:
+    """A handler's library ("xla_cpu", "xla_cuda"), or None after a warning."""
     import jax
     import jaxlib
 
-    # jaxlib's version is part of the library's name: its header may change
-    path = kernel_library.built(
-        (source,),
-        ("-I" + jax.ffi.include_dir(), "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__) + tuple(flags),
-    )
-    if path is None:
+    # jaxlib's version is part of the build's name, because its header may change
+    version = "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__
+    path = build.built(name, ["-I" + jax.ffi.include_dir(), version] + list(flags))
+    library = load.first_match(name, [path])
+    if library is None:
         warnings.warn(
-            "ctc_shim found no C compiler to join its kernel to JAX: CTC runs as a lax.scan, correct but slower. Install "
-            "gcc or clang, or set CC, and start again",
-            kernel_library.MissingKernelWarning,
+            "ctc_shim found no C compiler to connect its kernel to JAX: CTC runs as a lax.scan, "
+            "correct but slower. Install gcc or clang, or set CC, and start again",
+            MissingKernelWarning,
             stacklevel=3,
         )
-        return None
-    return ctypes.CDLL(path)
+    return library
 
 
-def _register(target, handler, platform):
+def _register(target: str, handler: Any, platform: str) -> None:
     import jax
 
     jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler), platform=platform)
 
 
-def call_on_cpu(options, logits, *others):
-    """Loss, or loss and gradient, of a batch; scores narrower than float32 are widened first.
+def call_on_cpu(options: CallOptions, logits: Any, *others: Any) -> List[Any]:
+    """Loss, or loss and gradient, of a batch. Scores narrower than float32 are widened first.
 
-    `logits` are (N, T, C) whatever their order in memory; options: blank, normalize, infeasible, time_major, with_gradient.
+    `logits` are (N, T, C) whatever their order in memory. `options` are (blank, normalize,
+    infeasible, time_major, with_gradient).
     """
     wide = logits.astype(result_dtype(logits.dtype))
     results = _call(TARGET, options, [wide] + list(others), ())
     return results[:1] + [gradient.astype(logits.dtype) for gradient in results[1:]]
 
 
-def call_on_cuda(options, logits, *others):
-    """The same on a GPU, where narrow scores are read as they are, and the last result is working memory, let go of here."""
+def call_on_cuda(options: CallOptions, logits: Any, *others: Any) -> List[Any]:
+    """The same on a GPU, which reads narrow scores as they are.
+
+    The last result of the custom call is working memory; it is dropped here.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -101,14 +107,16 @@ def call_on_cuda(options, logits, *others):
     return results[:1] + [gradient.astype(logits.dtype) for gradient in results[1:]]
 
 
-def result_dtype(dtype):
+def result_dtype(dtype: Any) -> Any:
     """The dtype of losses and upstream gradients beside scores of a dtype."""
     import jax.numpy as jnp
 
     return jnp.float64 if dtype == jnp.float64 else jnp.float32
 
 
-def _call(target, options, arrays, more_results):
+def _call(
+    target: str, options: CallOptions, arrays: List[Any], more_results: Tuple[Any, ...]
+) -> List[Any]:
     import jax
     import numpy as np
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ctc_shim import contract
 from ctc_shim.contract import Batch, DecodeOptions, Options
-from ctc_shim.native import host, kernel_library
+from ctc_shim.native import call, host, load
 from ctc_shim.reference import decoders
 
 # labels (N, K, T), padded with -1; lengths (N, K); ln p (N, K)
@@ -48,7 +48,7 @@ def decode(
 
 
 def _search(logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOptions) -> Hypotheses:
-    library = kernel_library.load()
+    library = load.kernel()
     arguments = (
         logits,
         input_lengths,
@@ -60,7 +60,7 @@ def _search(logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOption
     )
     if library is None:
         return decoders.decode(*arguments)
-    labels, lengths, log_probs, report = kernel_library.call_decoder(library, *arguments)
+    labels, lengths, log_probs, report = call.decode(library, *arguments)
     if report[0]:
         contract.raise_report(report, classes=logits.shape[2], blank=options.blank)
     return labels, lengths, log_probs

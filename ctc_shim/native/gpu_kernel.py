@@ -1,50 +1,50 @@
-"""The GPU kernel through the CUDA driver: ctc.ptx loaded and launched by ctc_cuda.c, for batches in device memory.
+"""The kernel for NVIDIA GPUs: csrc/cuda/loss.ptx loaded and launched through the CUDA driver.
 
-Frameworks bring the memory and the stream. No CUDA toolkit is needed, only the driver that comes with the GPU. The library is one
-that setup.py built, or is built once by the C compiler found here.
+Frameworks bring device memory and a stream. Only the driver is needed, no CUDA toolkit. The
+launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of the machine.
 """
 
 import ctypes
 import os
 import warnings
+from typing import Any, Dict, Optional, Sequence, Tuple
 
-from ctc_shim.native import kernel_library
+from ctc_shim import contract
+from ctc_shim.native import build, find, interface, sources
+from ctc_shim.native import load as loading
 
-SOURCE, PTX = (
-    os.path.join(kernel_library.CSRC, "cuda", name) for name in ("launcher.c", "loss.ptx")
-)
+PTX = os.path.join(sources.CSRC, "cuda", "loss.ptx")
 DRIVER = "libcuda.so.1"
-KINDS = ("float32", "float64", "bfloat16", "float16")  # of scores, in the order of cuda_batch.h
-CELLS = (1, 2, 4, 8)  # the numbers of cells in a lane that there are kernels for
+TYPES = {
+    "float32": interface.TYPE_F32,
+    "float64": interface.TYPE_F64,
+    "bfloat16": interface.TYPE_BF16,
+    "float16": interface.TYPE_F16,
+}
+KINDS = tuple(TYPES)
+ITEM_SIZES = (4, 8, 2, 2)
+CELLS = (1, 2, 4, 8)  # cells in a lane: there is a kernel for each of these
 LANES, BLOCK = 32, 32  # as in cuda_batch.h
 POINTERS = ("logits", "targets", "input_lengths", "target_lengths", "upstream", "loss", "gradient")
-SIZES = ("N", "T", "C", "S", "stride_n", "stride_t")
-FLAGS = ("blank", "normalize", "zero", "wide", "kind", "unused")
-WORKING = ("statistics", "cells", "borders", "classes", "labels", "frames", "counts", "verdict")
 
 
-class Batch(ctypes.Structure):
-    """ctc_batch of cuda_batch.h."""
+def cells_in_a_lane(S: int) -> int:
+    """The smallest number whose 32 lanes hold S labels and S + 1 blanks.
 
-    _fields_ = (
-        [(name, ctypes.c_void_p) for name in POINTERS]
-        + [(name, ctypes.c_longlong) for name in SIZES]
-        + [(name, ctypes.c_int) for name in FLAGS]
-        + [(name, ctypes.c_void_p) for name in WORKING]
-    )
-
-
-def cells_in_a_lane(S):
-    """The smallest number whose 32 lanes hold S labels and S + 1 blanks, or the largest there is: then there are several strips."""
+    The largest there is where none does: the target is then computed in several strips.
+    """
     return next((K for K in CELLS if LANES * K > S), CELLS[-1])
 
 
-def in_one_strip(S):
-    """Does a warp hold all of a target of S labels? Otherwise a gradient is summed up where it is stored, and must be wide."""
+def in_one_strip(S: int) -> bool:
+    """Does one warp hold a target of S labels?
+
+    Otherwise the gradient is added up where it is stored, and needs a wide dtype.
+    """
     return S < LANES * CELLS[-1]
 
 
-def working_memory(N, T, C, S, cells=None):
+def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) -> int:
     """Bytes of device memory that a batch needs besides its own arrays."""
     lanes = LANES * (cells or cells_in_a_lane(S))
     strips = S // lanes + 1
@@ -53,68 +53,109 @@ def working_memory(N, T, C, S, cells=None):
     return N * (T * 2 * 8 + kept * 4 * lanes * 8 + borders + C * 8 + S * 4 + 3 * 4)
 
 
-_loaded = []  # the library, or None where there is no GPU's driver for it; empty before the first look
+class _Driver(loading.Once):
+    """A driver and the PTX text for it: the pair (launcher, problem), one of them None."""
 
+    def __init__(self, driver: str, ptx: str) -> None:
+        super(_Driver, self).__init__(self._open)
+        self._driver, self._ptx, self.warned = driver, ptx, False
 
-def load():
-    """The launcher as a ctypes object with its kernels loaded, or None (after one warning) where that cannot be."""
-    if not _loaded:
-        library, problem = attempt()
-        if problem:
-            warnings.warn(
-                "ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a lax.scan (JAX), correct but "
-                "slower" % problem,
-                kernel_library.MissingKernelWarning,
-                stacklevel=2,
+    def _open(self) -> Tuple[Any, Optional[str]]:
+        launcher = loading.first_match("cuda", _candidates())
+        if launcher is None:
+            return None, (
+                "no C compiler to build its launcher: install gcc or clang, or set CC, and start "
+                "again"
             )
-        _loaded.append(library)
-    return _loaded[0]
+        text, integer, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
+        launcher.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
+        launcher.ctc_shim_cuda_open.restype = launcher.ctc_shim_cuda_launch.restype = integer
+        launcher.ctc_shim_cuda_launch.argtypes = [
+            ctypes.POINTER(interface.Call),
+            integer,
+            pointer,
+            integer,
+            pointer,
+            text,
+            integer,
+        ]
+        with open(self._ptx, "rb") as stream:
+            ptx = stream.read()
+        message = ctypes.create_string_buffer(512)
+        if launcher.ctc_shim_cuda_open(self._driver.encode(), ptx, message, len(message)):
+            return None, message.value.decode(errors="replace")
+        return launcher, None
 
 
-def attempt():
-    """(launcher, None), or (None, the reason why there is none)."""
-    path = kernel_library.variant_path("cuda") or kernel_library.built((SOURCE,))
-    if path is None:
-        return (
-            None,
-            "no C compiler to build its launcher: install gcc or clang, or set CC, and start again",
+def _candidates() -> Any:
+    yield find.variant_path("cuda")
+    yield build.built("cuda")
+
+
+_driver = [_Driver(DRIVER, PTX)]
+
+
+def use_driver(driver: str = DRIVER, ptx: str = PTX) -> loading.Override:
+    """Use another driver or another PTX text, until `undo` or the end of a `with` block.
+
+    Parameters
+    ----------
+    driver : str
+        Name or path of a shared library with the functions of the CUDA driver.
+    ptx : str
+        Path of the text of the kernels.
+    """
+    return loading.Override(_driver, _Driver(driver, ptx))
+
+
+def load() -> Any:
+    """The launcher as a ctypes object with its kernels loaded, or None, after one warning."""
+    driver = _driver[0]
+    launcher, problem = driver.get()
+    if problem and not driver.warned:
+        driver.warned = True
+        warnings.warn(
+            "ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a "
+            "lax.scan (JAX), correct but slower" % problem,
+            build.MissingKernelWarning,
+            stacklevel=2,
         )
-    library = ctypes.CDLL(path)
-    text, integer = ctypes.c_char_p, ctypes.c_longlong
-    library.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
-    library.ctc_shim_cuda_launch.argtypes = [
-        ctypes.POINTER(Batch),
-        ctypes.c_int,
-        ctypes.c_void_p,
-        integer,
-        ctypes.c_void_p,
-        text,
-        integer,
-    ]
-    with open(PTX, "rb") as stream:
-        ptx = stream.read()
-    message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_open(DRIVER.encode(), ptx, message, len(message)):
-        return None, message.value.decode(errors="replace")
-    return library, None
+    return launcher
 
 
-def launch(library, kind, arrays, shape, options, wide, work, stream, cells=0):
-    """Start loss and gradient of a batch on a stream; nothing waits.
+def attempt() -> Tuple[Any, Optional[str]]:
+    """(launcher, None), or (None, the reason why there is none), without a warning."""
+    found: Tuple[Any, Optional[str]] = _driver[0].get()
+    return found
+
+
+def launch(
+    library: Any,
+    kind: str,
+    arrays: Dict[str, Optional[int]],
+    shape: Tuple[int, int, int, int],
+    options: Tuple[int, bool, str, bool],
+    wide: Sequence[bool],
+    work: Tuple[int, int],
+    stream: int,
+    cells: int = 0,
+) -> None:
+    """Start loss and gradient of a batch on a stream, and return without waiting.
 
     Parameters
     ----------
     library : ctypes.CDLL
         From `load`.
     kind : str
-        One of KINDS: the dtype of logits and gradient.
+        The dtype of logits and gradient, one of KINDS.
     arrays : dict
-        Device addresses by the names in POINTERS; None or 0: no upstream gradient, no gradient wanted. The loss and the upstream
-        gradient are float64 for float64 scores, else float32. logits and gradient are contiguous (N, T, C), or (T, N, C).
+        Device addresses by the names in POINTERS. None or 0 in `upstream` and `gradient`: there is
+        none. Loss and upstream gradient are float64 beside float64 logits, else float32. Logits
+        and gradient are contiguous (N, T, C), or (T, N, C).
     shape : (N, T, C, S)
     options : (blank, normalize, infeasible, time_major)
-        `blank` is in 0 .. C - 1; an `infeasible` other than "zero" acts as "inf".
-    wide : tuple of three bools
+        `blank` lies in 0 .. C - 1. An `infeasible` other than "zero" acts as "inf".
+    wide : sequence of three bools
         Which of targets, input_lengths and target_lengths are int64; the others are int32.
     work : (address, bytes)
         Device memory, see `working_memory`.
@@ -126,22 +167,29 @@ def launch(library, kind, arrays, shape, options, wide, work, stream, cells=0):
     Raises
     ------
     RuntimeError
-        With the name of the CUDA error.
+        Names the CUDA error.
     """
-    N, T, C, S = shape
-    blank, normalize, infeasible, time_major = options
-    strides = (C, N * C) if time_major else (T * C, C)
-    flags = (
-        blank,
-        int(normalize),
-        int(infeasible == "zero"),
-        sum(1 << i for i, is_wide in enumerate(wide) if is_wide),
-        KINDS.index(kind),
-        0,
+    (N, T, C, S), (blank, normalize, infeasible, time_major) = shape, options
+    item = ITEM_SIZES[TYPES[kind]]
+    targets, input_lengths, target_lengths = (8 if is_wide else 4 for is_wide in wide)
+    given = interface.Call(
+        type=TYPES[kind],
+        N=N,
+        T=T,
+        C=C,
+        S=S,
+        logits_stride_n=(1 if time_major else T) * C * item,
+        logits_stride_t=(N if time_major else 1) * C * item,
+        logits_stride_c=item,
+        targets_stride_n=S * targets,
+        targets_stride_s=targets,
+        input_lengths_stride=input_lengths,
+        target_lengths_stride=target_lengths,
+        blank=blank,
+        normalize=int(normalize),
+        policy=contract.check_policy(infeasible),
+        **{name: arrays.get(name) for name in POINTERS},
     )
-    batch = Batch(*[arrays.get(name) for name in POINTERS] + list(shape) + list(strides + flags))
     message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_launch(
-        ctypes.byref(batch), cells, work[0], work[1], stream, message, len(message)
-    ):
+    if library.ctc_shim_cuda_launch(given, cells, work[0], work[1], stream, message, len(message)):
         raise RuntimeError(message.value.decode(errors="replace"))

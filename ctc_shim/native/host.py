@@ -1,31 +1,42 @@
-"""Loss and gradient of host arrays: the compiled kernel where there is one, the numpy reference where there is none."""
+"""Loss and gradient of host arrays, by the compiled kernel or the numpy reference."""
+
+from typing import Optional, Sequence
 
 import numpy as np
 
 from ctc_shim import contract, reference
-from ctc_shim.native import kernel_library
+from ctc_shim.contract import Batch, Options
+from ctc_shim.native import call, load
 
 
 def compute(
-    batch, options, loss, gradient=None, *, upstream=None, posteriors=False, epsilon=None, threads=0
-):
-    """Write the loss, and the gradient when an array for it is given.
+    batch: Batch,
+    options: Options,
+    loss: np.ndarray,
+    gradient: Optional[np.ndarray] = None,
+    *,
+    upstream: Optional[np.ndarray] = None,
+    posteriors: bool = False,
+    epsilon: Optional[float] = None,
+    threads: int = 0,
+) -> None:
+    """Write the loss, and the gradient where an array for it is given.
 
     Parameters
     ----------
     batch : Batch
-        Of arrays: logits of float32 or float64, the others of int64.
+        logits of float32 or float64, the others int64.
     options : Options
     loss : (N,) array of the logits' dtype, written
     gradient : array like the logits, C-contiguous, written; None: the loss alone
     upstream : (N,) array, optional
-        Multiplies the gradient; a sequence without one (infeasible, impossible) stays exactly 0.
+        Multiplies the gradient. The gradient of an infeasible or impossible sequence stays 0.
     posteriors : bool
         Write posteriors in place of the gradient.
     epsilon : float, optional
-        The logits are probabilities, as in `kernel_library.call`.
+        The logits are probabilities p: scores are ln(p + epsilon), the gradient is that by p.
     threads : int
-        As in `kernel_library.call`.
+        At most so many; 0: see `call.thread_count`.
 
     Raises
     ------
@@ -37,30 +48,27 @@ def compute(
         gradient = gradient.swapaxes(0, 1)
     batch, options = batch._replace(logits=logits), options._replace(time_major=False)
     check_counts(len(logits), *batch[1:], upstream)
-    library = kernel_library.load()
+    library = load.kernel()
     if library is None:
         _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon)
         return
-    policy = contract.check_policy(options.infeasible)
-    report = kernel_library.call(
+    report = call.loss(
         library,
-        *batch,
-        options.blank,
-        options.normalize,
-        policy,
+        batch,
+        options,
         loss,
         gradient,
-        posteriors,
-        upstream,
-        threads,
-        epsilon,
+        posteriors=posteriors,
+        upstream=upstream,
+        threads=threads,
+        epsilon=epsilon,
     )
     if report[0]:
         fail(report, logits.shape[2], options.blank, batch.target_lengths)
 
 
-def fail(report, classes, blank, target_lengths):
-    """Raise what a kernel reported, with the numbers that make its text full."""
+def fail(report: Sequence[int], classes: int, blank: int, target_lengths: np.ndarray) -> None:
+    """Raise the error that a kernel reported, with the numbers that its text names."""
     kind, n = int(report[0]), int(report[1])
     contract.raise_report(
         report,
@@ -70,14 +78,25 @@ def fail(report, classes, blank, target_lengths):
     )
 
 
-def check_counts(count, *arrays):
-    """CTCInputError unless targets, input_lengths, target_lengths (and upstream) have one row for each sequence."""
+def check_counts(count: int, *arrays: Optional[np.ndarray]) -> None:
+    """CTCInputError unless each array has `count` rows.
+
+    The arrays are targets, input_lengths, target_lengths and, where there is one, upstream.
+    """
     for which, array in enumerate(arrays):
         if array is not None and array.shape[0] != count:
             contract.raise_report((contract.ROWS, which, array.shape[0], count))
 
 
-def _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon):
+def _in_numpy(
+    batch: Batch,
+    options: Options,
+    loss: np.ndarray,
+    gradient: Optional[np.ndarray],
+    upstream: Optional[np.ndarray],
+    posteriors: bool,
+    epsilon: Optional[float],
+) -> None:
     given = batch.logits
     if epsilon is not None:
         with np.errstate(all="ignore"):  # padding may hold anything

@@ -7,10 +7,10 @@ import cases
 import regimes
 from comparing import assert_contract
 from ctc_shim import reference
-from ctc_shim.native import gpu_kernel, kernel_library
+from ctc_shim.native import find, gpu_kernel
 from fake_cuda import FakeCuda
 
-kernel_library.variant_path = lambda name: None  # build it here, with the sanitizers
+find.variant_path = lambda name: None  # build it here, with the sanitizers
 done = 0
 with FakeCuda() as gpu:
     for c in (

@@ -1,7 +1,10 @@
-/* ---- what every part takes for granted: compilers, constants ------------------------------------------------------ */
+/* Compilers and constants: what every part of the kernel needs. */
+#ifndef CTC_SHIM_BASE_H
+#define CTC_SHIM_BASE_H
 
 #if defined(__FAST_MATH__) && defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-fast-math") /* a user's -ffast-math (common in .theanorc) must not reach -inf and NaN here */
+/* A user's -ffast-math, common in .theanorc, would break -inf and NaN. */
+#pragma GCC optimize("no-fast-math")
 #endif
 #include <math.h>
 #include <stdint.h>
@@ -19,39 +22,35 @@
 #define CTC_SHIM_INLINE static inline __attribute__((always_inline))
 #define CTC_SHIM_RESTRICT __restrict__
 #define CTC_SHIM_PREFETCH(address) __builtin_prefetch(address)
+/* A function of a header, of which a C file may use only some. */
+#define CTC_SHIM_LOCAL static __attribute__((unused))
 #else
 #define CTC_SHIM_INLINE static inline
+#define CTC_SHIM_LOCAL static
 #define CTC_SHIM_RESTRICT
 #define CTC_SHIM_PREFETCH(address) ((void)0)
 #endif
-#if defined(_MSC_VER)
-#define CTC_SHIM_PRAGMA(text) __pragma(text)
-#else
-#define CTC_SHIM_PRAGMA(text) _Pragma(#text)
-#endif
-#if defined(__cplusplus)
-#define CTC_SHIM_C extern "C"
-#else
-#define CTC_SHIM_C
-#endif
-#if defined(_WIN32)
-#define CTC_SHIM_ENTRY CTC_SHIM_C __declspec(dllexport)
-#else
-#define CTC_SHIM_ENTRY CTC_SHIM_C
-#endif
 
 enum {
-    CTC_SHIM_LANES = 8,       /* band edges are rounded to this many cells, so that vector loops have no remainder */
-    CTC_SHIM_FENCE = 16,      /* cells on both sides of a band that its neighbours in time read: as far as a group moves it */
-    CTC_SHIM_CHUNK = 512,      /* classes of a row handled at a time: stays in L1, and bounds float32 partial sums */
-    CTC_SHIM_GROUP = 16,      /* frames between renormalisations: a mantissa grows by at most 3 * sqrt(2) a frame */
-    CTC_SHIM_ARRAYS = 6       /* of a lattice row: label m, label e, blank m, blank e, emission m, emission e */
+    /* Band edges are rounded to this many cells, so that vector loops have no remainder. */
+    CTC_SHIM_LANES = 8,
+    /* Cells on both sides of a band that the frames before and after read: a band moves at most
+     * this far within a group. */
+    CTC_SHIM_FENCE = 16,
+    /* Classes of a row that are handled at a time: they stay in L1, and float32 sums stay short. */
+    CTC_SHIM_CHUNK = 512,
+    /* Frames between renormalisations: a mantissa grows by at most 3 * sqrt(2) a frame. */
+    CTC_SHIM_GROUP = 16,
+    /* Of a lattice row: label m, label e, blank m, blank e, emission m, emission e. */
+    CTC_SHIM_ARRAYS = 6
 };
-static const double CTC_SHIM_NEVER = -1e290;      /* exponent of an impossible cell; T times this is still finite */
+/* The exponent of an impossible cell; T times this is still finite. */
+static const double CTC_SHIM_NEVER = -1e290;
 static const double CTC_SHIM_LN2 = 0.6931471805599453094;
 #if !defined(CTC_SHIM_TABLE_BYTES)
-#define CTC_SHIM_TABLE_BYTES 8e5 /* lattice rows kept at once: what L2 holds */
+#define CTC_SHIM_TABLE_BYTES 8e5 /* of the lattice rows kept at a time: L2 holds them */
 #endif
 #if !defined(CTC_SHIM_THREAD_WORK)
-#define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells + scores that are worth one more thread */
+#define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells and scores that pay for a thread */
+#endif
 #endif

@@ -1,23 +1,17 @@
-/* CTC decoding on a CPU: the best path, and the prefix beam search of TensorFlow's v1 op with its pruning.
+/* CTC decoding on a CPU: the best path, and the prefix beam search of TensorFlow's v1 op with its
+ * pruning.
  *
- * A. Graves, "Supervised sequence labelling with recurrent neural networks", 2012, section 7.5.3; the rules of pruning are those
- * of tensorflow/core/util/ctc/ctc_beam_search.h, written down step by step in ../reference_decoders.py, which the tests compare.
+ * A. Graves, "Supervised sequence labelling with recurrent neural networks", 2012, section 7.5.3.
+ * The rules of pruning are those of tensorflow/core/util/ctc/ctc_beam_search.h, written down step
+ * by step in reference/decoders.py, with which the tests compare.
  *
- * Linked with ctc.c, with which it shares rows and threads. C99 and C++11. Probabilities are doubles in log space.
- *
- * What makes it fast where TensorFlow looks at every class of every prefix: only the W + 1 best classes of a frame can enter a
- * beam of W, and a prefix is done as soon as the next of them would come out below the beam's worst. */
-#include "base.h"
-#include "rows.h"
-#include "lattice.h"
-#include "batch.h"
+ * C99 and C++11. Probabilities are doubles in log space. TensorFlow looks at every class of every
+ * prefix; here only the W + 1 best classes of a frame are candidates for a beam of W, and a prefix
+ * is done as soon as the next of them would be below the worst of the beam. */
+#include "../export.h"
+#include "decode_beam.h"
+#include "decode_greedy.h"
 #include "threads.h"
-#include "decode_base.h" /* what a call is given */
-#include "decode_heap.h" /* the best so many */
-#include "decode_rows.h" /* a frame's probabilities, the best path */
-#include "decode_beam.h" /* prefix beam search */
-
-/* ---- the batch -------------------------------------------------------------------------------------------------- */
 
 static void *ctc_shim_decode_some(void *argument) {
     ctc_shim_decoder *d = (ctc_shim_decoder *)argument;
@@ -32,30 +26,35 @@ static void *ctc_shim_decode_some(void *argument) {
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+        return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n);
-        if (T < 0 || T > b->T || (T > 0 && b->C < 1)) return ctc_shim_error(report, 1, n, b->C < 1 ? 0 : b->T, T);
+        if (T < 0 || T > b->T || (T > 0 && b->C < 1))
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->C < 1 ? 0 : b->T, T);
         *work += (double)T * (double)b->C;
     }
-    return ctc_shim_error(report, 0, 0, 0, 0);
+    return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
-static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block, ctc_shim_decoder *d) {
+static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block,
+                                      ctc_shim_decoder *d) {
     size_t used = 0, width = (size_t)g->width, C = (size_t)g->batch.C;
     d->heap = (ctc_shim_item *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_item));
-    d->best = (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)d->classes * sizeof(ctc_shim_item));
+    d->best =
+        (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)d->classes * sizeof(ctc_shim_item));
     d->beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->next_beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->seen = (int64_t *)ctc_shim_carve(block, &used, width ? C * sizeof(int64_t) : 0);
     d->scratch.exps = ctc_shim_carve(block, &used, CTC_SHIM_CHUNK * (size_t)g->batch.item);
-    d->scratch.scores = ctc_shim_carve(block, &used, (size_t)g->batch.copies * C * (size_t)g->batch.item);
+    d->scratch.scores =
+        ctc_shim_carve(block, &used, (size_t)g->batch.copies * C * (size_t)g->batch.item);
     return used;
 }
 
-static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *report) {
+static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int64_t *report) {
     ctc_shim_batch *b = &g->batch;
     double work;
     int64_t i, next = 0, failed = 0, error = ctc_shim_decode_check(b, &work, report);
@@ -71,13 +70,16 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
     threads = ctc_shim_threads(threads, work * (double)(g->width ? 1 + g->width : 1), b->N);
     bytes = ctc_shim_decoder_layout(g, NULL, &first);
     memory = (char *)calloc((size_t)threads * (bytes + sizeof first) + 64, 1);
-    if (!memory) return ctc_shim_error(report, 6, 0, 0, 0);
-    decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes);
+    if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
+    decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
+                                    (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
-        ctc_shim_decoder_layout(g, memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)i * bytes, &decoders[i]);
+        ctc_shim_decoder_layout(
+            g, memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)i * bytes, &decoders[i]);
         if (g->width) {
-            decoders[i].prefixes = (ctc_shim_prefix *)malloc((size_t)first.prefix_room * sizeof(ctc_shim_prefix));
+            decoders[i].prefixes =
+                (ctc_shim_prefix *)malloc((size_t)first.prefix_room * sizeof(ctc_shim_prefix));
             decoders[i].failed = !decoders[i].prefixes;
         }
     }
@@ -87,29 +89,31 @@ static int64_t ctc_shim_decode(ctc_shim_decoding *g, int64_t threads, int64_t *r
         free(decoders[i].prefixes);
     }
     free(memory);
-    return failed ? ctc_shim_error(report, 6, 0, 0, 0) : 0;
+    return failed ? ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0) : 0;
 }
 
-/* Returns 0, or what is wrong, as ctc_shim_f32 does: 1 input length, 5 blank, 6 out of memory.
- * logits (N, T, C), input_lengths (N,): any strides, in bytes. width 0: the best path (paths must be 1); else a beam of that width.
- * merge: equal neighbours become one (along the path for the best path, in the result for the beam). labels (N, paths, T), -1 before
- * the call, are so beyond lengths (N, paths) after it; scores (N, paths): ln p. Where there are fewer than `paths` prefixes: length 0, -inf. */
-#define CTC_SHIM_DECODE_DEFINE(REAL, SUFFIX) \
-    CTC_SHIM_ENTRY int64_t ctc_shim_decode_##SUFFIX( \
-        const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
-        const int64_t *input_lengths, int64_t input_lengths_stride, int64_t blank, int64_t normalize, int64_t width, int64_t paths, \
-        int64_t merge, int64_t *labels, int64_t *lengths, double *scores, int64_t threads, int64_t *report) { \
-        ctc_shim_decoding g; \
-        memset(&g, 0, sizeof g); \
-        g.batch.logits = (const char *)logits; g.batch.item = (int64_t)sizeof(REAL); \
-        g.batch.stride_n = stride_n; g.batch.stride_t = stride_t; g.batch.stride_c = stride_c; \
-        g.batch.N = N; g.batch.T = T; g.batch.C = g.batch.padded = C; g.batch.blank = blank; g.batch.normalize = normalize; \
-        g.batch.input_lengths = (const char *)input_lengths; g.batch.input_lengths_stride = input_lengths_stride; \
-        g.batch.copies = !ctc_shim_plain(&g.batch); \
-        g.width = width; g.paths = paths; g.merge = merge; \
-        g.labels = labels; g.lengths = lengths; g.scores = scores; \
-        return ctc_shim_decode(&g, threads, report); \
-    }
-
-CTC_SHIM_DECODE_DEFINE(float, f32)
-CTC_SHIM_DECODE_DEFINE(double, f64)
+CTC_SHIM_EXPORT int64_t ctc_shim_decode(ctc_shim_decode_call *call) {
+    ctc_shim_decoding g;
+    ctc_shim_batch *b = &g.batch;
+    memset(&g, 0, sizeof g);
+    b->item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
+    b->logits = (const char *)call->logits;
+    b->stride_n = call->logits_stride_n;
+    b->stride_t = call->logits_stride_t;
+    b->stride_c = call->logits_stride_c;
+    b->N = call->N;
+    b->T = call->T;
+    b->C = b->padded = call->C;
+    b->input_lengths = (const char *)call->input_lengths;
+    b->input_lengths_stride = call->input_lengths_stride;
+    b->blank = call->blank;
+    b->normalize = call->normalize;
+    b->copies = !ctc_shim_plain(b);
+    g.width = call->beam_width;
+    g.paths = call->paths;
+    g.merge = call->merge;
+    g.labels = (int64_t *)call->labels;
+    g.lengths = (int64_t *)call->lengths;
+    g.scores = (double *)call->log_probs;
+    return ctc_shim_decode_batch(&g, call->threads, call->report);
+}

@@ -1,17 +1,27 @@
-/* ---- what a call of the decoders is given, and what a thread works with -------------------------------------------- */
+/* What a call of the decoders is given, and what a thread works with. */
+#ifndef CTC_SHIM_DECODE_BASE_H
+#define CTC_SHIM_DECODE_BASE_H
+#include "batch.h"
 
-/* One place in a heap, the worst on top. `order`: what came first wins a tie. */
-typedef struct { double total; int64_t order; int32_t branch, label; } ctc_shim_item;
+/* An item of a heap, whose worst is on top. The lower `order` wins a tie. */
+typedef struct {
+    double total;
+    int64_t order;
+    int32_t branch, label;
+} ctc_shim_item;
 
-/* A prefix: the path from the root. slot: its place in the beam, or -1. */
-typedef struct { int32_t parent, label, child, sibling, slot; } ctc_shim_prefix;
+/* A node of the tree of prefixes. slot: its place in the beam, or -1. */
+typedef struct {
+    int32_t parent, label, child, sibling, slot;
+} ctc_shim_prefix;
 
-/* A prefix in the beam: ln p of its alignments up to the last frame, and of those that end in the blank or in its label. */
+/* A prefix in the beam. total, blank and label are ln p of its alignments up to the last frame:
+ * all, those that end in the blank, and those that end in its last label. */
 typedef struct {
     double total, blank, label, old_total, old_blank;
-    int32_t prefix, symbol;     /* symbol: the prefix' last label, -1 for the empty one */
-    int32_t child, sibling;     /* other prefixes of the beam that are one label longer */
-    int32_t alive, muted;       /* not pushed out of the beam in this frame; may not grow in this frame */
+    int32_t prefix, symbol; /* symbol: the last label, -1 for the empty prefix */
+    int32_t child, sibling; /* prefixes of the beam that are one label longer */
+    int32_t alive, muted;   /* in this frame: not pushed out of the beam; may not grow */
 } ctc_shim_branch;
 
 typedef struct {
@@ -23,13 +33,15 @@ typedef struct {
 
 typedef struct {
     const ctc_shim_decoding *decoding;
-    ctc_shim_scratch scratch;   /* the row only */
-    ctc_shim_item *heap, *best; /* (width,) the next beam; (classes,) the best classes of a frame */
+    ctc_shim_scratch scratch; /* the row only */
+    ctc_shim_item *heap;      /* (width,): the next beam */
+    ctc_shim_item *best;      /* (classes,): the best classes of a frame */
     ctc_shim_branch *beam, *next_beam;
-    int64_t *seen;              /* (C,) stamps: children already in the beam */
+    int64_t *seen; /* (C,): stamps of the children that are in the beam */
     ctc_shim_prefix *prefixes;
     int64_t classes, prefix_count, prefix_room, stamp, failed;
     int64_t *next;
-    const void *row;            /* the frame at hand: ln p of class c is (row[c] - shift) - rest */
+    const void *row; /* the current frame: ln p of class c is (row[c] - shift) - rest */
     double maximum, shift, rest;
 } ctc_shim_decoder;
+#endif

@@ -1,19 +1,23 @@
-/* ---- prefix beam search ----------------------------------------------------------------------------------------- */
+/* Prefix beam search. */
+#ifndef CTC_SHIM_DECODE_BEAM_H
+#define CTC_SHIM_DECODE_BEAM_H
+#include "decode_rows.h"
 
-static double ctc_shim_log_add(double a, double b) {
+CTC_SHIM_LOCAL double ctc_shim_log_add(double a, double b) {
     double high = a > b ? a : b, low = a > b ? b : a;
     return low == -INFINITY ? high : high + log1p(exp(low - high));
 }
 
-/* The prefix one `label` longer than `parent`, made where there is none yet; -1 when there is no memory. */
-static int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32_t label) {
+/* The prefix that is `label` longer than `parent`, made where there is none. -1: no memory. */
+CTC_SHIM_LOCAL int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32_t label) {
     ctc_shim_prefix made;
     int32_t i;
     for (i = d->prefixes[parent].child; i >= 0; i = d->prefixes[i].sibling)
         if (d->prefixes[i].label == label) return i;
     if (d->prefix_count == d->prefix_room) {
         int64_t room = d->prefix_room * 2;
-        void *grown = room < INT32_MAX ? realloc(d->prefixes, (size_t)room * sizeof(ctc_shim_prefix)) : NULL;
+        void *grown =
+            room < INT32_MAX ? realloc(d->prefixes, (size_t)room * sizeof(ctc_shim_prefix)) : NULL;
         if (!grown) return -1;
         d->prefixes = (ctc_shim_prefix *)grown;
         d->prefix_room = room;
@@ -27,8 +31,8 @@ static int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32
     return (int32_t)d->prefix_count++;
 }
 
-/* The beam's own prefixes one frame on, into the heap of the next beam: all of them stay until something better comes. */
-static void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
+/* Takes the prefixes of the beam one frame on, and puts them into the heap of the next beam. */
+CTC_SHIM_LOCAL void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
     double blank = ctc_shim_log_p(d, d->decoding->batch.blank);
     int64_t i;
     for (i = 0; i < count; i++) {
@@ -41,10 +45,13 @@ static void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
     }
     for (i = 0; i < count; i++) {
         ctc_shim_branch *branch = &d->beam[i];
-        int32_t above = d->prefixes[branch->prefix].parent, slot = above < 0 ? -1 : d->prefixes[above].slot;
+        int32_t above = d->prefixes[branch->prefix].parent,
+                slot = above < 0 ? -1 : d->prefixes[above].slot;
         if (slot >= 0) {
             ctc_shim_branch *parent = &d->beam[slot];
-            branch->label = ctc_shim_log_add(branch->label, branch->symbol == parent->symbol ? parent->old_blank : parent->old_total);
+            branch->label = ctc_shim_log_add(branch->label, branch->symbol == parent->symbol
+                                                                ? parent->old_blank
+                                                                : parent->old_total);
             branch->sibling = parent->child;
             parent->child = (int32_t)i;
         }
@@ -59,29 +66,33 @@ static void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
 }
 
 /* ln p of branch i with one more label, in the order of TensorFlow's sum. */
-static double ctc_shim_grown(const ctc_shim_branch *branch, int64_t label, double log_p) {
+CTC_SHIM_LOCAL double ctc_shim_grown(const ctc_shim_branch *branch, int64_t label, double log_p) {
     return log_p + (label == branch->symbol ? branch->old_blank : branch->old_total);
 }
 
-/* Would `child` be out of the beam by the time TensorFlow, going through the labels of `branch` in order, meets it? */
-static int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_branch *branch, const ctc_shim_branch *child,
-                                  int64_t selected, int64_t in_heap) {
+/* TensorFlow goes through the labels of `branch` in order. Would `child` be out of the beam before
+ * its turn? */
+CTC_SHIM_LOCAL int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_branch *branch,
+                                          const ctc_shim_branch *child, int64_t selected,
+                                          int64_t in_heap) {
     const int64_t blank = d->decoding->batch.blank;
     ctc_shim_item itself;
     int64_t i, better = 0;
     if (!child->alive) return 1;
     for (i = 0; i < selected && d->best[i].total + branch->old_total > child->total; i++) continue;
-    if (i == 0) return 0; /* no brother is better: the usual case */
+    if (i == 0) return 0; /* no sibling is better: the usual case */
     itself.total = child->total;
     itself.order = child - d->beam;
     for (i = 0; i < in_heap; i++) better += ctc_shim_better(&d->heap[i], &itself);
     for (i = 0; i < child->symbol && better < d->decoding->width; i++)
-        better += i != blank && d->seen[i] != d->stamp && ctc_shim_grown(branch, i, ctc_shim_log_p(d, i)) > child->total;
+        better += i != blank && d->seen[i] != d->stamp &&
+                  ctc_shim_grown(branch, i, ctc_shim_log_p(d, i)) > child->total;
     return better >= d->decoding->width;
 }
 
-/* All that branch i grows into, as far as it is good enough for the beam. */
-static void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int64_t *in_heap) {
+/* Adds the longer prefixes of branch i that are good enough for the beam. */
+CTC_SHIM_LOCAL void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected,
+                                  int64_t *in_heap) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_branch *branch = &d->beam[i];
     int64_t j;
@@ -89,7 +100,8 @@ static void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int6
     d->stamp++;
     for (k = branch->child; k >= 0; k = d->beam[k].sibling) d->seen[d->beam[k].symbol] = d->stamp;
     for (k = branch->child; k >= 0; k = d->beam[k].sibling)
-        if (k > i) d->beam[k].muted = ctc_shim_is_pushed_out(d, branch, &d->beam[k], selected, *in_heap);
+        if (k > i)
+            d->beam[k].muted = ctc_shim_is_pushed_out(d, branch, &d->beam[k], selected, *in_heap);
     for (j = 0; j < selected; j++) {
         ctc_shim_item item;
         int64_t label = d->best[j].label;
@@ -107,8 +119,9 @@ static void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected, int6
     }
 }
 
-/* The heap becomes the beam, best first. Returns how many are in it, without those of probability 0; -1: no memory. */
-static int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_heap) {
+/* The heap becomes the beam, best first. Returns its size, without prefixes of probability 0; -1:
+ * no memory. */
+CTC_SHIM_LOCAL int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_heap) {
     ctc_shim_branch *swap = d->beam;
     int64_t i, count = 0;
     if (in_heap < d->decoding->width) ctc_shim_heapify(d->heap, in_heap);
@@ -133,7 +146,7 @@ static int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_h
 }
 
 /* One frame. Returns the size of the new beam; -1: no memory. */
-static int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
+CTC_SHIM_LOCAL int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;
     int64_t i, in_heap = count, selected;
@@ -141,23 +154,28 @@ static int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
     ctc_shim_stay(d, count);
     if (in_heap == g->width) {
         ctc_shim_heapify(d->heap, in_heap);
-        floor = d->heap[0].total - d->beam[0].old_total + d->rest + d->shift; /* the first branch has the largest old total */
-        floor -= 1e-6 * (fabs(floor) + fabs(d->shift) + d->rest + fabs(d->beam[0].old_total)); /* whatever was rounded on the way */
+        /* The first branch has the largest old total. A margin covers what was rounded. */
+        floor = d->heap[0].total - d->beam[0].old_total + d->rest + d->shift;
+        floor -= 1e-6 * (fabs(floor) + fabs(d->shift) + d->rest + fabs(d->beam[0].old_total));
         if (!(floor > -INFINITY)) floor = -INFINITY;
     }
-    selected = b->item == 4 ? ctc_shim_select_f32((const float *)d->row, b->C, b->blank, floor, d->best, d->classes)
-                            : ctc_shim_select_f64((const double *)d->row, b->C, b->blank, floor, d->best, d->classes);
+    selected = b->item == 4 ? ctc_shim_select_f32((const float *)d->row, b->C, b->blank, floor,
+                                                  d->best, d->classes)
+                            : ctc_shim_select_f64((const double *)d->row, b->C, b->blank, floor,
+                                                  d->best, d->classes);
     for (i = 0; i < selected; i++) d->best[i].total = (d->best[i].total - d->shift) - d->rest;
     for (i = 0; i < count; i++) {
         const ctc_shim_branch *branch = &d->beam[i];
-        if (branch->muted || (in_heap == g->width && !(branch->old_total > d->heap[0].total))) continue;
+        if (branch->muted || (in_heap == g->width && !(branch->old_total > d->heap[0].total)))
+            continue;
         ctc_shim_grow(d, i, selected, &in_heap);
     }
     return ctc_shim_settle(d, count, in_heap);
 }
 
-/* The labels of a prefix. Merging takes equal neighbours for one, those with a blank between them too, as TensorFlow does. */
-static int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t *out) {
+/* Writes the labels of a prefix and returns how many. Merging makes equal neighbours one, even with
+ * a blank between them, as TensorFlow does. */
+CTC_SHIM_LOCAL int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t *out) {
     int64_t i, length = 0, previous = -1;
     for (; d->prefixes[prefix].parent >= 0; prefix = d->prefixes[prefix].parent) {
         int64_t label = d->prefixes[prefix].label;
@@ -172,29 +190,32 @@ static int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix, int64_t
     return length;
 }
 
-static void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
+CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;
     int64_t t, k, count = 1, T = ctc_shim_frames_of(b, n);
     double nothing = -INFINITY;
     d->prefix_count = 1;
-    d->prefixes[0].parent = d->prefixes[0].label = d->prefixes[0].child = d->prefixes[0].sibling = -1;
+    d->prefixes[0].parent = d->prefixes[0].label = d->prefixes[0].child = d->prefixes[0].sibling =
+        -1;
     d->prefixes[0].slot = 0;
     d->beam[0].total = d->beam[0].blank = 0;
     d->beam[0].label = -INFINITY;
     d->beam[0].prefix = 0;
     d->beam[0].symbol = -1;
     for (t = 0; t < T && count > 0; t++) {
-        int good = ctc_shim_read(d, n, t);
+        int good = ctc_shim_decode_read(d, n, t);
         if (!good) nothing = NAN;
         count = good ? ctc_shim_step(d, count) : 0;
     }
     if (count < 0) d->failed = 1;
-    for (; t < T && nothing == nothing; t++) /* as above */
-        if (!ctc_shim_read(d, n, t)) nothing = NAN;
+    for (; t < T && nothing == nothing; t++) /* look on for NaN */
+        if (!ctc_shim_decode_read(d, n, t)) nothing = NAN;
     for (k = 0; k < g->paths; k++) {
         int64_t place = n * g->paths + k;
         g->scores[place] = k < count ? d->beam[k].total : nothing;
-        g->lengths[place] = k < count ? ctc_shim_spell(d, d->beam[k].prefix, g->labels + place * b->T) : 0;
+        g->lengths[place] =
+            k < count ? ctc_shim_spell(d, d->beam[k].prefix, g->labels + place * b->T) : 0;
     }
 }
+#endif

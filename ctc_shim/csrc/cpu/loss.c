@@ -1,55 +1,56 @@
-/* Connectionist temporal classification on a CPU: loss and gradient (or posteriors) in one pass over the data.
+/* Connectionist temporal classification on a CPU: loss and gradient (or posteriors) in one pass
+ * over the data.
  *
- * A. Graves et al., "Connectionist temporal classification", ICML 2006: forward variables, equations (6)-(8); backward
- * variables, (9)-(11); gradient, (14)-(16). What must come out is written down in the contract the tests check.
+ * A. Graves et al., "Connectionist temporal classification", ICML 2006: forward variables,
+ * equations (6)-(8); backward variables, (9)-(11); gradient, (14)-(16).
  *
- * One text for C99 and C++11, built as a shared library.
- * Build with -O3 -fopenmp-simd; it is right with any flags except those that break IEEE arithmetic (-ffast-math).
+ * C99 and C++11; built with -O3 -fopenmp-simd as a shared library. Results are right with any
+ * flags except those that break IEEE arithmetic (-ffast-math).
  *
- * How it stays right over any dynamic range without exp or log in the inner loop: a lattice cell is a number
- * m * 2^e, both doubles, e an integer kept per cell (a scale shared by a frame, or by neighbours, loses the cells that
- * matter once a network has collapsed onto the blank). Doubles as exponents are exact to 2^53, cannot overflow here, and
- * their maximum is one instruction everywhere. An impossible cell has m = 0 exactly and a very low e. That is the general
- * case; where a group of 16 frames can do without exponents inside, and most can, it does (ctc_linear.h).
- * Two lanes: label[j] is label j, blank[j] the blank before it (blank[S] is the last), so there is no interleaving.
+ * There is no exp or log in the inner loop. A lattice cell is a number m * 2^e, both doubles, with
+ * an integer e of its own: a scale shared by a frame or by neighbours loses the cells that matter
+ * once a network has collapsed onto the blank. Doubles as exponents are exact to 2^53, cannot
+ * overflow here, and their maximum is one instruction everywhere. An impossible cell has m = 0 and
+ * a very low e. Where a group of 16 frames needs no exponents inside, as most do, it has none
+ * (linear.h).
+ *
+ * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
+ * before it, and blank[S] is the last. */
+#include "../identity.h"
+#include "sequence.h"
+#include "threads.h"
+
+/* Checks a batch before anything is written. Sets the largest sizes of its sequences, and the work.
  */
-#ifndef CTC_SHIM_KERNEL
-#define CTC_SHIM_KERNEL
-#include "base.h"     /* compilers, constants */
-#include "rows.h"     /* softmax of a row, emissions: all that depends on the element type */
-#include "lattice.h"  /* one frame, with an exponent in each cell */
-#include "linear.h"   /* groups of frames in plain doubles */
-#include "batch.h"    /* what a call is given, and what a thread works with */
-#include "sequence.h" /* forwards and backwards through one sequence */
-#include "threads.h"  /* errors, memory, threads */
-
-/* ---- the batch -------------------------------------------------------------------------------------------------- */
-
-/* Everything that can be wrong with a batch, before anything is written. Fills in the sizes over the batch, and the work. */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C)) return ctc_shim_error(report, 5, 0, b->C, b->blank);
+    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+        return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n);
-        if (T < 0 || T > b->T) return ctc_shim_error(report, 1, n, b->T, T);
-        if (S < 0 || S > b->S) return ctc_shim_error(report, 2, n, b->S, S);
+        if (T < 0 || T > b->T)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
+        if (S < 0 || S > b->S)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_TARGET_LENGTH, n, b->S, S);
         for (s = 0; s < S; s++) {
             int64_t label = ctc_shim_label_of(b, n, s);
-            if (label < 0 || label >= b->C || label == b->blank) return ctc_shim_error(report, 3, n, s, label);
+            if (label < 0 || label >= b->C || label == b->blank)
+                return ctc_shim_report(report, CTC_SHIM_ERROR_LABEL, n, s, label);
         }
         if (T > b->longest) b->longest = T;
         if (S > b->labels) b->labels = S;
         *work += (double)T * (double)(b->C + 4 * S);
     }
-    if (b->infeasible < 2) return ctc_shim_error(report, 0, 0, 0, 0);
+    if (b->policy < CTC_SHIM_POLICY_RAISE) return ctc_shim_report(report, 0, 0, 0, 0);
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n), fewest = ctc_shim_fewest(b, n);
-        if (T < (b->infeasible == 2 ? fewest : ctc_shim_labels_of(b, n))) return ctc_shim_error(report, 4, n, fewest, T);
+        if (T < (b->policy == CTC_SHIM_POLICY_RAISE ? fewest : ctc_shim_labels_of(b, n)))
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INFEASIBLE, n, fewest, T);
     }
-    return ctc_shim_error(report, 0, 0, 0, 0);
+    return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
 static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w) {
@@ -59,22 +60,31 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->carry = (double *)ctc_shim_carve(block, &used, row);
     w->linear = (double *)ctc_shim_carve(block, &used, row);
     w->beta = (double *)ctc_shim_carve(block, &used, b->gradient ? 3 * row : 0);
-    w->checkpoints = (double *)ctc_shim_carve(block, &used, blocks * ctc_shim_alpha_size(b) * sizeof(double));
-    w->frames = (ctc_shim_frame *)ctc_shim_carve(block, &used, (size_t)b->longest * sizeof(ctc_shim_frame));
+    w->checkpoints =
+        (double *)ctc_shim_carve(block, &used, blocks * ctc_shim_alpha_size(b) * sizeof(double));
+    w->frames =
+        (ctc_shim_frame *)ctc_shim_carve(block, &used, (size_t)b->longest * sizeof(ctc_shim_frame));
     w->skip = (double *)ctc_shim_carve(block, &used, width * sizeof(double));
     w->pairs = (double *)ctc_shim_carve(block, &used, 2 * width * sizeof(double));
-    w->posterior = (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
-    if (block) w->posterior += CTC_SHIM_LANES; /* backward writes posterior[-1] */
+    w->posterior =
+        (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
+    if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
     w->label = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
-    w->reference = (double *)ctc_shim_carve(block, &used, (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
+    w->reference = (double *)ctc_shim_carve(block, &used,
+                                            (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
     w->scores = ctc_shim_carve(block, &used, (size_t)(b->copies * b->padded * b->item));
     return used;
 }
 
-/* Sequences are taken one by one by whichever thread is free; each is computed in the same way whoever takes it. */
-typedef struct { const ctc_shim_batch *batch; ctc_shim_scratch scratch; const int64_t *order; int64_t *next; } ctc_shim_worker;
+/* A thread takes the next sequence whenever it is free. Results do not depend on which takes it. */
+typedef struct {
+    const ctc_shim_batch *batch;
+    ctc_shim_scratch scratch;
+    const int64_t *order;
+    int64_t *next;
+} ctc_shim_worker;
 
 static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
@@ -92,7 +102,7 @@ static int ctc_shim_longer(const void *a, const void *b) {
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Pairs (work, n), most work first: the last thread to finish then has little left. */
+/* Sorts pairs (work, n), most work first: the threads then finish at nearly the same time. */
 static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     int64_t n;
     for (n = 0; n < b->N; n++) {
@@ -102,15 +112,17 @@ static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
     qsort(order, (size_t)b->N, 2 * sizeof(int64_t), ctc_shim_longer);
 }
 
-/* A large gradient is often fresh memory, and a page fault every 4 KiB costs more than the arithmetic: ask for huge pages. */
+/* Asks for huge pages. A large gradient is often new memory, and a page fault every 4 KiB costs
+ * more than the arithmetic. */
 static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     const uintptr_t huge = 1 << 21;
     const int64_t bytes = b->N * b->T * b->C * b->item;
     uintptr_t start = ((uintptr_t)b->gradient + huge - 1) / huge * huge;
     uintptr_t stop = ((uintptr_t)b->gradient + (uintptr_t)bytes) / huge * huge;
-    if (b->gradient && bytes >= (1 << 23) && b->gradient_stride_n > 0 && b->gradient_stride_t > 0 && stop > start)
-        madvise((void *)start, stop - start, MADV_HUGEPAGE); /* a hint: what it returns does not matter */
+    if (b->gradient && bytes >= (1 << 23) && b->gradient_stride_n > 0 && b->gradient_stride_t > 0 &&
+        stop > start)
+        madvise((void *)start, stop - start, MADV_HUGEPAGE); /* a hint, which may fail */
 #else
     (void)b;
 #endif
@@ -125,11 +137,14 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     if (error || b->N <= 0) return error;
     b->padded = b->C < CTC_SHIM_CHUNK ? (b->C + 15) / 16 * 16 : b->C;
     b->plain = ctc_shim_plain(b);
-    b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP; /* vectors have no remainder, epsilon is added */
-    b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES; /* S + 1 cells, rounded up */
+    /* Copies have no remainder of a vector, and contain epsilon. */
+    b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP;
+    /* S + 1 cells, rounded up. */
+    b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES;
     b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
     if (b->rows > b->longest) b->rows = b->longest;
-    b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2; /* whole groups, at least one */
+    /* Whole groups, at least one. */
+    b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
     threads = ctc_shim_threads(threads, work, b->N);
     {
@@ -138,8 +153,9 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     }
     pairs = threads > 1 ? (size_t)b->N * 2 * sizeof(int64_t) : 0;
     memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + pairs + 64);
-    if (!memory) return ctc_shim_error(report, 6, 0, 0, 0);
-    workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)threads * bytes + pairs);
+    if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
+    workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
+                                  (size_t)threads * bytes + pairs);
     for (i = 0; i < threads; i++) {
         char *block = memory + ((64 - (uintptr_t)memory % 64) % 64);
         workers[i].batch = b;
@@ -154,39 +170,41 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     return 0;
 }
 
-/* Returns 0, or what is wrong with the batch (then nothing was written), with report = kind, n, s or limit, value:
- *   1 input length, 2 target length, 3 label, 4 target does not fit (n, U_n, T_n), 5 blank (0, C, blank), 6 out of memory.
- * logits (N, T, C), targets (N, S), lengths (N,): any strides, in bytes. loss (N,) contiguous. gradient: NULL for the loss
- * alone, or (N, T, C) with contiguous classes, written whole. mode 0: gradient times upstream (N,), 1: posteriors instead.
- * infeasible: 0 inf, 1 zero, 2 raise, 3 as TensorFlow. threads: at most so many, 0: as many as there
- * are processors; results do not depend on it.
- * The second entry takes probabilities: scores are ln(p + epsilon), epsilon >= 0, and the gradient is that by p; normalize is 1
- * and mode 0 there. */
-#define CTC_SHIM_ARGUMENTS(REAL) \
-    const REAL *logits, int64_t stride_n, int64_t stride_t, int64_t stride_c, int64_t N, int64_t T, int64_t C, \
-    const int64_t *targets, int64_t targets_stride_n, int64_t targets_stride_s, int64_t S, const int64_t *input_lengths, \
-    int64_t input_lengths_stride, const int64_t *target_lengths, int64_t target_lengths_stride, int64_t blank, \
-    int64_t normalize, int64_t infeasible, REAL *loss, REAL *gradient, int64_t gradient_stride_n, int64_t gradient_stride_t, \
-    int64_t mode, const REAL *upstream, int64_t upstream_stride, int64_t threads, int64_t *report
-#define CTC_SHIM_DEFINE(REAL, NAME, LAST_ARGUMENT, EPSILON) \
-    CTC_SHIM_ENTRY int64_t NAME(CTC_SHIM_ARGUMENTS(REAL) LAST_ARGUMENT) { \
-        ctc_shim_batch b; \
-        memset(&b, 0, sizeof b); \
-        b.logits = (const char *)logits; b.stride_n = stride_n; b.stride_t = stride_t; b.stride_c = stride_c; \
-        b.N = N; b.T = T; b.C = C; b.S = S; b.item = (int64_t)sizeof(REAL); \
-        b.targets = (const char *)targets; b.targets_stride_n = targets_stride_n; b.targets_stride_s = targets_stride_s; \
-        b.input_lengths = (const char *)input_lengths; b.input_lengths_stride = input_lengths_stride; \
-        b.target_lengths = (const char *)target_lengths; b.target_lengths_stride = target_lengths_stride; \
-        b.blank = blank; b.normalize = normalize; b.infeasible = infeasible; b.mode = mode; b.epsilon = EPSILON; b.ratios = b.epsilon >= 0; \
-        b.loss = (char *)loss; b.gradient = (char *)gradient; \
-        b.gradient_stride_n = gradient_stride_n; b.gradient_stride_t = gradient_stride_t; \
-        b.upstream = (const char *)upstream; b.upstream_stride = upstream_stride; \
-        return ctc_shim_run(&b, threads, report); \
-    }
-#define CTC_SHIM_EPSILON , double epsilon
+static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
+    ctc_shim_batch b;
+    memset(&b, 0, sizeof b);
+    b.item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
+    b.logits = (const char *)call->logits;
+    b.stride_n = call->logits_stride_n;
+    b.stride_t = call->logits_stride_t;
+    b.stride_c = call->logits_stride_c;
+    b.N = call->N;
+    b.T = call->T;
+    b.C = call->C;
+    b.S = call->S;
+    b.targets = (const char *)call->targets;
+    b.targets_stride_n = call->targets_stride_n;
+    b.targets_stride_s = call->targets_stride_s;
+    b.input_lengths = (const char *)call->input_lengths;
+    b.input_lengths_stride = call->input_lengths_stride;
+    b.target_lengths = (const char *)call->target_lengths;
+    b.target_lengths_stride = call->target_lengths_stride;
+    b.blank = call->blank;
+    b.normalize = call->normalize;
+    b.policy = call->policy;
+    b.ratios = call->input == CTC_SHIM_INPUT_PROBABILITIES;
+    b.epsilon = call->epsilon;
+    b.mode = call->mode;
+    b.loss = (char *)call->loss;
+    b.gradient = (char *)call->gradient;
+    b.gradient_stride_n = call->gradient_stride_n;
+    b.gradient_stride_t = call->gradient_stride_t;
+    b.upstream = (const char *)call->upstream;
+    b.upstream_stride = call->upstream_stride;
+    return b;
+}
 
-CTC_SHIM_DEFINE(float, ctc_shim_f32, , -1)
-CTC_SHIM_DEFINE(double, ctc_shim_f64, , -1)
-CTC_SHIM_DEFINE(float, ctc_shim_probabilities_f32, CTC_SHIM_EPSILON, epsilon)
-CTC_SHIM_DEFINE(double, ctc_shim_probabilities_f64, CTC_SHIM_EPSILON, epsilon)
-#endif
+CTC_SHIM_EXPORT int64_t ctc_shim_loss(ctc_shim_call *call) {
+    ctc_shim_batch b = ctc_shim_batch_of(call);
+    return ctc_shim_run(&b, call->threads, call->report);
+}

@@ -1,231 +1,18 @@
-/* ---- one sequence ----------------------------------------------------------------------------------------------- */
+/* Loss and gradient of one sequence. */
+#ifndef CTC_SHIM_SEQUENCE_H
+#define CTC_SHIM_SEQUENCE_H
+#include "backward.h"
 
-static ctc_shim_linear ctc_shim_linear_at(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
-    ctc_shim_cells cells = ctc_shim_cells_at(w->linear, b->width, 0);
-    ctc_shim_linear linear;
-    linear.label = cells.label_m;
-    linear.blank = cells.blank_m;
-    linear.step = cells.emission_m;
-    linear.skip = cells.emission_e;
-    return linear;
-}
-
-static double ctc_shim_blank_linear(const ctc_shim_frame *frame) {
-    return frame->blank_m * ctc_shim_scale(frame->blank_e, CTC_SHIM_FLOORS.low);
-}
-
-/* The table's row of frame t: from `base` on they are kept, otherwise two, which stay in L1, take turns. */
-static ctc_shim_cells ctc_shim_slot(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t t, int64_t base) {
-    return ctc_shim_cells_at(w->table, b->width, base < 0 ? t & 1 : t - base);
-}
-
-/* Frames from t on in linear form, as far as that goes; returns the first one that did not go through. */
-static int64_t ctc_shim_cross_linear(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t end, int64_t base) {
-    ctc_shim_cells carry = ctc_shim_cells_at(w->carry, b->width, 0), to = ctc_shim_slot(b, w, t, base);
-    ctc_shim_linear linear = ctc_shim_linear_at(b, w);
-    double *scale = to.label_e, *label = linear.label, *blank = linear.blank, budget = 1; /* a linear row has no exponents of its own */
-    int64_t group = t;
-    if (!ctc_shim_enter(&carry, w->skip, &w->frames[t], scale, &linear)) return t;
-    for (; t < end; t++) {
-        ctc_shim_frame *frame = &w->frames[t];
-        double blank_y = ctc_shim_blank_linear(frame);
-        to = ctc_shim_slot(b, w, t, base);
-        budget *= ctc_shim_emissions_linear(b, w, ctc_shim_scores(b, w, n, t), frame, blank_y, to.emission_m);
-        if (!(budget > CTC_SHIM_BUDGET)) break;
-        ctc_shim_forward_linear(label, blank, &to, &linear, frame, blank_y);
-        frame->group = group;
-        label = to.label_m;
-        blank = to.blank_m;
-    }
-    if (t > group) ctc_shim_leave(label, blank, scale, &w->frames[group], 0, 0, &carry);
-    return t;
-}
-
-/* The first four arrays of a row into `carry`, made ready for what follows. */
-static void ctc_shim_carry_on(const ctc_shim_batch *b, const ctc_shim_cells *row, const ctc_shim_cells *carry, const ctc_shim_frame *frame) {
-    memcpy(carry->label_m - CTC_SHIM_FENCE, row->label_m - CTC_SHIM_FENCE, ctc_shim_alpha_size(b) * sizeof(double));
-    ctc_shim_make_ready(carry, frame);
-}
-
-/* The frames of (part of) a group with an exponent in each cell. */
-static void ctc_shim_cross_split(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t end, int64_t base) {
-    ctc_shim_cells carry = ctc_shim_cells_at(w->carry, b->width, 0), from = carry, to;
-    for (; t < end; t++) {
-        ctc_shim_frame *frame = &w->frames[t];
-        to = ctc_shim_slot(b, w, t, base);
-        ctc_shim_emissions(b, w, ctc_shim_scores(b, w, n, t), frame, &to);
-        ctc_shim_forward(&from, &to, w->skip, frame);
-        ctc_shim_fence(&to, frame);
-        frame->group = -1;
-        from = to;
-    }
-    ctc_shim_carry_on(b, &from, &carry, &w->frames[end - 1]);
-}
-
-/* The lattice through the frames of a group, from carry to carry. */
-static void ctc_shim_cross(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t end, int64_t base, int split) {
-    while (t < end) {
-        int64_t reached = split ? t : ctc_shim_cross_linear(b, w, n, t, end, base);
-        if (reached == t) ctc_shim_cross_split(b, w, n, t, end, base);
-        t = reached == t ? end : reached;
-    }
-}
-
-/* Where every path starts: the first blank, before frame 0. */
-static void ctc_shim_start(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
-    ctc_shim_cells carry = ctc_shim_cells_at(w->carry, b->width, 0);
-    ctc_shim_clear(&carry, b->width);
-    carry.blank_m[0] = 1;
-    carry.blank_e[0] = 0;
-}
-
-/* The carry kept where a block of the table starts; returns that block's base where its rows are kept, else -1. */
-static int64_t ctc_shim_checkpoint(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t t, int64_t T) {
-    size_t size = ctc_shim_alpha_size(b);
-    if (!b->gradient) return -1;
-    if (t % b->rows == 0) memcpy(w->checkpoints + (size_t)(t / b->rows) * size, w->carry, size * sizeof(double));
-    return t / b->rows == (T - 1) / b->rows ? t / b->rows * b->rows : -1;
-}
-
-/* What the row of scores of frame t says: the scale of its emissions, its blank's; softmax into the gradient. Returns the softmax's
- * denominator, or 0 at a NaN or +inf. `outside` is the part of -ln p that is the same on all paths. */
-static double ctc_shim_read(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, double upstream, double *outside) {
-    const void *row = ctc_shim_scores(b, w, n, t);
-    char *exps = b->gradient && b->mode == 0 ? w->exps : NULL;
-    int softmax = b->normalize && b->mode == 0, ratios = (int)b->ratios;
-    ctc_shim_frame *frame = &w->frames[t];
-    double blank;
-    ctc_shim_sum sum;
-    if (b->item == 4) {
-        sum = ctc_shim_row_f32((const float *)row, b->padded, b->normalize, ratios, (float *)exps, (float *)w->exps, w->reference);
-        blank = ((const float *)row)[b->blank];
-    } else {
-        sum = ctc_shim_row_f64((const double *)row, b->padded, b->normalize, ratios, (double *)exps, (double *)w->exps, w->reference);
-        blank = ((const double *)row)[b->blank];
-    }
-    if (sum.bad) return 0;
-    frame->maximum = sum.maximum == -INFINITY ? 0 : sum.maximum;
-    if (ratios) frame->blank_m = ctc_shim_split(sum.maximum > 0 ? blank / sum.maximum : 0, &frame->blank_e);
-    else frame->blank_m = ctc_shim_split_exp(blank - frame->maximum, &frame->blank_e, CTC_SHIM_FLOORS.split, CTC_SHIM_FLOORS.never, CTC_SHIM_FLOORS.half, 1);
-    if (b->gradient) ctc_shim_write_row(b, w, n, t, softmax ? upstream : 0, softmax ? &sum : NULL);
-    if (!b->normalize) *outside -= frame->maximum;
-    return b->normalize && sum.ties > 0 ? sum.ties + sum.rest : 1;
-}
-
-/* All frames once: loss terms of the frames, softmax into the gradient, alpha. 0 at a NaN or +inf. */
-static int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t T, double upstream, double *outside) {
-    double product = 1; /* of the softmax denominators: one log for many frames */
-    int64_t t, first, end;
-    *outside = 0;
-    ctc_shim_start(b, w);
-    for (first = 0; first < T; first = end) {
-        end = ctc_shim_group_end(first, T);
-        ctc_shim_fetch(b, w, n, first, end);
-        for (t = first; t < end; t++) {
-            double denominator = ctc_shim_read(b, w, n, t, upstream, outside);
-            if (denominator == 0) return 0;
-            product *= denominator;
-            if (product > 1e250) {
-                *outside += log(product);
-                product = 1;
-            }
-        }
-        ctc_shim_cross(b, w, n, first, end, ctc_shim_checkpoint(b, w, first, T), 0);
-    }
-    *outside += log(product);
-    return 1;
-}
-
-/* Posteriors of frame t added to its row of the gradient, which is finished then. */
-static void ctc_shim_deposit(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t t, int64_t S, double blanks) {
-    char *out = b->gradient + n * b->gradient_stride_n + t * b->gradient_stride_t;
-    int64_t start = (int64_t)w->frames[t].start * CTC_SHIM_LANES, stop = (int64_t)w->frames[t].stop * CTC_SHIM_LANES - 1;
-    const void *row = !b->ratios ? NULL : b->plain ? ctc_shim_given(b, n, t) : ctc_shim_scores(b, w, n, t);
-    double epsilon = b->plain ? b->epsilon : 0; /* which copies contain */
-    if (stop > S) stop = S;
-    if (b->item == 4) {
-        ctc_shim_scatter_f32((float *)out, w->label, start, stop, w->posterior);
-        ((float *)out)[b->blank] += (float)blanks;
-        if (row) ctc_shim_by_probability_f32((const float *)row, b->C, (float)epsilon, (float *)out);
-    } else {
-        ctc_shim_scatter_f64((double *)out, w->label, start, stop, w->posterior);
-        ((double *)out)[b->blank] += blanks;
-        if (row) ctc_shim_by_probability_f64((const double *)row, b->C, epsilon, (double *)out);
-    }
-}
-
-/* Backwards through the frames start .. t of a group in linear form, from carry to carry. */
-static void ctc_shim_return_linear(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t start, int64_t t, int64_t base,
-                                   int64_t S, double total_m, double total_e, double factor) {
-    ctc_shim_cells carry = ctc_shim_cells_at(w->beta, b->width, 2);
-    ctc_shim_linear linear = ctc_shim_linear_at(b, w);
-    const double *scale = ctc_shim_slot(b, w, start, base).label_e;
-    double *label = linear.label, *blank = linear.blank;
-    ctc_shim_factors(scale, w->skip, &w->frames[start], &linear);
-    ctc_shim_enter_backward(&carry, scale, &w->frames[start], total_e, &linear);
-    for (; t >= start; t--) {
-        ctc_shim_cells alpha = ctc_shim_slot(b, w, t, base), to = ctc_shim_cells_at(w->beta, b->width, t & 1);
-        double blanks = ctc_shim_backward_linear(label, blank, to.label_m, to.blank_m, &alpha, &linear, &w->frames[t],
-                                                 ctc_shim_blank_linear(&w->frames[t]), factor / total_m, w->posterior);
-        ctc_shim_deposit(b, w, n, t, S, blanks);
-        label = to.label_m;
-        blank = to.blank_m;
-    }
-    ctc_shim_leave(label, blank, scale, &w->frames[start], total_e, 1, &carry);
-}
-
-/* The same with an exponent in each cell. */
-static void ctc_shim_return_split(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t start, int64_t t, int64_t base,
-                                  int64_t S, double total_m, double total_e, double factor) {
-    ctc_shim_cells carry = ctc_shim_cells_at(w->beta, b->width, 2), from = carry;
-    int far = total_e < CTC_SHIM_DEEPEST;
-    for (; t >= start; t--) {
-        ctc_shim_cells alpha = ctc_shim_slot(b, w, t, base), to = ctc_shim_cells_at(w->beta, b->width, t & 1);
-        double blanks;
-        if (far) ctc_shim_frame_total(&from, &alpha, w->skip, &w->frames[t], &total_m, &total_e);
-        blanks = ctc_shim_backward(&from, &to, &alpha, w->skip, &w->frames[t], total_m, total_e, factor, w->posterior);
-        ctc_shim_fence(&to, &w->frames[t]);
-        ctc_shim_deposit(b, w, n, t, S, blanks);
-        from = to;
-    }
-    ctc_shim_carry_on(b, &from, &carry, &w->frames[start]);
-}
-
-/* All frames backwards, block by block; blocks no longer in the table are computed again from their checkpoint. */
-static void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n, int64_t T, int64_t S, double total_m,
-                            double total_e, double factor) {
-    ctc_shim_cells beta = ctc_shim_cells_at(w->beta, b->width, 2);
-    int64_t t, start, base, last = (T - 1) / b->rows * b->rows;
-    int split = total_e < CTC_SHIM_DEEPEST; /* beyond 2^53 exponents are rounded: no complements to the total */
-    ctc_shim_clear(&beta, b->width);
-    beta.blank_m[S] = 1; /* where every path ends: the last blank, after the last frame */
-    beta.blank_e[S] = 0;
-    for (base = last; base >= 0; base -= b->rows) {
-        int64_t stop = base == last ? T : base + b->rows;
-        if (base < last || split) {
-            memcpy(w->carry, w->checkpoints + (size_t)(base / b->rows) * ctc_shim_alpha_size(b), ctc_shim_alpha_size(b) * sizeof(double));
-            for (t = base; t < stop; t = ctc_shim_group_end(t, stop)) {
-                ctc_shim_fetch(b, w, n, t, ctc_shim_group_end(t, stop));
-                ctc_shim_cross(b, w, n, t, ctc_shim_group_end(t, stop), base, split);
-            }
-        }
-        for (t = stop - 1; t >= base; t = start - 1) {
-            int linear = w->frames[t].group >= 0;
-            start = linear ? w->frames[t].group : t / CTC_SHIM_GROUP * CTC_SHIM_GROUP;
-            while (!linear && w->frames[start].group >= 0) start++; /* the part of the group that was linear */
-            if (b->ratios && !b->plain) ctc_shim_fetch(b, w, n, start, t + 1);
-            (linear ? ctc_shim_return_linear : ctc_shim_return_split)(b, w, n, start, t, base, S, total_m, total_e, factor);
-        }
-    }
-}
-
-static void ctc_shim_sequence(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n) {
-    int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n), fewest = ctc_shim_fewest(b, n);
+CTC_SHIM_LOCAL void ctc_shim_sequence(const ctc_shim_batch *b, const ctc_shim_scratch *w,
+                                      int64_t n) {
+    int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n),
+            fewest = ctc_shim_fewest(b, n);
+    const double largest = b->item == 4 ? 3.4028235677973366e38 : 1.7976931348623157e308;
     double upstream = ctc_shim_upstream(b, n), outside, total_m, total_e, loss;
     ctc_shim_cells cells;
     ctc_shim_write_rows(b, n, T, b->T, 0);
-    if (T < fewest || T == 0 || b->C == 0) { /* scores not read: decided by lengths alone */
-        int zero = T < fewest ? b->infeasible == 1 : T == 0;
+    if (T < fewest || T == 0 || b->C == 0) { /* the lengths decide: scores are not read */
+        int zero = T < fewest ? b->policy == CTC_SHIM_POLICY_ZERO : T == 0;
         ctc_shim_write_loss(b, n, zero ? 0 : INFINITY);
         ctc_shim_write_rows(b, n, 0, T, 0);
         return;
@@ -237,13 +24,17 @@ static void ctc_shim_sequence(const ctc_shim_batch *b, const ctc_shim_scratch *w
         return;
     }
     cells = ctc_shim_cells_at(w->carry, b->width, 0);
-    ctc_shim_add(cells.blank_m[S], cells.blank_e[S], cells.label_m[S - 1], cells.label_e[S - 1], CTC_SHIM_FLOORS.low, &total_m, &total_e);
+    ctc_shim_add(cells.blank_m[S], cells.blank_e[S], cells.label_m[S - 1], cells.label_e[S - 1],
+                 CTC_SHIM_FLOORS.low, &total_m, &total_e);
     loss = total_m > 0 ? outside - log(total_m) - total_e * CTC_SHIM_LN2 : INFINITY;
-    if (loss > (b->item == 4 ? 3.4028235677973366e38 : 1.7976931348623157e308)) { /* -inf on every way to spell the target */
+    if (loss > largest) { /* every path meets a score of -inf */
         ctc_shim_write_loss(b, n, INFINITY);
         ctc_shim_write_rows(b, n, 0, T, 0);
         return;
     }
     ctc_shim_write_loss(b, n, b->normalize && loss < 0 ? 0 : loss);
-    if (b->gradient) ctc_shim_return(b, w, n, T, S, total_m, total_e, b->mode == 1 ? upstream : -upstream);
+    if (b->gradient)
+        ctc_shim_return(b, w, n, T, S, total_m, total_e,
+                        b->mode == CTC_SHIM_MODE_POSTERIORS ? upstream : -upstream);
 }
+#endif

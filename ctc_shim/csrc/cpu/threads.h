@@ -1,6 +1,10 @@
-/* ---- errors, memory, threads: of ctc.c and decode.c alike --------------------------------------------------------- */
+/* Errors, memory and threads, for loss.c and decode.c. */
+#ifndef CTC_SHIM_THREADS_H
+#define CTC_SHIM_THREADS_H
+#include "base.h"
 
-static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t s, int64_t value) {
+CTC_SHIM_LOCAL int64_t ctc_shim_report(int64_t *report, int64_t kind, int64_t n, int64_t s,
+                                       int64_t value) {
     if (report) {
         report[0] = kind;
         report[1] = n;
@@ -10,14 +14,14 @@ static int64_t ctc_shim_error(int64_t *report, int64_t kind, int64_t n, int64_t 
     return kind;
 }
 
-/* The next `bytes` of a block of memory, on a cache line of its own; only counts while there is no block yet. */
-static char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
+/* The next `bytes` of a block of memory, from a cache line on. Without a block it only counts. */
+CTC_SHIM_LOCAL char *ctc_shim_carve(char *block, size_t *used, size_t bytes) {
     char *piece = block ? block + *used : NULL;
     *used += (bytes + 63) / 64 * 64;
     return piece;
 }
 
-static int64_t ctc_shim_take(int64_t *next) {
+CTC_SHIM_LOCAL int64_t ctc_shim_take(int64_t *next) {
 #if defined(_WIN32)
     return (*next)++;
 #else
@@ -25,13 +29,17 @@ static int64_t ctc_shim_take(int64_t *next) {
 #endif
 }
 
-/* work() on each of the workers (`size` bytes apart), in a thread of its own but for the first. */
-static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, int64_t threads) {
+/* Runs work() on each of the workers, which are `size` bytes apart: the first in this thread, the
+ * others in threads of their own. */
+CTC_SHIM_LOCAL void ctc_shim_share(void *(*work)(void *), void *workers, size_t size,
+                                   int64_t threads) {
 #if !defined(_WIN32)
     pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
     int64_t i, started = 0;
-    for (i = 1; ids && i < threads; i++) started += pthread_create(&ids[started], NULL, work, (char *)workers + (size_t)i * size) == 0;
-    work(workers); /* takes all that no other thread takes: a thread that could not start costs only time */
+    for (i = 1; ids && i < threads; i++)
+        started +=
+            pthread_create(&ids[started], NULL, work, (char *)workers + (size_t)i * size) == 0;
+    work(workers); /* takes what no other thread takes: one that did not start costs time only */
     for (i = 0; i < started; i++) pthread_join(ids[i], NULL);
     free(ids);
 #else
@@ -41,8 +49,8 @@ static void ctc_shim_share(void *(*work)(void *), void *workers, size_t size, in
 #endif
 }
 
-/* CTC_SHIM_THREADS or OMP_NUM_THREADS in the environment, else the processors there are. */
-static int64_t ctc_shim_processors(void) {
+/* CTC_SHIM_THREADS or OMP_NUM_THREADS from the environment, else the number of processors. */
+CTC_SHIM_LOCAL int64_t ctc_shim_processors(void) {
     static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
     int64_t i, count = 1;
     for (i = 0; i < 2; i++) {
@@ -55,13 +63,16 @@ static int64_t ctc_shim_processors(void) {
     return count;
 }
 
-/* Threads worth starting: at most `wanted`, as many as there are processors where the caller leaves it open (0). */
-static int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
+/* The number of threads to use: as many as the work pays for, at most `wanted`, or, where that is
+ * 0, the number of processors. */
+CTC_SHIM_LOCAL int64_t ctc_shim_threads(int64_t wanted, double work, int64_t N) {
 #if defined(_WIN32)
     wanted = 1;
 #endif
     if (wanted <= 0 && work >= 2 * CTC_SHIM_THREAD_WORK) wanted = ctc_shim_processors();
-    if (wanted > work / CTC_SHIM_THREAD_WORK) wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
+    if ((double)wanted > work / CTC_SHIM_THREAD_WORK)
+        wanted = (int64_t)(work / CTC_SHIM_THREAD_WORK);
     if (wanted > N) wanted = N;
     return wanted < 1 ? 1 : wanted;
 }
+#endif

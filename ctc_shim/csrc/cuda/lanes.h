@@ -1,4 +1,8 @@
 /* A lane vector under CUDA: one value in each thread of a warp. */
+#ifndef CTC_LANES_H
+#define CTC_LANES_H
+#include "scores.h"
+
 typedef double Double;
 typedef int Int;
 typedef bool Mask;
@@ -15,7 +19,8 @@ CTC_DEVICE Double down(Double x, double fill) {
     return lane_index() == 31 ? fill : y;
 }
 CTC_DEVICE double at(Double x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
-CTC_DEVICE double sum(Double x) { /* a butterfly: every lane adds the same pairs */
+/* Each lane adds the same pairs, so all lanes have the same bits. */
+CTC_DEVICE double sum(Double x) {
     for (int d = 16; d; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
     return x;
 }
@@ -24,16 +29,25 @@ CTC_DEVICE double top(Double x) {
     return x;
 }
 CTC_DEVICE bool any(Mask m) { return __any_sync(0xffffffffu, m); }
-template <class T> CTC_DEVICE Double load(const T *p, Int i, Mask m, double other) { return m ? (double)p[i] : other; }
-template <class T> CTC_DEVICE void store(T *p, Int i, Mask m, Double x) { if (m) p[i] = (T)x; }
+template <class T> CTC_DEVICE Double load(const T *p, Int i, Mask m, double other) {
+    return m ? (double)p[i] : other;
+}
+template <class T> CTC_DEVICE void store(T *p, Int i, Mask m, Double x) {
+    if (m) p[i] = (T)x;
+}
 CTC_DEVICE Int load_int(const int *p, Int i, Mask m) { return m ? p[i] : 0; }
-CTC_DEVICE Int load_integer(const void *p, bool wide, Int i, Mask m) { return m ? ctc_integer(p, wide, i) : 0; }
-CTC_DEVICE void store_int(int *p, Int i, Mask m, Int x) { if (m) p[i] = x; }
+CTC_DEVICE Int load_integer(const void *p, bool wide, Int i, Mask m) {
+    return m ? ctc_integer(p, wide, i) : 0;
+}
+CTC_DEVICE void store_int(int *p, Int i, Mask m, Int x) {
+    if (m) p[i] = x;
+}
 CTC_DEVICE void add_fixed(unsigned long long *p, Int i, Mask m, Double x) {
     if (m) atomicAdd(p + i, (unsigned long long)x);
     __syncwarp();
 }
-CTC_DEVICE Double take_fixed(unsigned long long *p, Int i, Mask m) { /* the sum to one of the lanes that share i, 0 to the others */
+/* Takes sums away: a lane gets the sum, other lanes with the same i get 0. */
+CTC_DEVICE Double take_fixed(unsigned long long *p, Int i, Mask m) {
     Double x = m ? (double)atomicExch(p + i, 0ull) : 0;
     __syncwarp();
     return x;
@@ -43,5 +57,9 @@ CTC_DEVICE Double from_bits(long long bits) { return __longlong_as_double(bits);
 CTC_DEVICE long long to_bits(Double x) { return __double_as_longlong(x); }
 CTC_DEVICE Double power_of_two(Double k) { return from_bits((long long)(k + 1023.0) << 52); }
 CTC_DEVICE Double exponent_of(Double x) { return (double)((to_bits(x) >> 52) & 2047) - 1023.0; }
-template <class T> CTC_DEVICE void prefetch(const T *p, Int i, Mask m) { if (m) asm volatile("prefetch.global.L1 [%0];" ::"l"(p + i)); }
-CTC_DEVICE void settle() { __syncwarp(); } /* what one lane stored the others may load */
+template <class T> CTC_DEVICE void prefetch(const T *p, Int i, Mask m) {
+    if (m) asm volatile("prefetch.global.L1 [%0];" ::"l"(p + i));
+}
+/* After this, lanes may load what other lanes stored. */
+CTC_DEVICE void settle() { __syncwarp(); }
+#endif

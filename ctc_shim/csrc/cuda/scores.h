@@ -1,7 +1,15 @@
-/* The narrow kinds of scores, and integers of two widths. Scores are computed in double, whatever they are stored as. */
+/* The narrow element types of scores, and integers of two widths. All arithmetic is in double. */
+#ifndef CTC_SCORES_H
+#define CTC_SCORES_H
+#include "cuda_batch.h"
+
+#if defined(__CUDACC__)
+#define CTC_DEVICE __device__ __forceinline__
+#endif
+
 typedef long long ctc_int;
 
-/* A statement for the C++ type of a kind. */
+/* CALL(type) for the C++ type of an element type. */
 #define CTC_BY_KIND(kind, CALL) \
     switch (kind) { \
         case CTC_F64: CALL(double); break; \
@@ -10,8 +18,13 @@ typedef long long ctc_int;
         default: CALL(float); \
     }
 
-template <class REAL> struct ctc_wide { typedef float type; }; /* of losses and upstream gradients */
-template <> struct ctc_wide<double> { typedef double type; };
+/* The type of losses and upstream gradients. */
+template <class REAL> struct ctc_wide {
+    typedef float type;
+};
+template <> struct ctc_wide<double> {
+    typedef double type;
+};
 
 union ctc_word {
     float f;
@@ -30,7 +43,7 @@ CTC_DEVICE float ctc_float(unsigned u) {
 
 struct ctc_bf16 {
     unsigned short bits;
-    CTC_DEVICE explicit ctc_bf16(double x) { /* to the nearest, ties to even */
+    CTC_DEVICE explicit ctc_bf16(double x) { /* to nearest, ties to even */
         unsigned u = ctc_bits((float)x);
         bits = x != x ? 0x7fc0 : (unsigned short)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
     }
@@ -42,8 +55,9 @@ struct ctc_f16 {
     CTC_DEVICE explicit ctc_f16(double x) {
         unsigned whole = ctc_bits((float)x), u = whole & 0x7fffffff, half;
         if (x != x) half = 0x7e00;
-        else if (u >= 0x477ff000) half = 0x7c00; /* 65520 and more */
-        else if (u < 0x38800000) half = ctc_bits(ctc_float(u) + 0.5f) - 0x3f000000; /* below 2^-14: the units of 0.5f are 2^-24 */
+        else if (u >= 0x477ff000) half = 0x7c00; /* from 65520 on */
+        /* below 2^-14: adding 0.5f, whose units are 2^-24, rounds */
+        else if (u < 0x38800000) half = ctc_bits(ctc_float(u) + 0.5f) - 0x3f000000;
         else half = (u + 0xfff + ((u >> 13) & 1) - 0x38000000) >> 13;
         bits = (unsigned short)(half | (whole >> 16 & 0x8000));
     }
@@ -54,8 +68,9 @@ struct ctc_f16 {
     }
 };
 
-/* An integer of a caller's array; -1, which is never right, for one that int does not hold. */
+/* An integer of a caller's array; -1, which is never valid, for one beyond the range of int. */
 CTC_DEVICE int ctc_integer(const void *p, bool wide, ctc_int i) {
     ctc_int x = wide ? ((const ctc_int *)p)[i] : ((const int *)p)[i];
     return x == (int)x ? (int)x : -1;
 }
+#endif

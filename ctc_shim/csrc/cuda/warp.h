@@ -1,21 +1,28 @@
-/* The lattice of one sequence: the recursion both ways, and the posteriors, which it takes off the gradient. */
+/* The lattice of one sequence: the recursion in both directions, and the posteriors, which are
+ * subtracted from the gradient. */
+#ifndef CTC_WARP_H
+#define CTC_WARP_H
+#include "cells.h"
 
 template <class REAL> CTC_DEVICE void ctc_fill(REAL *row, ctc_int C, double value) {
-    for (int start = 0; start < C; start += 32) store(row, lane_index() + start, lane_index() + start < (int)C, Double(value));
+    for (int start = 0; start < C; start += 32)
+        store(row, lane_index() + start, lane_index() + start < (int)C, Double(value));
 }
 
 template <int K> struct ctc_warp {
     const ctc_batch &b;
     ctc_int n;
-    int T, S, strips, strip;               /* the warp is at labels strip * 32 K .. */
+    int T, S, strips, strip; /* the warp holds the labels from strip * 32 K on */
     Int label[K];
-    Mask inside[K], skip[K], skip_next[K]; /* a label of the target; the blank before (after) it may be left out */
-    ctc_cell l[K], k[K];                   /* alpha or beta: the labels, the blanks before them */
+    Mask inside[K];             /* a label of the target? */
+    Mask skip[K], skip_next[K]; /* may the blank before (after) it be left out? */
+    ctc_cell l[K], k[K];        /* alpha or beta: labels, and the blanks before them */
     ctc_cell emit[K], emit_blank;
-    ctc_cell whole;                        /* the sum over all paths */
+    ctc_cell whole; /* the sum over all paths */
 
     CTC_DEVICE ctc_warp(const ctc_batch &batch, ctc_int row)
-        : b(batch), n(row), T(batch.frames[row]), S(batch.counts[row]), strips(batch.counts[row] / (32 * K) + 1), whole(ctc_none()) {}
+        : b(batch), n(row), T(batch.frames[row]), S(batch.counts[row]),
+          strips(batch.counts[row] / (32 * K) + 1), whole(ctc_none()) {}
 
     CTC_DEVICE Int place(int i) { return lane_index() * K + i + strip * 32 * K; }
 
@@ -27,20 +34,23 @@ template <int K> struct ctc_warp {
             Mask last = j + 1 < S;
             inside[i] = j < S;
             label[i] = load_int(labels, j, inside[i]);
-            skip[i] = inside[i] & (j > 0) & (label[i] != load_int(labels, j - 1, inside[i] & (j > 0)));
+            skip[i] =
+                inside[i] & (j > 0) & (label[i] != load_int(labels, j - 1, inside[i] & (j > 0)));
             skip_next[i] = last & (label[i] != load_int(labels, j + 1, last));
         }
     }
 
-    /* What strip `which` tells its neighbours of frame t: its last label's alpha before the frame, its first label's and blank's
-     * beta times emission. */
-    CTC_DEVICE double *border(int which, int t) { return b.borders + (((n * (b.S / (32 * K) + 1) + which) * b.T) + t) * 6; }
+    /* What strip `which` passes to its neighbours at frame t: alpha of its last label before the
+     * frame, and beta times emission of its first label and blank. */
+    CTC_DEVICE double *border(int which, int t) {
+        return b.borders + (((n * (b.S / (32 * K) + 1) + which) * b.T) + t) * 6;
+    }
 
     template <class REAL> CTC_DEVICE REAL *row_of(const void *scores, int t) {
         return (REAL *)scores + n * b.stride_n + t * b.stride_t;
     }
 
-    /* The scores of a frame; those of the frame `next` are asked for. */
+    /* The scores of a frame. Those of the frame `next` are prefetched. */
     template <class REAL> CTC_DEVICE void fetch(int t, int next, Double *scores, Double *of_blank) {
         const REAL *row = row_of<const REAL>(b.logits, t);
         *of_blank = Double((double)row[b.blank]);
@@ -103,7 +113,8 @@ template <int K> struct ctc_warp {
         }
     }
 
-    /* Equations (9)-(11), from beta without the emission of frame t to that of frame t - 1; frame t was read. */
+    /* Equations (9)-(11): beta without the emission of frame t becomes that of frame t - 1. Frame t
+     * must have been read. */
     CTC_DEVICE void backward(int t) {
         const double *right = strip + 1 < strips ? border(strip + 1, t) : 0;
         ctc_cell far_l, far_k;
@@ -119,20 +130,25 @@ template <int K> struct ctc_warp {
         CTC_CELLS {
             ctc_cell after_l = i + 1 < K ? l[i + 1] : far_l, after_k = i + 1 < K ? k[i + 1] : far_k;
             k[i] = ctc_add(k[i], l[i]);
-            l[i] = ctc_add(ctc_add(l[i], ctc_only(inside[i], after_k)), ctc_only(skip_next[i], after_l));
+            l[i] = ctc_add(ctc_add(l[i], ctc_only(inside[i], after_k)),
+                           ctc_only(skip_next[i], after_l));
         }
         renormalise(t);
     }
 
-    /* Rows that are kept: a strip's checkpoints, then the rows of a block, then beta. */
+    /* The rows that are kept: checkpoints of the strips, the rows of a block, beta. */
     CTC_DEVICE ctc_int checkpoint(int block) { return strip * (b.T / CTC_BLOCK + 1) + block; }
     CTC_DEVICE ctc_int table() { return (b.S / (32 * K) + 1) * (b.T / CTC_BLOCK + 1); }
     CTC_DEVICE double *row_at(ctc_int slot) {
         ctc_int rows = (b.S / (32 * K) + 1) * (b.T / CTC_BLOCK + 1) + CTC_BLOCK + 1;
         return b.cells + ((n * rows + slot) * 4) * K * 32;
     }
-    CTC_DEVICE static void put(double *row, int what, Double x) { store(row + what * 32, lane_index(), lane_index() >= 0, x); }
-    CTC_DEVICE static Double get(const double *row, int what) { return load(row + what * 32, lane_index(), lane_index() >= 0, 0.0); }
+    CTC_DEVICE static void put(double *row, int what, Double x) {
+        store(row + what * 32, lane_index(), lane_index() >= 0, x);
+    }
+    CTC_DEVICE static Double get(const double *row, int what) {
+        return load(row + what * 32, lane_index(), lane_index() >= 0, 0.0);
+    }
     CTC_DEVICE void keep(ctc_int slot) {
         double *row = row_at(slot);
         CTC_CELLS {
@@ -157,28 +173,36 @@ template <int K> struct ctc_warp {
         if (b.gradient) CTC_BY_KIND(b.kind, CTC_FILL)
     }
 
-    /* The gradient of the labels that are `mine` and of the blank; added to what is there where other strips have their share. */
-    template <class REAL> CTC_DEVICE void write(int t, const Mask *mine, const Double *values, Double of_blank) {
+    /* Writes the gradient of the labels that are `mine`, and of the blank. Where there are several
+     * strips it is added to what is there. */
+    template <class REAL>
+    CTC_DEVICE void write(int t, const Mask *mine, const Double *values, Double of_blank) {
         REAL *row = row_of<REAL>(b.gradient, t);
         Int blank = lane_index() * 0 + b.blank;
         Mask first = lane_index() == 0;
-        CTC_CELLS store(row, label[i], mine[i], strips > 1 ? load(row, label[i], mine[i], 0.0) + values[i] : values[i]);
+        CTC_CELLS store(row, label[i], mine[i],
+                        strips > 1 ? load(row, label[i], mine[i], 0.0) + values[i] : values[i]);
         store(row, blank, first, strips > 1 ? load(row, blank, first, 0.0) + of_blank : of_blank);
     }
 
-    /* Write upstream * (softmax - posterior) of the labels and the blank, equations (14)-(16); frame t was read. The posterior is
-     * alpha * beta over its sum in the frame, or, where a strip does not see all of the frame, over the sum of all paths; each
-     * strip then takes its share off what `rows` wrote. */
+    /* Writes upstream * (softmax - posterior) of the labels and the blank, equations (14)-(16).
+     * Frame t must have been read. The posterior is alpha * beta divided by the sum over the frame,
+     * or, where there are several strips, by the sum over all paths; each strip then subtracts its
+     * share from what `rows` wrote. */
     CTC_DEVICE void deposit(int t, ctc_int slot, double upstream) {
         const double *row = row_at(slot);
         unsigned long long *classes = b.classes + n * b.C;
         ctc_cell joint_l[K], joint_k[K];
-        Double high = Double(CTC_NEVER), mass = Double(0.0), blanks = Double(0.0), values[K], of_blank;
+        Double high = Double(CTC_NEVER), mass = Double(0.0), blanks = Double(0.0), values[K],
+               of_blank;
         Mask mine[K];
-        double highest, total, share = b.normalize && strips == 1 ? exp(-b.statistics[(n * b.T + t) * 2 + 1]) : 0;
+        double highest, total,
+            share = b.normalize && strips == 1 ? exp(-b.statistics[(n * b.T + t) * 2 + 1]) : 0;
         CTC_CELLS {
-            joint_l[i] = ctc_renormalised(ctc_times(l[i], ctc_make(get(row, 4 * i), get(row, 4 * i + 1))));
-            joint_k[i] = ctc_renormalised(ctc_times(k[i], ctc_make(get(row, 4 * i + 2), get(row, 4 * i + 3))));
+            joint_l[i] =
+                ctc_renormalised(ctc_times(l[i], ctc_make(get(row, 4 * i), get(row, 4 * i + 1))));
+            joint_k[i] = ctc_renormalised(
+                ctc_times(k[i], ctc_make(get(row, 4 * i + 2), get(row, 4 * i + 3))));
             high = larger(high, larger(joint_l[i].e, joint_k[i].e));
         }
         highest = strips > 1 ? at(whole.e, 0) : top(high);
@@ -200,7 +224,8 @@ template <int K> struct ctc_warp {
         CTC_BY_KIND(b.kind, CTC_WRITE)
         settle();
     }
-    CTC_DEVICE static Double scaled(ctc_cell emission, double share, double upstream) { /* 0 stays 0, whatever upstream is */
+    /* 0 stays 0, whatever upstream is. */
+    CTC_DEVICE static Double scaled(ctc_cell emission, double share, double upstream) {
         Double p = emission.m * ctc_scale(emission.e) * share;
         return select(p > Double(0.0), p * upstream, Double(0.0));
     }
@@ -229,7 +254,7 @@ template <int K> struct ctc_warp {
         settle();
     }
 
-    /* Through all frames; the share of this strip in the sum over all paths is added. */
+    /* All frames forwards. Adds the share of this strip to the sum over all paths. */
     CTC_DEVICE void strip_forward(int which) {
         take_strip(which);
         start_forward();
@@ -237,22 +262,27 @@ template <int K> struct ctc_warp {
             if (b.gradient && t % CTC_BLOCK == 0) keep(checkpoint(t / CTC_BLOCK));
             forward(t);
         }
-        CTC_CELLS { /* the last blank and the last label; every lane learns of them */
-            ctc_cell end = ctc_add(ctc_only(place(i) == S, k[i]), ctc_only(place(i) == S - 1, l[i]));
+        CTC_CELLS { /* the last blank and the last label; every lane gets the sum */
+            ctc_cell end =
+                ctc_add(ctc_only(place(i) == S, k[i]), ctc_only(place(i) == S - 1, l[i]));
             double high = top(end.e);
-            whole = ctc_renormalised(ctc_add(whole, ctc_make(Double(sum(end.m * ctc_scale(end.e - high))), Double(high))));
+            whole = ctc_renormalised(ctc_add(
+                whole, ctc_make(Double(sum(end.m * ctc_scale(end.e - high))), Double(high))));
         }
         settle();
     }
 
-    /* What log probabilities leave out of the lattice, whose emissions are relative to the largest of a frame. */
+    /* The part of -ln p that is the same on all paths: emissions are relative to the largest of a
+     * frame. */
     CTC_DEVICE double outside() {
         const double *statistics = b.statistics + n * b.T * 2;
         Double found = Double(0.0);
         for (int start = 0; start < T; start += 32) {
             Int t = lane_index() + start;
-            Double maximum = load(statistics, t * 2, t < T, -CTC_INFINITY), inside = load(statistics, t * 2 + 1, t < T, 0.0);
-            Double given = select(maximum > Double(-CTC_INFINITY), Double(0.0) - maximum, Double(0.0));
+            Double maximum = load(statistics, t * 2, t < T, -CTC_INFINITY),
+                   inside = load(statistics, t * 2 + 1, t < T, 0.0);
+            Double given =
+                select(maximum > Double(-CTC_INFINITY), Double(0.0) - maximum, Double(0.0));
             found = found + (b.normalize ? inside : select(inside == inside, given, inside));
         }
         return sum(found);
@@ -264,9 +294,12 @@ template <int K> struct ctc_warp {
     }
 
     CTC_DEVICE void run() {
-        double upstream = b.upstream ? b.kind == CTC_F64 ? ((const double *)b.upstream)[n] : ((const float *)b.upstream)[n] : 1.0;
+        double upstream = b.upstream ? b.kind == CTC_F64 ? ((const double *)b.upstream)[n]
+                                                         : ((const float *)b.upstream)[n]
+                                     : 1.0;
         double rest, m, value;
-        const double nan = CTC_INFINITY - CTC_INFINITY, largest = b.kind == CTC_F64 ? 1.7976931348623157e308 : 3.4028235677973366e38;
+        const double nan = CTC_INFINITY - CTC_INFINITY,
+                     largest = b.kind == CTC_F64 ? 1.7976931348623157e308 : 3.4028235677973366e38;
         if (b.verdict[n] != CTC_FINE) {
             write_loss(b.verdict[n] == CTC_WRONG ? nan : b.zero ? 0.0 : CTC_INFINITY);
             return;
@@ -274,7 +307,9 @@ template <int K> struct ctc_warp {
         rest = outside();
         for (int i = 0; i < strips; i++) strip_forward(i);
         m = at(whole.m, 0);
-        value = rest != rest ? nan : m > 0 ? rest - log(m) - at(whole.e, 0) * CTC_LN2 : CTC_INFINITY;
+        value = rest != rest ? nan
+                : m > 0      ? rest - log(m) - at(whole.e, 0) * CTC_LN2
+                             : CTC_INFINITY;
         if (value != value || value > largest) {
             fill(value != value ? nan : 0.0);
             write_loss(value != value ? nan : CTC_INFINITY);
@@ -284,3 +319,4 @@ template <int K> struct ctc_warp {
         for (int i = strips - 1; b.gradient && i >= 0; i--) strip_backward(i, upstream);
     }
 };
+#endif

@@ -1,16 +1,13 @@
-/* What the handlers of XLA's foreign function interface share. */
+/* For the handlers of XLA's foreign function interface. */
+#ifndef CTC_SHIM_XLA_FFI_H
+#define CTC_SHIM_XLA_FFI_H
 #include <stdint.h>
 #include <string.h>
 
 #include "xla/ffi/api/c_api.h"
 
-#if defined(_WIN32)
-#define CTC_SHIM_EXPORT __declspec(dllexport)
-#else
-#define CTC_SHIM_EXPORT
-#endif
-
-static XLA_FFI_Error *failure(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code code, const char *message) {
+static XLA_FFI_Error *failure(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code code,
+                              const char *message) {
     XLA_FFI_Error_Create_Args arguments;
     memset(&arguments, 0, sizeof arguments);
     arguments.struct_size = XLA_FFI_Error_Create_Args_STRUCT_SIZE;
@@ -19,10 +16,11 @@ static XLA_FFI_Error *failure(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code
     return frame->api->XLA_FFI_Error_Create(&arguments);
 }
 
-/* XLA asks once for the version this was built against. */
+/* Answers XLA, which asks once for the version of its interface that this was built against. */
 static int is_question(XLA_FFI_CallFrame *frame) {
     XLA_FFI_Metadata *answer;
-    if (!frame->extension_start || frame->extension_start->type != XLA_FFI_Extension_Metadata) return 0;
+    if (!frame->extension_start || frame->extension_start->type != XLA_FFI_Extension_Metadata)
+        return 0;
     answer = ((XLA_FFI_Metadata_Extension *)frame->extension_start)->metadata;
     answer->api_version.major_version = XLA_FFI_API_MAJOR;
     answer->api_version.minor_version = XLA_FFI_API_MINOR;
@@ -38,3 +36,4 @@ static int64_t attribute(const XLA_FFI_CallFrame *frame, const char *name) {
     }
     return 0;
 }
+#endif

@@ -1,25 +1,30 @@
 """The C linkers of the family: the call of the compiled library that generated code makes.
 
-The library is the one that kernel_library.py finds or builds once, not the kernel's text pasted into each module: a module then compiles
-in 0.8 s instead of 3, and takes the library's entry by its address when it is first run. A stable checksum of the call is the
-cache version (Theano 1.0.5 hashes the version's repr, and a str's hash differs from process to process).
+Generated code holds the interface, csrc/ctc_shim.h, and not the kernel: a module then compiles in
+0.8 s instead of 3, and asks for the address of the library's entry when it first runs. The cache
+version is a checksum of the text (Theano 1.0.5 hashes the version's repr, and the hash of a str
+differs from process to process).
 """
 
+import functools
+import os
 import zlib
+from typing import Any, Sequence, Tuple
 
 from ctc_shim import contract
-from ctc_shim.native import kernel_library
+from ctc_shim.native import load, sources
 
 ENTRY = """
-typedef npy_int64 ctc_shim_entry(%s);
+typedef int64_t ctc_shim_entry(ctc_shim_call *call);
 
-/* The library's entry of this name; NULL with a Python error where the library that was there at compile time is gone. */
-static ctc_shim_entry *ctc_shim_find(const char *name) {
-    PyObject *native = PyImport_ImportModule("ctc_shim.native.kernel_library");
-    PyObject *address = native ? PyObject_CallMethod(native, (char *)"address", (char *)"s", name) : NULL;
+/* The library's entry, or NULL with a Python error where there is no library any more. */
+static ctc_shim_entry *ctc_shim_find(void) {
+    PyObject *loader = PyImport_ImportModule("ctc_shim.native.load");
+    PyObject *address = loader
+        ? PyObject_CallMethod(loader, (char *)"address", (char *)"s", "ctc_shim_loss") : NULL;
     void *found = address ? PyLong_AsVoidPtr(address) : NULL;
     Py_XDECREF(address);
-    Py_XDECREF(native);
+    Py_XDECREF(loader);
     return (ctc_shim_entry *)found;
 }
 """
@@ -27,45 +32,58 @@ static ctc_shim_entry *ctc_shim_find(const char *name) {
 CALL = """
 {
     static ctc_shim_entry *entry = NULL;
-    if (!entry && !(entry = ctc_shim_find("ctc_shim_%(suffix)s"))) { %(fail)s }
-    /* The arguments' leading lengths are checked here, the rest in the kernel. */
-    const npy_intp count = PyArray_DIM(%(scores)s, %(row_axis)d);
+    if (!entry && !(entry = ctc_shim_find())) { %(fail)s }
+    /* The number of rows of each argument is checked here, the rest in the kernel. */
+    const npy_intp count = PyArray_DIM(%(logits)s, %(row_axis)d);
     if (PyArray_DIM(%(targets)s, 0) != count || PyArray_DIM(%(input_lengths)s, 0) != count
             || PyArray_DIM(%(target_lengths)s, 0) != count %(upstream_differs)s) {
         PyObject *host = PyImport_ImportModule("ctc_shim.native.host");
-        PyObject *nothing = host ? PyObject_CallMethod(host, (char *)"check_counts", (char *)"nOOO%(upstream_format)s",
-            (Py_ssize_t)count, %(targets)s, %(input_lengths)s, %(target_lengths)s %(upstream_argument)s) : NULL;
+        PyObject *nothing = host ? PyObject_CallMethod(
+            host, (char *)"check_counts", (char *)"nOOO%(upstream_format)s", (Py_ssize_t)count,
+            %(targets)s, %(input_lengths)s, %(target_lengths)s %(upstream_argument)s) : NULL;
         Py_XDECREF(nothing);
         Py_XDECREF(host);
         %(fail)s
     }
-    npy_int64 report[4] = {0, 0, 0, 0};
     npy_intp loss_shape[1] = {count};
     if (!%(loss)s || PyArray_DIM(%(loss)s, 0) != count || !PyArray_ISCARRAY(%(loss)s)) {
         Py_XDECREF(%(loss)s);
         %(loss)s = (PyArrayObject *)PyArray_EMPTY(1, loss_shape, %(typenum)s, 0);
         if (!%(loss)s) { %(fail)s }
     }
-    %(gradient_storage)s
-    npy_int64 error;
+    ctc_shim_call call;
+    memset(&call, 0, sizeof call);
+    %(gradient)s
+    call.type = %(type)s;
+    call.logits = PyArray_DATA(%(logits)s);
+    call.logits_stride_n = PyArray_STRIDE(%(logits)s, %(row_axis)d);
+    call.logits_stride_t = PyArray_STRIDE(%(logits)s, %(frame_axis)d);
+    call.logits_stride_c = PyArray_STRIDE(%(logits)s, 2);
+    call.N = count;
+    call.T = PyArray_DIM(%(logits)s, %(frame_axis)d);
+    call.C = PyArray_DIM(%(logits)s, 2);
+    call.S = PyArray_DIM(%(targets)s, 1);
+    call.targets = PyArray_DATA(%(targets)s);
+    call.targets_stride_n = PyArray_STRIDE(%(targets)s, 0);
+    call.targets_stride_s = PyArray_STRIDE(%(targets)s, 1);
+    call.input_lengths = PyArray_DATA(%(input_lengths)s);
+    call.input_lengths_stride = PyArray_STRIDE(%(input_lengths)s, 0);
+    call.target_lengths = PyArray_DATA(%(target_lengths)s);
+    call.target_lengths_stride = PyArray_STRIDE(%(target_lengths)s, 0);
+    call.blank = %(blank)d;
+    call.normalize = %(normalize)d;
+    call.policy = %(policy)d;
+    call.loss = PyArray_DATA(%(loss)s);
+    %(upstream)s
     Py_BEGIN_ALLOW_THREADS
-    error = entry(
-        PyArray_DATA(%(scores)s), PyArray_STRIDE(%(scores)s, %(row_axis)d),
-        PyArray_STRIDE(%(scores)s, %(frame_axis)d), PyArray_STRIDE(%(scores)s, 2),
-        count, PyArray_DIM(%(scores)s, %(frame_axis)d), PyArray_DIM(%(scores)s, 2),
-        PyArray_DATA(%(targets)s), PyArray_STRIDE(%(targets)s, 0), PyArray_STRIDE(%(targets)s, 1),
-        PyArray_DIM(%(targets)s, 1),
-        PyArray_DATA(%(input_lengths)s), PyArray_STRIDE(%(input_lengths)s, 0),
-        PyArray_DATA(%(target_lengths)s), PyArray_STRIDE(%(target_lengths)s, 0),
-        %(blank)dL, %(normalize)d, %(policy)d,
-        PyArray_DATA(%(loss)s), %(gradient_data)s, 0,
-        %(upstream_data)s, 0, report);
+    entry(&call);
     Py_END_ALLOW_THREADS
-    if (error) {
+    if (call.report[0]) {
         PyObject *host = PyImport_ImportModule("ctc_shim.native.host");
-        PyObject *nothing = host ? PyObject_CallMethod(host, (char *)"fail", (char *)"(LLLL)nLO",
-            (long long)error, (long long)report[1], (long long)report[2], (long long)report[3],
-            (Py_ssize_t)PyArray_DIM(%(scores)s, 2), (long long)%(blank)d, %(target_lengths)s) : NULL;
+        PyObject *nothing = host ? PyObject_CallMethod(
+            host, (char *)"fail", (char *)"(LLLL)nLO", (long long)call.report[0],
+            (long long)call.report[1], (long long)call.report[2], (long long)call.report[3],
+            (Py_ssize_t)call.C, (long long)call.blank, %(target_lengths)s) : NULL;
         Py_XDECREF(nothing);
         Py_XDECREF(host);
         %(fail)s
@@ -73,69 +91,75 @@ CALL = """
 }
 """
 
-GRADIENT_STORAGE = """
+GRADIENT = """
     if (!%(gradient)s || !PyArray_ISCARRAY(%(gradient)s)
-            || PyArray_DIM(%(gradient)s, 0) != PyArray_DIM(%(scores)s, 0)
-            || PyArray_DIM(%(gradient)s, 1) != PyArray_DIM(%(scores)s, 1)
-            || PyArray_DIM(%(gradient)s, 2) != PyArray_DIM(%(scores)s, 2)) {
+            || PyArray_DIM(%(gradient)s, 0) != PyArray_DIM(%(logits)s, 0)
+            || PyArray_DIM(%(gradient)s, 1) != PyArray_DIM(%(logits)s, 1)
+            || PyArray_DIM(%(gradient)s, 2) != PyArray_DIM(%(logits)s, 2)) {
         Py_XDECREF(%(gradient)s);
-        %(gradient)s = (PyArrayObject *)PyArray_EMPTY(3, PyArray_DIMS(%(scores)s), %(typenum)s, 0);
+        %(gradient)s = (PyArrayObject *)PyArray_EMPTY(3, PyArray_DIMS(%(logits)s), %(typenum)s, 0);
         if (!%(gradient)s) { %(fail)s }
     }
+    call.gradient = PyArray_DATA(%(gradient)s);
+    call.gradient_stride_n = PyArray_STRIDE(%(gradient)s, %(row_axis)d);
+    call.gradient_stride_t = PyArray_STRIDE(%(gradient)s, %(frame_axis)d);
+"""
+
+UPSTREAM = """
+    call.upstream = PyArray_DATA(%(upstream)s);
+    call.upstream_stride = PyArray_STRIDE(%(upstream)s, 0);
 """
 
 
-def support_code():
-    """The type of the library's entries, and how one is found."""
-    return ENTRY % ", ".join(
-        "void *" if argument is kernel_library.P else "npy_int64"
-        for argument in kernel_library.ARGUMENTS
-    )
+@functools.lru_cache()
+def support_code() -> str:
+    """The interface, and how generated code finds the library's entry."""
+    with open(os.path.join(sources.CSRC, "ctc_shim.h"), encoding="utf-8") as stream:
+        return "#include <string.h>\n" + stream.read() + ENTRY
 
 
-def cache_version():
+def cache_version() -> Tuple[int, ...]:
     """A tuple of plain integers that changes with the text of the call."""
-    return (zlib.crc32((support_code() + CALL + GRADIENT_STORAGE).encode("utf-8")),)
+    text = support_code() + CALL + GRADIENT + UPSTREAM
+    return (zlib.crc32(text.encode("utf-8")),)
 
 
-def code(op, inputs, outputs, dtype, fail):
-    """The C statements for one node of `op` (see op.py for its attributes); names of the C variables are given.
+def code(op: Any, inputs: Sequence[str], outputs: Sequence[str], dtype: str, fail: str) -> str:
+    """The C statements for one node of `op` (loss_op.py), with the names of its C variables.
 
-    NotImplementedError where there is no library: the linker then runs the op's perform, and that numpy.
+    Raises
+    ------
+    NotImplementedError
+        There is no compiled kernel: the linker then runs the op's perform, in numpy.
     """
-    if kernel_library.load() is None:
+    if load.kernel() is None:
         raise NotImplementedError("no compiled kernel")
-    names = dict(zip(("scores", "targets", "input_lengths", "target_lengths", "upstream"), inputs))
+    names = dict(zip(("logits", "targets", "input_lengths", "target_lengths", "upstream"), inputs))
     names.update(zip(("loss", "gradient"), outputs))
-    upstream = names.get("upstream")
     row_axis = 1 if op.time_major else 0
-    names.update(
+    values = dict(
+        names,
         fail=fail,
-        suffix="f32" if dtype == "float32" else "f64",
+        type="CTC_SHIM_TYPE_F32" if dtype == "float32" else "CTC_SHIM_TYPE_F64",
         typenum="NPY_FLOAT32" if dtype == "float32" else "NPY_FLOAT64",
         row_axis=row_axis,
         frame_axis=1 - row_axis,
         blank=op.blank,
         normalize=int(op.normalize),
         policy=contract.check_policy(op.infeasible),
-        gradient_storage="",
-        gradient_data="NULL, 0, 0",
-        upstream_data="NULL, 0",
+    )
+    parts = dict(
+        gradient=GRADIENT % values if op.with_gradient else "",
+        upstream="",
         upstream_differs="",
         upstream_format="",
         upstream_argument="",
     )
-    if op.with_gradient:
-        names["gradient_storage"] = GRADIENT_STORAGE % names
-        names["gradient_data"] = (
-            "PyArray_DATA(%(gradient)s), PyArray_STRIDE(%(gradient)s, %(row_axis)d), "
-            "PyArray_STRIDE(%(gradient)s, %(frame_axis)d)" % names
-        )
-    if upstream:
-        names.update(
-            upstream_differs="|| PyArray_DIM(%s, 0) != count" % upstream,
+    if "upstream" in names:
+        parts.update(
+            upstream=UPSTREAM % values,
+            upstream_differs="|| PyArray_DIM(%(upstream)s, 0) != count" % names,
             upstream_format="O",
-            upstream_argument=", " + upstream,
-            upstream_data="PyArray_DATA(%(upstream)s), PyArray_STRIDE(%(upstream)s, 0)" % names,
+            upstream_argument=", %(upstream)s" % names,
         )
-    return CALL % names
+    return CALL % dict(values, **parts)

@@ -1,102 +1,81 @@
-"""PyTensor's Numba linker (its default from 3.0 on): the compiled library, called from jitted code by symbol.
+"""PyTensor's Numba linker (its default from 3.0 on): the compiled library, called by symbol.
 
-Measured against a port of the kernel to Numba: plain loops are not vectorised and run several times slower, and compile for
-seconds; the call by symbol costs nothing, compiles in a fraction of a second, and Numba's disk cache keeps it (the code holds
-the symbol's name, not its address).
+A port of the kernel to Numba was measured: plain loops are not vectorised, run several times
+slower and compile for seconds. The call by symbol costs nothing, compiles in a fraction of a
+second, and Numba's disk cache keeps it, because the code holds the symbol's name and not its
+address.
 """
 
-import zlib
+import collections
+import ctypes
+from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.native import kernel_library
+from ctc_shim.native import call as native_call
+from ctc_shim.native import interface, load, sources
 from ctc_shim.symbolic.linkers import numba_callback, registration
 
 
-def register_when_loaded(op_class):
-    """Tell PyTensor's Numba linker about the op once that linker is loaded (importing it imports Numba)."""
+def register_when_loaded(op_class: type) -> None:
+    """Tell PyTensor's Numba linker about the op once that linker is loaded, as it imports Numba."""
     register_call_when_loaded(op_class, _implementation)
 
 
-def register_call_when_loaded(op_class, implementation):
-    """`implementation(op, node)` is a jitted function that calls the library; where there is none, perform() runs in numpy."""
+def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any], Any]) -> None:
+    """The same for an op whose jitted function is `implementation(op, node)`.
 
-    def funcify(op, node=None, **kwargs):
-        return (
-            implementation(op, node)
-            if kernel_library.load()
-            else numba_callback.in_object_mode(op, node)
-        )  # load() has warned
+    It calls the library. Where there is no library, the op's perform() runs in numpy.
+    """
 
-    def tell(pytensors):
-        if not hasattr(
-            pytensors, "register_funcify_and_cache_key"
-        ):  # PyTensor's Numba linker kept nothing on disk
+    def funcify(op: Any, node: Any = None, **kwargs: Any) -> Any:
+        if load.kernel():
+            return implementation(op, node)
+        return numba_callback.in_object_mode(op, node)  # kernel() has warned
+
+    def tell(pytensors: Any) -> None:
+        if not hasattr(pytensors, "register_funcify_and_cache_key"):  # it kept nothing on disk
             pytensors.numba_funcify.register(op_class)(funcify)
             return
 
-        @pytensors.register_funcify_and_cache_key(op_class)
-        def with_key(op, node=None, **kwargs):
-            """Code kept on disk names the library's entries: it is for a process that has them, with the arguments of today."""
-            kernel = kernel_library.load() and zlib.crc32(
-                kernel_library.source_text().encode("utf-8")
-            )
-            return funcify(op, node), pytensors.default_hash_key_from_props(
-                op, kernel=kernel
-            ) if kernel else None
+        def with_key(op: Any, node: Any = None, **kwargs: Any) -> Tuple[Any, Any]:
+            """Code on disk is for a process that has the same library."""
+            function, key = funcify(op, node), None
+            if load.kernel():
+                library = sources.source_hash("cpu")
+                key = pytensors.default_hash_key_from_props(op, kernel=library)
+            return function, key
+
+        pytensors.register_funcify_and_cache_key(op_class)(with_key)
 
     registration.when_loaded("numba", tell)
 
 
-def _implementation(op, node):
+def _implementation(op: Any, node: Any) -> Any:
     """A jitted function with the inputs and outputs of the node."""
     import numba
 
     call, row_axis = caller(op, node.inputs[0].dtype), 1 if op.time_major else 0
 
     @numba.njit
-    def loss_alone(scores, targets, input_lengths, target_lengths):
+    def loss_alone(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
-        call(scores, targets, input_lengths, target_lengths, loss, loss, 0, loss, 0)
+        call(scores, targets, frames, counts, loss, 0, loss, 0)
         return loss
 
     @numba.njit
-    def loss_and_gradient(scores, targets, input_lengths, target_lengths):
-        loss, gradient = (
-            np.empty(scores.shape[row_axis], scores.dtype),
-            np.empty(scores.shape, scores.dtype),
-        )
-        call(
-            scores,
-            targets,
-            input_lengths,
-            target_lengths,
-            loss,
-            gradient,
-            gradient.ctypes.data,
-            loss,
-            0,
-        )
+    def loss_and_gradient(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
+        loss = np.empty(scores.shape[row_axis], scores.dtype)
+        gradient = np.empty(scores.shape, scores.dtype)
+        call(scores, targets, frames, counts, loss, gradient.ctypes.data, loss, 0)
         return loss, gradient
 
     @numba.njit
-    def scaled_gradient(scores, targets, input_lengths, target_lengths, upstream):
-        loss, gradient = (
-            np.empty(scores.shape[row_axis], scores.dtype),
-            np.empty(scores.shape, scores.dtype),
-        )
-        call(
-            scores,
-            targets,
-            input_lengths,
-            target_lengths,
-            loss,
-            gradient,
-            gradient.ctypes.data,
-            upstream,
-            upstream.ctypes.data,
-        )
+    def scaled_gradient(scores: Any, targets: Any, frames: Any, counts: Any, upstream: Any) -> Any:
+        loss = np.empty(scores.shape[row_axis], scores.dtype)
+        gradient, factors = np.empty(scores.shape, scores.dtype), upstream.ctypes.data
+        call(scores, targets, frames, counts, loss, gradient.ctypes.data, upstream, factors)
         return loss, gradient
 
     if not op.with_gradient:
@@ -105,92 +84,101 @@ def _implementation(op, node):
 
 
 def caller(
-    op, dtype, epsilon=None, errors=(contract.CTCInputError, contract.InfeasibleTargetError)
-):
+    op: Any,
+    dtype: str,
+    epsilon: Optional[float] = None,
+    errors: Tuple[type, type] = (contract.CTCInputError, contract.InfeasibleTargetError),
+) -> Any:
     """The jitted call of the library with the op's parameters.
 
-    With `epsilon` the scores are probabilities (kernel_library.call); `errors` are raised from the integers of a report.
+    With `epsilon` the scores are probabilities (see native.call.loss). `errors` are made from the
+    integers of a report.
     """
     import llvmlite.binding
     import numba
     from numba import types
 
-    llvmlite.binding.load_library_permanently(kernel_library.load()._name)
-    name = (
-        "ctc_shim_"
-        + ("" if epsilon is None else "probabilities_")
-        + ("f32" if dtype == "float32" else "f64")
-    )
-    last_type, last = ([], ()) if epsilon is None else ([types.float64], (float(epsilon),))
-    entry = types.ExternalFunction(
-        name, types.int64(*[types.intp] * len(kernel_library.ARGUMENTS) + last_type)
-    )
+    llvmlite.binding.load_library_permanently(load.kernel()._name)
+    entry = types.ExternalFunction("ctc_shim_loss", types.int64(types.intp))
+    at, size = _places(interface.Call)
+    constant = _constant_fields(op, dtype, epsilon)
     row_axis, frame_axis = (1, 0) if op.time_major else (0, 1)
-    blank, normalize, policy = op.blank, int(op.normalize), contract.check_policy(op.infeasible)
-    itemsize = np.dtype(dtype).itemsize
+    itemsize, blank = np.dtype(dtype).itemsize, op.blank
     wrong_input, infeasible_target = errors
 
     @numba.njit
     def call(
-        scores,
-        targets,
-        input_lengths,
-        target_lengths,
-        loss,
-        gradient,
-        gradient_pointer,
-        upstream,
-        upstream_pointer,
-    ):
+        scores: Any,
+        targets: Any,
+        input_lengths: Any,
+        target_lengths: Any,
+        loss: Any,
+        gradient_pointer: int,
+        upstream: Any,
+        upstream_pointer: int,
+    ) -> None:
         count = scores.shape[row_axis]
         for which, rows in enumerate(
             (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])
         ):
             if rows != count:
                 raise wrong_input(contract.ROWS, which, rows, count)
-        report = np.zeros(4, np.int64)
-        stride_n = stride_t = 0
+        given = np.zeros(size, np.int64)
+        for place, value in constant:
+            given[place] = value
+        given[at.logits] = scores.ctypes.data
+        given[at.logits_stride_n] = scores.strides[row_axis]
+        given[at.logits_stride_t] = scores.strides[frame_axis]
+        given[at.logits_stride_c] = scores.strides[2]
+        given[at.N] = count
+        given[at.T] = scores.shape[frame_axis]
+        given[at.C] = scores.shape[2]
+        given[at.S] = targets.shape[1]
+        given[at.targets] = targets.ctypes.data
+        given[at.targets_stride_n] = targets.strides[0]
+        given[at.targets_stride_s] = targets.strides[1]
+        given[at.input_lengths] = input_lengths.ctypes.data
+        given[at.input_lengths_stride] = input_lengths.strides[0]
+        given[at.target_lengths] = target_lengths.ctypes.data
+        given[at.target_lengths_stride] = target_lengths.strides[0]
+        given[at.loss] = loss.ctypes.data
         if gradient_pointer:
             last_axis = scores.shape[2] * itemsize
-            stride_n = last_axis if row_axis == 1 else last_axis * scores.shape[1]
-            stride_t = last_axis if frame_axis == 1 else last_axis * scores.shape[1]
-        error = entry(
-            scores.ctypes.data,
-            scores.strides[row_axis],
-            scores.strides[frame_axis],
-            scores.strides[2],
-            count,
-            scores.shape[frame_axis],
-            scores.shape[2],
-            targets.ctypes.data,
-            targets.strides[0],
-            targets.strides[1],
-            targets.shape[1],
-            input_lengths.ctypes.data,
-            input_lengths.strides[0],
-            target_lengths.ctypes.data,
-            target_lengths.strides[0],
-            blank,
-            normalize,
-            policy,
-            loss.ctypes.data,
-            gradient_pointer,
-            stride_n,
-            stride_t,
-            0,
-            upstream_pointer,
-            upstream.strides[0],
-            0,
-            report.ctypes.data,
-            *last,
-        )
+            given[at.gradient] = gradient_pointer
+            given[at.gradient_stride_n] = last_axis * (1 if row_axis == 1 else scores.shape[1])
+            given[at.gradient_stride_t] = last_axis * (1 if frame_axis == 1 else scores.shape[1])
+        given[at.upstream] = upstream_pointer
+        given[at.upstream_stride] = upstream.strides[0]
+        error = entry(given.ctypes.data)
+        n, position, value = given[at.report + 1], given[at.report + 2], given[at.report + 3]
         if error == contract.MEMORY:
             raise MemoryError("CTC kernel: out of memory for its lattice")
         if error == contract.INFEASIBLE:
-            raise infeasible_target(error, report[1], report[2], report[3])
+            raise infeasible_target(error, n, position, value)
         if error:
-            raise wrong_input(
-                error, report[1], report[2], report[3], scores.shape[2], blank % scores.shape[2]
-            )
+            classes = scores.shape[2]
+            raise wrong_input(error, n, position, value, classes, blank % classes)
 
     return call
+
+
+def _places(struct: Any) -> Tuple[Any, int]:
+    """The places of a struct's fields in an array of int64, as a named tuple, and its length."""
+    names = [field[0] for field in struct._fields_]
+    places = [getattr(struct, name).offset // 8 for name in names]
+    return collections.namedtuple("places", names)(*places), ctypes.sizeof(struct) // 8
+
+
+def _constant_fields(op: Any, dtype: str, epsilon: Optional[float]) -> Tuple[Tuple[int, int], ...]:
+    """(place, value) of the fields that do not depend on the arrays."""
+    at, _ = _places(interface.Call)
+    found = [
+        (at.type, native_call.TYPES[np.dtype(dtype).char]),
+        (at.blank, op.blank),
+        (at.normalize, int(op.normalize)),
+        (at.policy, contract.check_policy(op.infeasible)),
+    ]
+    if epsilon is not None:
+        found.append((at.input, interface.INPUT_PROBABILITIES))
+        found.append((at.epsilon, int(np.float64(epsilon).view(np.int64))))
+    return tuple(found)

@@ -1,0 +1,120 @@
+/* Powers of two and exponentials that compilers vectorise. */
+#ifndef CTC_SHIM_SCALARS_H
+#define CTC_SHIM_SCALARS_H
+#include "base.h"
+
+/* 2^k for an integer k in [-1022, 1023]. The sum has k + 1023 in its low bits, and the shift makes
+ * them the exponent. */
+CTC_SHIM_INLINE double ctc_shim_pow2(double k) {
+    double shifted = k + 6755399441056767.0; /* 1.5 * 2^52 + 1023 */
+    uint64_t bits;
+    memcpy(&bits, &shifted, 8);
+    bits <<= 52;
+    memcpy(&shifted, &bits, 8);
+    return shifted;
+}
+
+/* x, or 0 when not `wanted`. On the bits, because compilers turn a choice between floating-point
+ * results into a branch. */
+CTC_SHIM_INLINE double ctc_shim_keep_f64(double x, int wanted) {
+    uint64_t bits;
+    memcpy(&bits, &x, 8);
+    bits &= wanted ? ~(uint64_t)0 : 0;
+    memcpy(&x, &bits, 8);
+    return x;
+}
+CTC_SHIM_INLINE float ctc_shim_keep_f32(float x, int wanted) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    bits &= wanted ? ~(uint32_t)0 : 0;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+
+/* Bounds of the comparisons below. They are volatile because a compiler that knows their values
+ * turns the comparisons into branches, and then does not vectorise the loops. */
+typedef struct {
+    double low, split, never, half, shift, zero_f32, zero_f64;
+} ctc_shim_floors;
+static const volatile ctc_shim_floors CTC_SHIM_FLOORS = {-900.0,  -1e280, -1.4e280, 0.35,
+                                                         -1000.0, -125.5, -1020.5};
+
+/* 2^k for an integer k <= 0, however low. Below 2^-900 nothing matters beside a mantissa between
+ * 2^-32 and 2^140. */
+CTC_SHIM_INLINE double ctc_shim_scale(double k, double floor) {
+    return ctc_shim_pow2(k > floor ? k : floor);
+}
+
+/* exp(r) for |r| up to ln 2 / 2, with an error of 2e-10 (9 terms of the series), or of 2e-16 when
+ * `precise`. */
+CTC_SHIM_INLINE double ctc_shim_exp_series(double r, int precise) {
+    double p = 1.0 / 40320;
+    if (precise) {
+        p = 1.0 / 479001600;
+        p = p * r + 1.0 / 39916800;
+        p = p * r + 1.0 / 3628800;
+        p = p * r + 1.0 / 362880;
+        p = p * r + 1.0 / 40320;
+    }
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    return p;
+}
+
+/* exp(d) = result * 2^*k for d <= 0, result in [0.7, 1.42]. Below the floor, and for -inf, the
+ * result is 0 and *k is CTC_SHIM_NEVER. */
+CTC_SHIM_INLINE double ctc_shim_split_exp(double d, double *k, double floor, double never,
+                                          double half, int precise) {
+    double x = d > floor ? d : floor;
+    /* Rounded to nearest. ln 2 is split in two, so that n times its upper 24 bits is exact. */
+    double n = (x * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
+    double r = (x - n * 0.69314718246459961) - n * -1.904654299957768e-09;
+    r = r > -half ? r : -half; /* for n beyond 2^51, where no digit of the remainder is left */
+    r = r < half ? r : half;
+    *k = n > never ? n : CTC_SHIM_NEVER;
+    return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise), n > never);
+}
+
+/* exp(d) for d <= 0: 0 far down and for -inf, NaN for NaN. */
+CTC_SHIM_INLINE double ctc_shim_exp_terms(double d, double zero, int precise) {
+    double r, n = (d * 1.4426950408889634074 + 6755399441055744.0) - 6755399441055744.0;
+    r = (d - n * 0.69314718246459961) - n * -1.904654299957768e-09;
+    return ctc_shim_keep_f64(ctc_shim_exp_series(r, precise) * ctc_shim_pow2(n), !(n < zero));
+}
+CTC_SHIM_INLINE double ctc_shim_exp_f64(double d, double zero) {
+    return ctc_shim_exp_terms(d, zero, 1);
+}
+
+CTC_SHIM_INLINE float ctc_shim_exp_f32(float d, float zero) {
+    float shifted = d * 1.44269504f + 12582912.0f; /* the low bits hold round(d / ln 2) */
+    float k = shifted - 12582912.0f, power, p;
+    float r = (d - k * 0.693359375f) - k * -2.12194440e-4f;
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    bits = (bits << 23) + 0x3f800000u;
+    memcpy(&power, &bits, 4);
+    p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * r * r + r) + 1.0f;
+    return ctc_shim_keep_f32(p * power, !(k < zero));
+}
+
+/* x = result * 2^*k for x >= 0, in the ranges of ctc_shim_split_exp. For probabilities. */
+CTC_SHIM_LOCAL double ctc_shim_split(double x, double *k) {
+    int exponent;
+    double m = frexp(x, &exponent);
+    int low = m < 0.70710678118654752;
+    *k = m > 0 ? exponent - low : CTC_SHIM_NEVER;
+    return m > 0 ? (low ? 2 * m : m) : 0;
+}
+#endif

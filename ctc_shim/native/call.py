@@ -1,0 +1,148 @@
+"""One call of the library for CPUs on host arrays: the structs of csrc/ctc_shim.h filled."""
+
+import os
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+from ctc_shim import contract
+from ctc_shim.native import interface
+
+TYPES = {"f": interface.TYPE_F32, "d": interface.TYPE_F64}  # by numpy's one-letter codes
+Report = Tuple[int, int, int, int]  # kind (0: no error), n and two numbers; see contract.describe
+
+
+def loss(
+    library: Any,
+    batch: contract.Batch,
+    options: contract.Options,
+    loss: np.ndarray,
+    gradient: Optional[np.ndarray] = None,
+    *,
+    posteriors: bool = False,
+    upstream: Optional[np.ndarray] = None,
+    threads: int = 0,
+    epsilon: Optional[float] = None,
+) -> Report:
+    """Write the loss of each sequence, and the gradient where an array for it is given.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+        From `load.kernel`.
+    batch : Batch
+        logits (N, T, C) of float32 or float64; int64 targets (N, S), input_lengths (N,) and
+        target_lengths (N,). Any strides.
+    options : Options
+        Not time_major: swap the axes instead.
+    loss : (N,) array of the logits' dtype, written
+    gradient : (N, T, C) array, contiguous along C, written; None: the loss alone
+    posteriors : bool
+        Write posteriors in place of the gradient.
+    upstream : (N,) array of the logits' dtype, optional
+        Multiplies the gradient of each sequence.
+    threads : int
+        At most so many; 0: see `thread_count`.
+    epsilon : float, at least 0, optional
+        The logits are probabilities p: scores are ln(p + epsilon), the gradient is that by p.
+    """
+    logits, targets, input_lengths, target_lengths = batch
+    assert not options.time_major
+    given = interface.Call(
+        type=TYPES[logits.dtype.char],
+        logits=logits.ctypes.data,
+        targets=targets.ctypes.data,
+        S=targets.shape[1],
+        input_lengths=input_lengths.ctypes.data,
+        input_lengths_stride=input_lengths.strides[0],
+        target_lengths=target_lengths.ctypes.data,
+        target_lengths_stride=target_lengths.strides[0],
+        blank=int(options.blank),
+        normalize=int(options.normalize),
+        policy=contract.check_policy(options.infeasible),
+        mode=interface.MODE_POSTERIORS if posteriors else interface.MODE_GRADIENT,
+        loss=loss.ctypes.data,
+        threads=threads,
+    )
+    given.N, given.T, given.C = logits.shape
+    given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
+    given.targets_stride_n, given.targets_stride_s = targets.strides
+    if gradient is not None:
+        given.gradient = gradient.ctypes.data
+        given.gradient_stride_n, given.gradient_stride_t = gradient.strides[:2]
+    if upstream is not None:
+        given.upstream, given.upstream_stride = upstream.ctypes.data, upstream.strides[0]
+    if epsilon is not None:
+        given.input, given.epsilon = interface.INPUT_PROBABILITIES, epsilon
+    library.ctc_shim_loss(given)
+    return _report(given)
+
+
+def decode(
+    library: Any,
+    logits: np.ndarray,
+    input_lengths: np.ndarray,
+    blank: int,
+    normalize: bool,
+    beam_width: int,
+    paths: int,
+    merge: bool,
+    threads: int = 0,
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, Report]:
+    """The most probable labels of each sequence.
+
+    Parameters
+    ----------
+    library, threads
+        As in `loss`.
+    logits : (N, T, C) float32 or float64 array, any strides
+    input_lengths : (N,) int64 array
+    blank, normalize, beam_width, paths, merge : int, bool, int, int, bool
+        With a `beam_width` of 0 the best path is found, and `paths` is 1.
+
+    Returns
+    -------
+    labels : (N, paths, T) int64 array, -1 beyond the lengths
+    lengths : (N, paths) int64 array
+    log_probs : (N, paths) float64 array, nats
+    report : Report
+    """
+    N, T, C = logits.shape
+    labels = np.full((N, paths, T), -1, dtype=np.int64)
+    lengths, log_probs = np.zeros((N, paths), dtype=np.int64), np.zeros((N, paths))
+    given = interface.DecodeCall(
+        type=TYPES[logits.dtype.char],
+        logits=logits.ctypes.data,
+        N=N,
+        T=T,
+        C=C,
+        input_lengths=input_lengths.ctypes.data,
+        input_lengths_stride=input_lengths.strides[0],
+        blank=int(blank),
+        normalize=int(normalize),
+        beam_width=beam_width,
+        paths=paths,
+        merge=int(merge),
+        labels=labels.ctypes.data,
+        lengths=lengths.ctypes.data,
+        log_probs=log_probs.ctypes.data,
+        threads=threads,
+    )
+    given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
+    library.ctc_shim_decode(given)
+    return labels, lengths, log_probs, _report(given)
+
+
+def _report(given: Any) -> Report:
+    kind, n, position, value = given.report
+    return kind, n, position, value
+
+
+def thread_count() -> int:
+    """Threads that a call may use, as threads.h decides: CTC_SHIM_THREADS, OMP_NUM_THREADS, or
+    the processors that are online."""
+    for name in ("CTC_SHIM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    return os.cpu_count() or 1
