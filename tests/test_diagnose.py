@@ -1,4 +1,4 @@
-"""check_batch finds every kind of problem, in the right row with the right numbers, and no other."""
+"""check_batch finds every kind of problem, in its row with the right numbers, and nothing else."""
 
 import doctest
 import glob
