@@ -75,7 +75,7 @@ def tables(asked: list, names: list, rounds: int) -> None:
             ratios = ["%.1f" % (min(peers) / found[head]) if peers else "" for head in ours]
             workers.row(name, *("%.3g" % found[head] for head in heads), *ratios)
     print()
-    workers.heading("seconds to the first result, loss + gradient", *heads)
+    workers.heading("seconds to the first result, both compiled", *heads)
     for name, first in first_results.items():
         workers.row(name, *("%.1f" % first[head] for head in heads))
 
