@@ -8,7 +8,7 @@ axes.
 >>> axes[0].figure.savefig("alignment.png")  # doctest: +SKIP
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from ctc_shim.align import Span
 
 BLUE, ORANGE, RED, GREY = "#1b4965", "#e07a1f", "#c1121f", "#8d99ae"
 MAX_ROWS = 24  # of a map; with more classes only the important ones are shown
-
-Curve = Union[Sequence[float], Tuple[Sequence[float], Sequence[float]]]
 
 
 def posterior_map(
@@ -191,11 +189,11 @@ def alignment(
 
 
 def training_curves(
-    curves: Dict[str, Curve],
+    curves: Mapping[str, Any],
     *,
     x: str = "training step",
     y: str = "loss, nats",
-    colors: Optional[Dict[str, str]] = None,
+    colors: Optional[Mapping[str, str]] = None,
     axes: Any = None,
 ) -> Any:
     """One line per training, with a cross where it becomes infinite or NaN.
