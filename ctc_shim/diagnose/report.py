@@ -1,11 +1,13 @@
 """The report of check_batch: findings as plain objects, and as a table with advice."""
 
 import textwrap
+from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from ctc_shim.diagnose.advice import ADVICE, WARNINGS
 
 MAX_TABLE_LINES, TEXT_WIDTH = 30, 110
+COLUMNS = ("input_length", "target_length", "repeats", "needed")
 FORMAT = "%5s %6s %6s %8s %7s  %s"
 
 
@@ -51,11 +53,7 @@ class BatchReport:
 
     def kinds(self) -> List[str]:
         """The kinds found, each once, in order of appearance."""
-        found: List[str] = []
-        for finding in self.findings:
-            if finding.kind not in found:
-                found.append(finding.kind)
-        return found
+        return list(OrderedDict.fromkeys(finding.kind for finding in self.findings))
 
     def of(self, kind: str) -> List[Finding]:
         """The findings of one kind."""
@@ -96,13 +94,10 @@ class BatchReport:
         numbered = [(f.row, f) for f in self.findings if f.row is not None]
         if not numbered:
             return []
-        numbered.sort(key=lambda pair: pair[0])
         lines = [FORMAT % ("row", "T_n", "S_n", "repeats", "needed", "finding")]
-        for n, finding in numbered[:MAX_TABLE_LINES]:
+        for n, f in sorted(numbered, key=lambda pair: pair[0])[:MAX_TABLE_LINES]:
             row = self.rows[n] if self.rows else {}
-            cells = [row.get(key) for key in ("input_length", "target_length", "repeats", "needed")]
-            numbers = tuple("-" if cell is None else "%d" % cell for cell in cells)
-            text = "%s: %s" % (finding.kind, finding.message)
-            lines.append(FORMAT % ((str(n),) + numbers + (text,)))
+            cells = ["-" if row.get(key) is None else str(row[key]) for key in COLUMNS]
+            lines.append(FORMAT % (n, *cells, "%s: %s" % (f.kind, f.message)))
         left_out = len(numbered) - MAX_TABLE_LINES
         return lines + ["(%d more)" % left_out] * (left_out > 0)

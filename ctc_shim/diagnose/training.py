@@ -9,7 +9,7 @@ their indices. Keras is imported by the functions that need it.
 """
 
 import functools
-from typing import Any, Iterable, Iterator, Optional
+from typing import Any, Iterable, Iterator, NamedTuple, Optional
 
 from ctc_shim.diagnose.keras_batches import (
     NAMES,
@@ -56,6 +56,7 @@ def checked_batches(
     on_error : {"warn", "raise"}
         Issue a CTCBatchWarning with the report, or raise a CTCInputError with it.
     """
+    check_on_error(on_error)
     check = _BatchCheck(names, batches, frames, classes, on_error)
     for number, batch in enumerate(generator):
         check(number, batch)
@@ -87,31 +88,24 @@ def checked_sequence(
             "sequence must be a keras.utils.Sequence, got %s (use checked_batches for a generator)"
             % type(sequence).__name__
         )
+    check_on_error(on_error)
     check = _BatchCheck(names, batches, frames, classes, on_error)
     return _sequence_class()(sequence, check)
 
 
-class _BatchCheck:
+class _BatchCheck(NamedTuple):
     """Checks the batches numbered below `batches`; can be pickled."""
 
-    def __init__(
-        self,
-        names: Names,
-        batches: int,
-        frames: Optional[int],
-        classes: Optional[int],
-        on_error: str,
-    ) -> None:
-        check_on_error(on_error)
-        self.names, self.batches, self.on_error = names, batches, on_error
-        self.frames, self.classes = frames, classes
+    names: Names
+    batches: int
+    frames: Optional[int]
+    classes: Optional[int]
+    on_error: str
 
     def __call__(self, number: int, batch: Any) -> None:
         if number < self.batches:
-            labels, input_length, label_length = select_inputs(batch[0], self.names)
-            report = check_keras_batch(
-                labels, None, input_length, label_length, self.frames, self.classes
-            )
+            labels, frames, counts = select_inputs(batch[0], self.names)
+            report = check_keras_batch(labels, None, frames, counts, self.frames, self.classes)
             publish(report, "batch %d" % number, self.on_error)
 
 
