@@ -69,8 +69,8 @@ def as_text(report: Report) -> str:
     lines += [
         "",
         "all checks passed" if report["ok"] else "some checks failed, see above",
-        "If a loss is infinite or NaN all the same, the data are the cause: "
-        "print(ctc_shim.check_batch(...)) shows which.",
+        "If a loss is infinite or NaN all the same, the cause is in the data: "
+        "print(ctc_shim.check_batch(...)) explains it.",
     ]
     return "\n".join(lines) + "\n"
 
