@@ -1,16 +1,17 @@
-"""How the cost of CTC grows with T, S, C and N: this project through PyTensor (Numba) beside torch, as a picture.
+"""How the cost of CTC grows with T, S, C and N, on PyTensor beside torch, as a picture.
 
     python benchmarks/curves.py pytensor_numba=PYTHON torch=PYTHON --picture benchmarks/curves.png
 
-Loss with gradient, CPU ms on one thread, each length doubled in turn from a common middle; the exponents are those of a straight
-line through the upper half of the logarithms. Needs matplotlib and numpy here, and the libraries in the named interpreters.
+CPU ms of loss and gradient on one thread. From a common middle, one length at a time is doubled and
+halved. An exponent is the slope of a straight line through the upper half of the logarithms. Needs
+matplotlib and numpy in this interpreter, and the libraries in the named ones.
 """
 
-import argparse
 import tempfile
 
 import numpy as np
 import peers
+import workers
 import workloads
 
 MIDDLE = workloads.Workload(T=400, N=8, C=64, S=80)
@@ -23,25 +24,23 @@ RANGES = {
 COLORS = {"pytensor_numba": "#1b4965", "torch": "#f2a65a"}
 
 
-def measured(workers, rounds):
+def measured(asked: list, rounds: int) -> dict:
     """{axis: {implementation: [CPU ms]}}"""
     found = {}
     for axis, lengths in RANGES.items():
-        found[axis] = {worker.name: [] for worker in workers}
-        for length in lengths:
-            times, _ = peers.measure(workers, MIDDLE._replace(**{axis: length}), 1, rounds)
-            for name, milliseconds in times.items():
-                found[axis][name].append(milliseconds)
+        batches = [MIDDLE._replace(**{axis: length}) for length in lengths]
+        times = [workers.measure(asked, rounds, batch, 1)[0] for batch in batches]
+        found[axis] = {worker.name: [turn[worker.name] for turn in times] for worker in asked}
     return found
 
 
-def exponent(lengths, milliseconds):
+def exponent(lengths, milliseconds) -> float:
     """The slope of ln time over ln length, of the longer half."""
     half = len(lengths) // 2
     return np.polyfit(np.log(lengths[half:]), np.log(milliseconds[half:]), 1)[0]
 
 
-def draw(found, path):
+def draw(found: dict, path: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -52,13 +51,8 @@ def draw(found, path):
     )
     for panel, (axis, lengths) in zip(panels, RANGES.items()):
         for name, values in found[axis].items():
-            panel.loglog(
-                lengths,
-                values,
-                marker="o",
-                color=COLORS.get(name),
-                label="%s, ~ %s$^{%.2f}$" % (name, axis, exponent(lengths, values)),
-            )
+            label = "%s, ~ %s$^{%.2f}$" % (name, axis, exponent(lengths, values))
+            panel.loglog(lengths, values, marker="o", color=COLORS.get(name), label=label)
         others = ["%s = %d" % pair for pair in zip(MIDDLE._fields, MIDDLE) if pair[0] != axis]
         panel.set(xlabel=axis, title=", ".join(others), xticks=lengths)
         panel.set_xticklabels(lengths)
@@ -69,31 +63,20 @@ def draw(found, path):
     figure.savefig(path)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("where", nargs="+", metavar="NAME=PYTHON")
-    parser.add_argument("--rounds", type=int, default=7)
+def main() -> None:
+    parser = workers.parser(__doc__, rounds=7)
     parser.add_argument("--picture", default="curves.png")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as caches:
-        found = measured(
-            [peers.Worker(*where.split("=", 1), caches=caches) for where in options.where],
-            options.rounds,
-        )
-    print(peers.machine())
+        asked = [peers.worker(*pair, caches) for pair in workers.named_pythons(options.where)]
+        found = measured(asked, options.rounds)
+        for worker in asked:
+            worker.close()
+    print(workers.machine())
     for axis, lengths in RANGES.items():
         for name, values in found[axis].items():
-            print(
-                "%s %-15s %s  exponent %.2f"
-                % (
-                    axis,
-                    name,
-                    " ".join("%8.2f" % value for value in values),
-                    exponent(lengths, values),
-                )
-            )
+            times = " ".join("%8.2f" % value for value in values)
+            print("%s %-15s %s  exponent %.2f" % (axis, name, times, exponent(lengths, values)))
     draw(found, options.picture)
 
 

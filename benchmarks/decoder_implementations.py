@@ -1,13 +1,15 @@
-"""One function for each decoder: (best path, beam search of width 100) on a batch, from logits, as callables.
+"""One function per decoder: (best path, beam search of width 100) of a batch, as callables.
 
-Each imports its own library only, as in implementations.py. Scores as given stand for themselves in the best path of both (TensorFlow's
-op normalises nothing there); both beam searches normalise.
+Each imports its own library only, as in implementations.py. The best path takes scores as given,
+because TensorFlow's op does not normalize there; both beam searches normalize.
 """
+
+from implementations import Arrays, Functions
 
 BEAM = 100
 
 
-def ctc_shim(batch):
+def ctc_shim(batch: Arrays) -> Functions:
     import ctc_shim as ours
 
     logits, _, frames, _ = batch
@@ -17,7 +19,7 @@ def ctc_shim(batch):
     )
 
 
-def ctc_shim_exact(batch):
+def ctc_shim_exact(batch: Arrays) -> Functions:
     import ctc_shim as ours
 
     logits, _, frames, _ = batch
@@ -27,24 +29,20 @@ def ctc_shim_exact(batch):
     )
 
 
-def tensorflow(batch):
+def tensorflow(batch: Arrays) -> Functions:
+    import implementations
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    implementations.use_one_tensorflow_thread()
     logits, _, frames, _ = batch
-    C = logits.shape[2]
-    moved = tf.constant(
-        logits[:, :, list(range(1, C)) + [0]].transpose(1, 0, 2)
-    )  # its op has the blank last
-    frames = tf.constant(frames)
+    scores, frames = implementations.blank_last_time_major(logits), tf.constant(frames)
 
-    def dense(result):
-        return [tf.sparse.to_dense(path, default_value=-1).numpy() for path in result[0]], result[
-            1
-        ].numpy()
+    def dense(paths, scores):
+        return [
+            tf.sparse.to_dense(path, default_value=-1).numpy() for path in paths
+        ], scores.numpy()
 
     return (
-        lambda: dense(tf.nn.ctc_greedy_decoder(moved, frames)),
-        lambda: dense(tf.nn.ctc_beam_search_decoder(moved, frames, beam_width=BEAM)),
+        lambda: dense(*tf.nn.ctc_greedy_decoder(scores, frames)),
+        lambda: dense(*tf.nn.ctc_beam_search_decoder(scores, frames, beam_width=BEAM)),
     )

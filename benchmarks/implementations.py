@@ -1,20 +1,25 @@
-"""One function for each implementation: (loss alone, loss and gradient) on a batch, from logits, as callables.
+"""One function per implementation: (loss, loss and gradient) of a batch of logits, as callables.
 
-Each imports its own library only, so that an environment needs nothing but the one it is there for.
+Each imports its own library only, so an environment needs no other.
 """
 
+from typing import Any, Callable, Sequence, Tuple
 
-def pytensor_numba(batch):
+Arrays = Sequence[Any]  # logits (N, T, C), labels (N, S), both lengths (N,)
+Functions = Tuple[Callable[[], Any], Callable[[], Any]]
+
+
+def pytensor_numba(batch: Arrays) -> Functions:
     return _pytensor(batch, "NUMBA")
 
 
-def pytensor_c(batch):
+def pytensor_c(batch: Arrays) -> Functions:
     from pytensor.compile.mode import Mode
 
     return _pytensor(batch, Mode("cvm", "fast_run"))
 
 
-def _pytensor(batch, mode):
+def _pytensor(batch: Arrays, mode: Any) -> Functions:
     import pytensor
     import pytensor.tensor as pt
 
@@ -29,7 +34,7 @@ def _pytensor(batch, mode):
     return lambda: alone(*batch), lambda: both(*batch)
 
 
-def torch(batch):
+def torch(batch: Arrays) -> Functions:
     import torch as t
 
     def loss(logits, *integers):
@@ -40,13 +45,13 @@ def torch(batch):
     return _in_torch(loss, batch)
 
 
-def shim_torch(batch):
+def shim_torch(batch: Arrays) -> Functions:
     import ctc_shim
 
     return _in_torch(ctc_shim.torch_ctc_loss, batch)
 
 
-def _in_torch(function, batch):
+def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
     import torch as t
 
     t.set_num_threads(1)
@@ -70,7 +75,7 @@ def _in_torch(function, batch):
     return alone, both
 
 
-def optax(batch):
+def optax(batch: Arrays) -> Functions:
     import jax
     import jax.numpy as jnp
     import optax as o
@@ -84,7 +89,7 @@ def optax(batch):
     )
 
 
-def shim_jax(batch):
+def shim_jax(batch: Arrays) -> Functions:
     import jax
 
     import ctc_shim
@@ -93,7 +98,7 @@ def shim_jax(batch):
     return _jitted(lambda z: ctc_shim.jax_ctc_loss(z, *integers), jax.device_put(logits))
 
 
-def keras_3(batch):
+def keras_3(batch: Arrays) -> Functions:
     import os
 
     os.environ["KERAS_BACKEND"] = "jax"
@@ -107,7 +112,7 @@ def keras_3(batch):
     )
 
 
-def _jitted(loss, logits):
+def _jitted(loss: Callable[[Any], Any], logits: Any) -> Functions:
     import jax
 
     alone = jax.jit(loss)
@@ -120,16 +125,31 @@ def _jitted(loss, logits):
     return lambda: jax.block_until_ready(alone(logits)), lambda: jax.block_until_ready(both(logits))
 
 
-def tensorflow(batch):
+def use_one_tensorflow_thread() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def blank_last(logits: Any) -> Any:
+    """The same scores with class 0, the blank, behind the others."""
+    return logits[:, :, list(range(1, logits.shape[2])) + [0]]
+
+
+def blank_last_time_major(logits: Any) -> Any:
+    """Logits as TensorFlow's v1 ops take them."""
+    import tensorflow as tf
+
+    return tf.constant(blank_last(logits).transpose(1, 0, 2))
+
+
+def tensorflow(batch: Arrays) -> Functions:
+    import tensorflow as tf
+
+    use_one_tensorflow_thread()
     logits, labels, frames, counts = batch
-    C = logits.shape[2]
-    moved = tf.constant(
-        logits[:, :, list(range(1, C)) + [0]].transpose(1, 0, 2)
-    )  # its v1 op has the blank last
+    moved = blank_last_time_major(logits)
     ragged = tf.RaggedTensor.from_tensor(labels - 1, lengths=counts).to_sparse()
     ragged = tf.SparseTensor(ragged.indices, tf.cast(ragged.values, tf.int32), ragged.dense_shape)
 
@@ -147,9 +167,12 @@ def tensorflow(batch):
     return lambda: alone().numpy(), lambda: [value.numpy() for value in both()]
 
 
-def warp_ctc(batch):
-    """Baidu's warp-ctc, built from its sources: g++ -std=c++11 -O3 -march=native -DCTC_DISABLE_OMP -fPIC -shared -Iinclude
-    src/ctc_entrypoint.cpp -o libwarpctc.so; WARP_CTC names that library."""
+def warp_ctc(batch: Arrays) -> Functions:
+    """Baidu's warp-ctc; the environment variable WARP_CTC names the library.
+
+    Built from its sources: g++ -std=c++11 -O3 -march=native -DCTC_DISABLE_OMP -fPIC -shared
+    -Iinclude src/ctc_entrypoint.cpp -o libwarpctc.so
+    """
     import ctypes
     import os
 
@@ -163,50 +186,41 @@ def warp_ctc(batch):
     scores = np.ascontiguousarray(logits.swapaxes(0, 1))
     flat = np.concatenate([row[:count] for row, count in zip(labels, counts)]).astype("int32")
     N, C = logits.shape[0], logits.shape[2]
-    costs, gradient, options, size = (
-        np.empty(N, "float32"),
-        np.empty_like(scores),
-        Options(0, 1, 0),
-        ctypes.c_size_t(),
-    )
+    costs, gradient = np.empty(N, "float32"), np.empty_like(scores)
+    options, size = Options(0, 1, 0), ctypes.c_size_t()
     integers = [array.astype("int32") for array in (flat, counts, frames)]
-    pointers = [ctypes.c_void_p(array.ctypes.data) for array in integers]
-    if library.get_workspace_size(pointers[1], pointers[2], C, N, options, ctypes.byref(size)):
+
+    def address(array):
+        return None if array is None else ctypes.c_void_p(array.ctypes.data)
+
+    pointers = [address(array) for array in integers]
+    if library.get_workspace_size(*pointers[1:], C, N, options, ctypes.byref(size)):
         raise RuntimeError("warp-ctc: get_workspace_size failed")
     workspace = np.empty(size.value, "uint8")
 
     def call(out):
-        address = lambda array: None if array is None else ctypes.c_void_p(array.ctypes.data)  # noqa: E731
-        if library.compute_ctc_loss(
-            address(scores),
-            address(out),
-            *pointers,
-            C,
-            N,
-            address(costs),
-            address(workspace),
-            options,
-        ):
+        arguments = [address(scores), address(out)] + pointers + [C, N, address(costs)]
+        if library.compute_ctc_loss(*arguments, address(workspace), options):
             raise RuntimeError("warp-ctc failed")
         return costs, integers
 
     return lambda: call(None), lambda: call(gradient)
 
 
-def keras_patched(batch):
+def keras_patched(batch: Arrays) -> Functions:
     return _keras(batch, "theano", patched=True)
 
 
-def keras_stock(batch):
+def keras_stock(batch: Arrays) -> Functions:
     return _keras(batch, "theano", patched=False)
 
 
-def keras_tensorflow(batch):
+def keras_tensorflow(batch: Arrays) -> Functions:
     return _keras(batch, "tensorflow", patched=False)
 
 
-def _keras(batch, backend, patched):
-    """K.ctc_batch_cost of a legacy Keras, from probabilities, with its gradient to them."""
+def _keras(batch: Arrays, backend: str, patched: bool) -> Functions:
+    """K.ctc_batch_cost of a legacy Keras, and its gradient with respect to the probabilities."""
     import os
 
     os.environ.update(KERAS_BACKEND=backend, CTC_SHIM_PATCH=str(int(patched)))
@@ -224,7 +238,7 @@ def _keras(batch, backend, patched):
     from keras import backend as K
 
     logits, labels, frames, counts = batch
-    moved = logits[:, :, list(range(1, logits.shape[2])) + [0]]  # the blank is the last class there
+    moved = blank_last(logits)
     exps = np.exp(moved - moved.max(axis=2, keepdims=True))
     values = [labels - 1, exps / exps.sum(axis=2, keepdims=True), frames[:, None], counts[:, None]]
     symbols = [K.placeholder(ndim=value.ndim, dtype=str(value.dtype)) for value in values]

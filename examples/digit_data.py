@@ -1,11 +1,12 @@
-"""Lines of handwritten digits made from real scans (scikit-learn's 8 x 8 scans of 1 797 digits); numpy and scikit-learn.
+"""Lines of handwritten digits, made of scikit-learn's 1 797 scans. Needs numpy and scikit-learn.
 
-A line is some scans side by side with gaps of 0 to 3 empty columns. Two columns make one frame, so a digit is about five
-frames long. Training lines are made of the first 1 400 scans and test lines of the last 397, in the order of the data set,
-which goes writer by writer: hardly a hand of the test lines was trained on.
+A line is some scans (8 x 8) side by side with gaps of 0 to 3 empty columns. Two columns make one
+frame, so a digit is about five frames long. Training lines use the first 1 400 scans and test lines
+the last 397. The data set is ordered by writer, so most writers of the test lines are new.
 """
 
 import collections
+from typing import Any, List
 
 import numpy as np
 
@@ -14,25 +15,26 @@ NOISE = 0.2  # standard deviation
 COLUMNS_PER_FRAME = 2
 FEATURES = 8 * COLUMNS_PER_FRAME
 ALPHABET = "0123456789"
-BLANK = 10  # after the ten digits, where Keras wants it
+BLANK = 10  # Keras: the last class
 CLASSES = 11
 
-# frames (N, T, FEATURES) float32, ink is 0..1; labels (N, S) padded with the blank; both lengths (N, 1); texts: N str
+# frames (N, T, FEATURES) float32, ink is 0 .. 1; labels (N, S), padded with the blank; both lengths
+# (N, 1); texts: list of N str
 Lines = collections.namedtuple("Lines", "frames input_length labels label_length texts")
 
 
-def make_lines(count, shortest, longest, seed, is_test=False):
-    """Lines of `shortest` to `longest` digits; the same arguments give the same lines in every version of numpy.
+def make_lines(count: int, shortest: int, longest: int, seed: int, is_test: bool = False) -> Lines:
+    """Lines of `shortest` to `longest` digits, the same for the same arguments on every numpy.
 
     Parameters
     ----------
     count : int
         N, the number of lines.
     shortest, longest : int
-        Digits a line, both included.
+        Digits per line, inclusive.
     seed : int
     is_test : bool
-        Take the scans that no training line shows.
+        Use the scans that no training line shows.
 
     Returns
     -------
@@ -53,18 +55,18 @@ def make_lines(count, shortest, longest, seed, is_test=False):
     return Lines(frames, _column(rows), labels, _column(chosen), texts)
 
 
-def take(lines, rows):
-    """The lines that `rows` (an index or a slice) chooses."""
+def take(lines: Lines, rows: Any) -> Lines:
+    """The lines at `rows`, an index array or a slice."""
     return Lines(*[np.asarray(part)[rows] for part in lines])
 
 
-def order(lines, epoch, random):
-    """Rows of the lines in the order of one epoch."""
+def order(lines: Lines, epoch: int, random: np.random.RandomState) -> np.ndarray:
+    """The order of the lines in one epoch."""
     return random.permutation(len(lines.texts))
 
 
-def with_noise(lines, seed):
-    """The same lines with other noise at each training step, so that the network cannot learn 1 400 scans by heart."""
+def with_noise(lines: Lines, seed: int) -> Lines:
+    """The lines with noise, new in each training step: the network cannot memorize 1 400 scans."""
     noise = NOISE * np.random.RandomState(seed).randn(*lines.frames.shape)
     is_valid = np.arange(lines.frames.shape[1]) < lines.input_length  # (N, T)
     return lines._replace(
@@ -72,7 +74,7 @@ def with_noise(lines, seed):
     )
 
 
-def _scans(is_test):
+def _scans(is_test: bool) -> Any:
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -80,7 +82,7 @@ def _scans(is_test):
     return data.images[part] / 16, data.target[part]
 
 
-def _one_line(scans, random):
+def _one_line(scans: List[np.ndarray], random: np.random.RandomState) -> np.ndarray:
     """(T, FEATURES) frames of the scans side by side."""
     gaps = random.randint(4, size=len(scans) + 1)
     pieces = [np.zeros((8, gaps[0]))]
@@ -91,10 +93,11 @@ def _one_line(scans, random):
     return image.T.reshape(-1, FEATURES)
 
 
-def _column(sequences):
+def _column(sequences: List[Any]) -> np.ndarray:
+    """Lengths of the sequences (N, 1)."""
     return np.array([[len(s)] for s in sequences], dtype="int64")
 
 
-def image(frames):
-    """(8, columns) picture of the frames (T, FEATURES) of one line."""
+def image(frames: np.ndarray) -> np.ndarray:
+    """The picture (8, columns) of the frames (T, FEATURES) of one line."""
     return np.reshape(frames, (-1, 8)).T

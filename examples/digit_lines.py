@@ -1,6 +1,7 @@
-"""Reading lines of 6 to 10 handwritten digits: legacy Keras on Theano, stock against patched, beside TensorFlow.
+"""Lines of 6 to 10 handwritten digits: legacy Keras on Theano (stock, patched) and TensorFlow.
 
-Every way starts from the same weights and sees the same batches in the same order. See README.md for the result.
+All start from the same weights and see the same batches in the same order. README.md has the
+results.
 """
 
 import sys
@@ -28,8 +29,8 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=32, steps=10)
 
 
-def caption(curves, frozen):
-    """The claims, each with its number from the curves."""
+def caption(curves: dict, frozen: dict) -> str:
+    """The results in words, with the numbers of the curves."""
     lines = (
         report.agreement(curves, first=10)
         + report.reading(curves, from_epoch=5)
@@ -38,22 +39,23 @@ def caption(curves, frozen):
     if "stock" in frozen:
         lines += report.stock_reading(frozen["stock"], curves, from_epoch=5)
         lines.append(
-            "On short lines like these, stock Keras is slow, not worse. On long ones it dies: long_lines.py."
+            "On short lines like these, stock Keras is slow, not worse. On long ones it fails: "
+            "long_lines.py."
         )
     return "\n".join(lines)
 
 
-def draw(curves, frozen, path):
-    """Edit distance by epoch, and the price of a step."""
+def draw(curves: dict, frozen: dict, path: str) -> None:
+    """Edit distance by epoch, and CPU time of a step."""
     figure, (left, right) = pictures.page(
         PROTOCOL,
         "Lines of 6 to 10 digits: patched Keras on Theano trains as on TensorFlow",
         widths=(3, 2),
     )
-    whole = dict(curves, **({"stock": frozen["stock"]} if "stock" in frozen else {}))
+    whole = dict(curves, **{way: frozen[way] for way in ("stock",) if way in frozen})
     pictures.edit_distances(left, whole, by_epoch=True)
     left.set_ylim(0, 0.12)
-    pictures.prices(right, curves)
+    pictures.step_times(right, curves)
     pictures.save(figure, path)
 
 

@@ -1,19 +1,22 @@
-"""A model for both Bayesian examples: one noisy number a frame, whose mean is that of the label (or blank) being emitted.
+"""The model of both Bayesian examples: one noisy number per frame, with a mean for each class.
 
-What was said is known, when is not: the likelihood sums over every alignment, which is what CTC does. Every label has a mean
-mu_c, and all share a standard deviation sigma:
+The labels of a row are known, their times are not: the likelihood sums over all alignments, as CTC
+does. Class c has the mean mu_c, and all classes share a standard deviation sigma:
 
     p(x | target) = sum over alignments of prod_t N(x_t; mu_path_t, sigma)
 """
 
+from typing import Any, Tuple
+
 import numpy as np
 
-MEANS, SIGMA = np.array([0.0, -1.6, 1.0, 2.2]), 0.7  # of class 0, the blank, and of labels 1 .. 3
+MEANS, SIGMA = np.array([0.0, -1.6, 1.0, 2.2]), 0.7  # classes: blank, 1 .. 3
+MEAN_NAMES = ["mean of the blank"] + ["mean of label %d" % c for c in range(1, len(MEANS))]
 FRAMES, LABELS = 24, 5
 
 
-def make(count, seed=0):
-    """Observations (N, T), targets (N, S) and the two lengths (N,); every alignment is as likely as any other."""
+def make(count: int, seed: int = 0) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Observations (N, T), targets (N, S), both lengths (N,). All alignments are equally likely."""
     rng = np.random.RandomState(seed)
     targets = rng.randint(1, len(MEANS), (count, LABELS))
     observed = np.array(
@@ -22,8 +25,8 @@ def make(count, seed=0):
     return observed, targets, np.full(count, FRAMES), np.full(count, LABELS)
 
 
-def _alignment(rng, target):
-    """(T,) classes: frames are handed out evenly to the labels and the blanks around them, beyond those each must have."""
+def _alignment(rng: np.random.RandomState, target: np.ndarray) -> np.ndarray:
+    """(T,) classes: the frames that the target does not need are distributed at random."""
     states = np.zeros(2 * LABELS + 1, dtype=int)
     states[1::2] = target
     least = np.zeros(2 * LABELS + 1, dtype=int)
@@ -36,8 +39,11 @@ def _alignment(rng, target):
     )
 
 
-def log_likelihood(means, sigma, data):
-    """Symbolic (D,) sums over the rows of ln p(x | target), nats, for D versions of the parameters: (D, C) means, (D,) sigmas."""
+def log_likelihood(means: Any, sigma: Any, data: Tuple[np.ndarray, ...]) -> Any:
+    """Symbolic (D,) sums of ln p(x | target) over the rows, in nats.
+
+    D is the number of parameter sets: `means` is (D, C), `sigma` (D,).
+    """
     import pytensor.tensor as pt
 
     import ctc_shim
@@ -46,9 +52,8 @@ def log_likelihood(means, sigma, data):
     versions, count = means.shape[0], len(observed)
     sigma = sigma[:, None, None, None]
     deviations = (observed[None, :, :, None] - means[:, None, None, :]) / sigma  # (D, N, T, C)
-    scores = (
-        -0.5 * deviations**2 - pt.log(sigma) - 0.5 * np.log(2 * np.pi)
-    )  # ln of densities: not normalised
+    # Logarithms of densities, which are not normalized.
+    scores = -0.5 * deviations**2 - pt.log(sigma) - 0.5 * np.log(2 * np.pi)
     loss = ctc_shim.ctc_loss(
         scores.reshape((versions * count, FRAMES, len(MEANS))),
         pt.tile(targets, (versions, 1)),

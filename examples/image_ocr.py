@@ -1,7 +1,7 @@
-"""Reading painted words, the task of Keras' image_ocr.py: on Theano patched, on PyTensor in its place, on TensorFlow; stock beside.
+"""The task of Keras' image_ocr.py: painted words, with Keras on Theano, PyTensor and TensorFlow.
 
-Every way starts from the same weights and sees the same batches in the same order: short words for two epochs, then longer ones, in each
-batch three pictures of nothing. See README.md for the result.
+All start from the same weights and see the same batches in the same order: short words for two
+epochs, then longer ones, and three empty pictures in each batch. README.md has the results.
 """
 
 import sys
@@ -31,8 +31,8 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=8, steps=2, stock_steps=2)
 
 
-def caption(curves, frozen):
-    """The claims, each with its number from the curves, and the table of the issue that all this began with."""
+def caption(curves: dict, frozen: dict) -> str:
+    """The results in words, and a table as in Keras issue #4634."""
     lines = (
         report.agreement(curves, first=10)
         + report.reading(curves, from_epoch=5)
@@ -41,13 +41,13 @@ def caption(curves, frozen):
     return "\n".join(lines + [""] + report.table(curves, epochs=(1, 2, 5, 10, 20, 30, 40)))
 
 
-def draw(curves, frozen, path):
-    """Some test pictures, edit distance by epoch, and the price of a step."""
+def draw(curves: dict, frozen: dict, path: str) -> None:
+    """Some test pictures, edit distance by epoch, and CPU time of a step."""
     figure, (left, right) = pictures.page_of_words(
         PROTOCOL, "Painted words: legacy Keras trains on Theano and on PyTensor as on TensorFlow"
     )
     pictures.edit_distances(left, curves, by_epoch=True)
-    pictures.prices(right, curves)
+    pictures.step_times(right, curves)
     pictures.save(figure, path)
 
 

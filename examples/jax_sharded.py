@@ -1,15 +1,17 @@
-"""JAX: a small net trained with jax_ctc_loss on a batch that lies on eight devices, without a word between them for the loss.
+"""JAX: a small net trained on a batch that is spread over eight devices.
 
-Needs jax; no Keras, no Theano. The eight devices are made of this machine's processor, so that it runs anywhere.
+The devices compute the loss of their own rows without communication. They are simulated on this
+machine's processor, so that the example runs anywhere. Needs jax; no Keras, no Theano.
 
-On several hosts the same program runs once on each, and JAX joins them: set JAX_COORDINATOR_ADDRESS (host:port of the first),
-HOSTS (how many) and HOST (which of them, from 0) and start it on all. Each host feeds its own share of the batch, and its devices
-compute the loss of their own rows; only the gradient of the weights travels.
+To use several hosts, start the program on each with JAX_COORDINATOR_ADDRESS (host:port of the
+first), HOSTS (how many) and HOST (number of this one, from 0). Each host feeds its own share of the
+batch; only the gradient of the weights is exchanged.
 """
 
 import os
 import re
 import sys
+from typing import Any, List
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
@@ -28,7 +30,7 @@ COLLECTIVE = re.compile(
 )
 
 
-def compute(results, short):
+def compute(results: dict, short: bool) -> None:
     import jax
 
     hosts, host = int(os.environ.get("HOSTS", 1)), int(os.environ.get("HOST", 0))
@@ -41,8 +43,8 @@ def compute(results, short):
     )
     results.update(_jax=jax.__version__, devices=mesh.size, losses=[], read=[])
 
-    def on_devices(*arrays):
-        """This host's rows as part of the batch, a share of them on each of its devices."""
+    def on_devices(*arrays: np.ndarray) -> List[Any]:
+        """This host's rows as part of the batch, spread over its devices."""
         return [jax.make_array_from_process_local_data(by_row, array) for array in arrays]
 
     sounds, targets = signals.make(512, seed=1)
@@ -59,14 +61,14 @@ def compute(results, short):
         state, loss = train(state, *batch)
         results["losses"].append(float(loss))
         if step % 25 == 0 or step == steps:
-            weights = jax.device_get(state[0])  # the same on every device: reading is done at home
+            weights = jax.device_get(state[0])  # the same on every device
             scores = np.asarray(read(weights, held_out[0].astype("float32")))
             results["read"].append([step, signals.share_read(scores, held_out[1])])
             results["_shown"] = held_out[0][0], scores[:1], held_out[1][:1]
 
 
-def _start():
-    """Fresh weights, and Adam's two means and its count."""
+def _start() -> Any:
+    """Initial weights, and Adam's two means and its count."""
     rng = np.random.RandomState(0)
     shapes = [
         (WINDOW, FEATURES, UNITS),
@@ -79,21 +81,17 @@ def _start():
         (rng.randn(*shape) / np.sqrt(np.prod(shape[:-1]))).astype("float32") * (len(shape) > 1)
         for shape in shapes
     ]
-    return (
-        weights,
-        [0 * weight for weight in weights],
-        [0 * weight for weight in weights],
-        np.float32(0),
-    )
+    first, second = ([0 * weight for weight in weights] for _ in range(2))
+    return weights, first, second, np.float32(0)
 
 
-def _scores(weights, sounds):
+def _scores(weights: List[Any], sounds: Any) -> Any:
     """(N, T, C): two convolutions over time, then a score for each class."""
     import jax
 
     first, first_bias, second, second_bias, outward = weights
 
-    def convolved(values, kernel):
+    def convolved(values: Any, kernel: Any) -> Any:
         return jax.lax.conv_general_dilated(
             values, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
         )
@@ -102,8 +100,8 @@ def _scores(weights, sounds):
     return jax.nn.relu(convolved(hidden, second) + second_bias) @ outward
 
 
-def _losses(scores, targets):
-    """(N,): every signal here has all frames and all labels."""
+def _losses(scores: Any, targets: Any) -> Any:
+    """(N,) losses; every signal has all frames and all labels."""
     import jax.numpy as jnp
 
     import ctc_shim
@@ -112,7 +110,7 @@ def _losses(scores, targets):
     return ctc_shim.jax_ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
 
 
-def _train(state, sounds, targets):
+def _train(state: Any, sounds: Any, targets: Any) -> Any:
     """One step of Adam (Kingma and Ba 2015, algorithm 1) on the mean loss."""
     import jax
     import jax.numpy as jnp
@@ -131,11 +129,11 @@ def _train(state, sounds, targets):
     return (weights, first, second, count), loss
 
 
-def _collectives(state, batch):
-    """How often the devices talk to each other: in the loss with its gradient for the scores, and in a whole training step."""
+def _collectives(state: Any, batch: List[Any]) -> dict:
+    """Number of collective operations in the loss with its gradient, and in a training step."""
     import jax
 
-    def loss_and_gradient(scores, targets):
+    def loss_and_gradient(scores: Any, targets: Any) -> Any:
         losses, back = jax.vjp(lambda scores: _losses(scores, targets), scores)
         return losses, back(jax.numpy.ones_like(losses))[0]
 
@@ -150,14 +148,14 @@ def _collectives(state, batch):
     }
 
 
-def draw(results, path):
+def draw(results: dict, path: str) -> List[str]:
     if not results.get("losses"):
         return ["stopped before the first step"]
     signals.draw(results, "JAX on %d devices, jax_ctc_loss" % results["devices"], path)
     return [
-        signals.told(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
-        "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a training step"
-        % results["collectives"],
+        signals.summary(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
+        "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a "
+        "training step" % results["collectives"],
     ]
 
 

@@ -1,23 +1,21 @@
-"""Second derivatives: Newton's method to the mode of a posterior, and a normal approximation there, from Hessian-vector products.
+"""Second derivatives: the mode of a posterior by Newton's method, and a normal approximation there.
 
-ctc_loss is differentiated twice: the Hessian of a likelihood that sums over all alignments, exact to rounding.
+ctc_loss is differentiated twice, which gives the exact Hessian of a likelihood that sums over all
+alignments.
 """
 
 import sys
+from typing import Any, Callable, List, Tuple
 
 import emissions
 import numpy as np
 
 import standalone
 
-NAMES = (
-    ["mean of the blank"]
-    + ["mean of label %d" % c for c in range(1, len(emissions.MEANS))]
-    + ["ln sigma"]
-)
+NAMES = emissions.MEAN_NAMES + ["ln sigma"]
 
 
-def compute(results, short):
+def compute(results: dict, short: bool) -> None:
     results.update(rows=6 if short else 40, newton=[])
     value, slope, products = _functions(emissions.make(results["rows"]))
     at = np.append(emissions.MEANS + 0.3, np.log(1.0))
@@ -30,13 +28,13 @@ def compute(results, short):
         at = _newton(value, at, gradient, hessian)
     results["apart"] = _check(slope, products, np.array(results["mode"]))
     if not short:
-        results["_plane"] = _plane(
-            value, np.array(results["mode"]), np.linalg.inv(np.array(results["hessian"]))
-        )
+        results["_plane"] = _plane(value, np.array(results["mode"]), np.array(results["hessian"]))
 
 
-def _newton(value, at, gradient, hessian):
-    """The next point: uphill along no direction (eigenvalues by their size), and as far as the value falls."""
+def _newton(
+    value: Callable, at: np.ndarray, gradient: np.ndarray, hessian: np.ndarray
+) -> np.ndarray:
+    """The next point: downhill by absolute eigenvalues, halved until the value falls."""
     sizes, directions = np.linalg.eigh(hessian)
     step = directions.dot(directions.T.dot(gradient) / np.abs(sizes))
     share, start = 1.0, value(at)
@@ -45,10 +43,10 @@ def _newton(value, at, gradient, hessian):
     return at - share * step
 
 
-def _functions(data):
-    """-ln of the posterior density of (means, ln sigma); its gradient; and products of its Hessian.
+def _functions(data: Any) -> Tuple[Callable, Callable, Callable]:
+    """-ln of the posterior density of (means, ln sigma), its gradient, and Hessian products.
 
-    The products are of D points (D, P) with a vector each (D, P), in one pass over all of them.
+    The products take D points (D, P) and one vector for each (D, P).
     """
     import pytensor
     import pytensor.tensor as pt
@@ -57,39 +55,41 @@ def _functions(data):
     gradients = pytensor.grad(_values(points, data).sum(), points)
     products = pytensor.grad((gradients * vectors).sum(), points, consider_constant=[vectors])
     value = _values(at[None], data)[0]
-    # The products run a dozen times: compiling their scan would take longer than that.
+    # The products run a dozen times, which is faster than to compile their scan.
+    python = pytensor.compile.mode.Mode("py", "fast_run")
     return (
         pytensor.function([at], value),
         pytensor.function([at], pytensor.grad(value, at)),
-        pytensor.function(
-            [points, vectors], products, mode=pytensor.compile.mode.Mode("py", "fast_run")
-        ),
+        pytensor.function([points, vectors], products, mode=python),
     )
 
 
-def _values(points, data):
+def _values(points: Any, data: Any) -> Any:
+    """(D,) -ln of the posterior density at D points."""
     import pytensor.tensor as pt
 
     means, log_sigma = points[:, :-1], points[:, -1]
-    prior = (
-        -0.5 * ((means / 3) ** 2).sum(axis=1) - pt.exp(2 * log_sigma) / 8 + log_sigma
-    )  # Normal(0, 3), HalfNormal(2)
+    # Normal(0, 3) for the means, HalfNormal(2) for sigma.
+    prior = -0.5 * ((means / 3) ** 2).sum(axis=1) - pt.exp(2 * log_sigma) / 8 + log_sigma
     return -prior - emissions.log_likelihood(means, pt.exp(log_sigma), data)
 
 
-def _check(slope, products, at, step=1e-5):
-    """Largest relative difference between Hessian-vector products and central differences of the gradient."""
+def _check(slope: Callable, products: Callable, at: np.ndarray, step: float = 1e-5) -> float:
+    """Relative difference between Hessian-vector products and central differences of gradients."""
     vectors = np.random.RandomState(0).randn(3, len(at))
     exact = products(np.tile(at, (3, 1)), vectors)
-    differences = np.array(
-        [slope(at + step * vector) - slope(at - step * vector) for vector in vectors]
-    ) / (2 * step)
+    changes = [slope(at + step * vector) - slope(at - step * vector) for vector in vectors]
+    differences = np.array(changes) / (2 * step)
     return float(np.abs(exact - differences).max() / np.abs(exact).max())
 
 
-def _plane(value, mode, covariance, first=1, second=2, points=41):
-    """Density over two of the means, the others at the mode, relative to the mode: the exact one and the normal one."""
-    precision = np.linalg.inv(covariance)[np.ix_([first, second], [first, second])]
+def _plane(value: Callable, mode: np.ndarray, hessian: np.ndarray, points: int = 41) -> Tuple:
+    """Exact and normal density over the means of labels 1 and 2, relative to the mode.
+
+    The other parameters are those of the mode.
+    """
+    first, second = 1, 2
+    precision = hessian[np.ix_([first, second], [first, second])]
     reach = 4.2 / np.sqrt(np.diag(precision))
     x, y = (mode[i] + np.linspace(-r, r, points) for i, r in zip((first, second), reach))
     exact, normal, start = np.zeros((points, points)), np.zeros((points, points)), value(mode)
@@ -97,14 +97,12 @@ def _plane(value, mode, covariance, first=1, second=2, points=41):
         at = mode.copy()
         at[[first, second]] = x[j], y[i]
         away = at[[first, second]] - mode[[first, second]]
-        exact[i, j], normal[i, j] = (
-            np.exp(start - value(at)),
-            np.exp(-0.5 * away.dot(precision).dot(away)),
-        )
+        exact[i, j] = np.exp(start - value(at))
+        normal[i, j] = np.exp(-0.5 * away.dot(precision).dot(away))
     return x, y, exact, normal
 
 
-def draw(results, path):
+def draw(results: dict, path: str) -> List[str]:
     import matplotlib
 
     matplotlib.use("Agg")

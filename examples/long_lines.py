@@ -1,6 +1,6 @@
-"""Lines of 70 to 80 handwritten digits, continued from trained weights: stock Keras on Theano dies, patched Keras does not.
+"""Lines of 70 to 80 handwritten digits: stock Keras on Theano fails, patched Keras does not.
 
-The weights are those that digit_lines.py ends with. Every way starts from them and sees the same batches in the same order.
+All start from the weights that digit_lines.py ends with, and see the same batches.
 """
 
 import os
@@ -29,21 +29,21 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=4, read_after=(0,), steps=2, stock_steps=2)
 
 
-def caption(curves, frozen):
-    """The claims, each with its number from the curves."""
+def caption(curves: dict, frozen: dict) -> str:
+    """The results in words, with the numbers of the curves."""
     return "\n".join(
-        report.deaths(curves)
+        report.survival(curves)
         + report.agreement(curves)
         + report.reading(curves)
         + report.speed(curves)
     )
 
 
-def draw(curves, frozen, path):
-    """Loss and edit distance by step, with the step at which stock dies."""
+def draw(curves: dict, frozen: dict, path: str) -> None:
+    """Loss and edit distance by step; the weights of stock Keras become NaN."""
     figure, (left, right) = pictures.page(
         PROTOCOL,
-        "Lines of 70 to 80 digits: stock Keras on Theano dies, patched Keras "
+        "Lines of 70 to 80 digits: stock Keras on Theano fails, patched Keras "
         "trains as on TensorFlow",
         widths=(1, 1),
         rows=3,

@@ -1,20 +1,20 @@
-"""PyMC: the posterior of emission parameters by NUTS, with ctc_loss as the likelihood of labels whose times are unknown."""
+"""PyMC: the posterior of emission parameters by NUTS, with ctc_loss as the likelihood.
+
+The labels are known, their times are not.
+"""
 
 import sys
+from typing import List
 
 import emissions
 import numpy as np
 
 import standalone
 
-NAMES = (
-    ["mean of the blank"]
-    + ["mean of label %d" % c for c in range(1, len(emissions.MEANS))]
-    + ["sigma"]
-)
+NAMES = emissions.MEAN_NAMES + ["sigma"]
 
 
-def compute(results, short):
+def compute(results: dict, short: bool) -> None:
     import pymc as pm
 
     results.update(_pymc=pm.__version__, rows=10 if short else 40)
@@ -47,15 +47,18 @@ def compute(results, short):
     )
 
 
-def _r_hat(draws):
-    """Potential scale reduction of each parameter, every chain split in two (Gelman et al., Bayesian Data Analysis, 11.4)."""
+def _r_hat(draws: np.ndarray) -> np.ndarray:
+    """Potential scale reduction of each parameter, with split chains.
+
+    Gelman et al., Bayesian Data Analysis, section 11.4.
+    """
     half = draws.shape[1] // 2
     split = np.concatenate([draws[:, :half], draws[:, -half:]])
     within, between = split.var(axis=1, ddof=1).mean(axis=0), split.mean(axis=1).var(axis=0, ddof=1)
     return np.sqrt((half - 1) / half + between / within)
 
 
-def draw(results, path):
+def draw(results: dict, path: str) -> List[str]:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -69,12 +72,9 @@ def draw(results, path):
         2, 1, figsize=(10, 6.5), constrained_layout=True, gridspec_kw={"height_ratios": (1.3, 2)}
     )
     axes[0].plot(data[0][0], drawstyle="steps-mid", color="#1b4965", marker="o", markersize=3)
-    axes[0].set_title(
-        "one row of the data: its labels are known, %s, their times are not"
-        % " ".join(map(str, data[1][0])),
-        loc="left",
-        fontsize=11,
-    )
+    labels = " ".join(map(str, data[1][0]))
+    title = "one row of the data; its labels, %s, are known, their times are not" % labels
+    axes[0].set_title(title, loc="left", fontsize=11)
     axes[0].set_xlabel("frame")
     colors = ["#8d99ae", "#1b4965", "#2a9d8f", "#e07a1f", "#c1121f"]
     for values, true, name, color in zip(

@@ -1,9 +1,10 @@
-"""PyTensor alone: a small recurrent net (a scan) trained with ctc_loss to read noisy signals whose labels have no times.
+"""PyTensor: a small recurrent net (a scan), trained with ctc_loss to read labels in noisy signals.
 
-Needs pytensor from 2.36; no Keras, no Theano.
+The times of the labels are unknown. Needs pytensor >= 2.36; no Keras, no Theano.
 """
 
 import sys
+from typing import Any, Callable, List, Tuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ UNITS = 32
 BATCH, RATE = 16, 0.02
 
 
-def compute(results, short):
+def compute(results: dict, short: bool) -> None:
     import pytensor
 
     results.update(_pytensor=pytensor.__version__, losses=[], read=[])
@@ -33,8 +34,8 @@ def compute(results, short):
             results["_shown"] = held_out[0][0], read(held_out[0][:1]), held_out[1][:1]
 
 
-def _compile():
-    """train(sounds, targets, input_lengths, target_lengths) -> loss, and read(sounds) -> scores (N, T, C)."""
+def _compile() -> Tuple[Callable, Callable]:
+    """train(sounds, targets, input_lengths, target_lengths) -> loss, and read(sounds) -> scores."""
     import pytensor
     import pytensor.tensor as pt
 
@@ -43,19 +44,16 @@ def _compile():
     floats = pytensor.config.floatX
     rng = np.random.RandomState(0)
 
-    def weight(*shape):
+    def weight(*shape: int) -> Any:
         return pytensor.shared((rng.randn(*shape) / np.sqrt(shape[0])).astype(floats))
 
-    inward, forth, outward = (
-        weight(FEATURES, 2 * UNITS),
-        weight(UNITS, 2 * UNITS),
-        weight(UNITS, CLASSES),
-    )
+    inward, forth = weight(FEATURES, 2 * UNITS), weight(UNITS, 2 * UNITS)
+    outward = weight(UNITS, CLASSES)
     bias = pytensor.shared(np.zeros(2 * UNITS, dtype=floats))
     sounds, targets = pt.tensor3("sounds", dtype=floats), pt.lmatrix("targets")
     input_lengths, target_lengths = pt.lvector("input_lengths"), pt.lvector("target_lengths")
 
-    def step(driven, state, forth):  # a minimal gated unit without a reset
+    def step(driven: Any, state: Any, forth: Any) -> Any:  # a minimal gated unit, no reset gate
         mixed = driven + pt.dot(state, forth)
         gate, candidate = pt.sigmoid(mixed[:, :UNITS]), pt.tanh(mixed[:, UNITS:])
         return gate * state + (1 - gate) * candidate
@@ -74,7 +72,7 @@ def _compile():
     return train, pytensor.function([sounds], scores.dimshuffle(1, 0, 2))
 
 
-def _adam(loss, weights):
+def _adam(loss: Any, weights: List[Any]) -> List[Tuple[Any, Any]]:
     """The updates of Adam (Kingma and Ba 2015, algorithm 1)."""
     import pytensor
     import pytensor.tensor as pt
@@ -94,11 +92,11 @@ def _adam(loss, weights):
     return updates
 
 
-def draw(results, path):
+def draw(results: dict, path: str) -> List[str]:
     if not results["losses"]:
         return ["stopped before the first step"]
     signals.draw(results, "PyTensor, scan and ctc_loss", path)
-    return [signals.told(results, "PyTensor %s" % results["_pytensor"])]
+    return [signals.summary(results, "PyTensor %s" % results["_pytensor"])]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""The sentences of the captions, each made of numbers of the curves; plain Python and numpy.
+"""The results in words, from the numbers of the curves. Needs numpy.
 
-Every function takes curves (dict of way -> curve, see training.py) and returns a list of lines; what was not run and is not
-frozen is left out.
+Every function takes curves (dict of way -> curve, see training.py) and returns a list of lines.
+Missing curves are left out.
 """
+
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -14,35 +16,35 @@ NAMES = {
 }
 
 
-def label(way, curve):
-    """The name of a way, marked when its curve was not trained in this run."""
+def label(way: str, curve: dict) -> str:
+    """The name of a way, and the date of its curve if it was not trained in this run."""
     return NAMES[way] + (" (frozen, %s)" % curve["date"] if curve["is_frozen"] else "")
 
 
-def deviations(curve, other):
-    """(steps,) relative difference of the batch losses of two curves, as far as both go."""
+def deviations(curve: dict, other: dict) -> np.ndarray:
+    """(steps,) relative difference of the batch losses of two curves, over their common steps."""
     steps = min(len(curve["losses"]), len(other["losses"]))
     ours, theirs = np.array(curve["losses"][:steps]), np.array(other["losses"][:steps])
     return np.abs(ours - theirs) / np.abs(theirs)
 
 
-def agreement(curves, first=None):
-    """How far patched Keras' batch losses are from TensorFlow's, over the first steps or over all."""
+def agreement(curves: dict, first: Optional[int] = None) -> List[str]:
+    """Difference of patched Keras' batch losses from TensorFlow's, in the first or all steps."""
     lines = []
     for way, words in (("patched", "patched Keras"), ("alias", "patched Keras on PyTensor")):
         if {way, "tensorflow"} <= set(curves):
             away = deviations(curves[way], curves["tensorflow"])[:first]
             lines.append(
-                "Batch losses of %s against TensorFlow's, %s %d steps: %.1e apart at most (relative)."
+                "Batch losses of %s and TensorFlow, %s %d steps: %.1e apart at most (relative)."
                 % (words, "first" if first else "all", len(away), away.max())
             )
     return lines
 
 
-def reading(curves, from_epoch=None):
-    """The edit distance at the end, and how far it is from TensorFlow's."""
+def reading(curves: dict, from_epoch: Optional[int] = None) -> List[str]:
+    """The edit distance at the end, and its difference from TensorFlow's."""
     lines = [
-        "Normalised edit distance on test lines, %s: %.4f after %d steps."
+        "Normalized edit distance on test lines, %s: %.4f after %d steps."
         % (label(way, curve), curve["read"][-1][1], curve["read"][-1][0])
         for way, curve in sorted(curves.items())
         if not np.isnan(curve["losses"][-1]) and way != "stock"
@@ -50,28 +52,24 @@ def reading(curves, from_epoch=None):
     if {"patched", "tensorflow"} <= set(curves):
         away = _reading_apart(curves["patched"], curves["tensorflow"], from_epoch)
         if away:
-            lines.append(
-                "Patched and TensorFlow%s: %.4f apart at most."
-                % (" from epoch %d" % from_epoch if from_epoch else "", max(away))
-            )
+            start = " from epoch %d" % from_epoch if from_epoch else ""
+            lines.append("Patched and TensorFlow%s: %.4f apart at most." % (start, max(away)))
     return lines
 
 
-def stock_reading(stock, curves, from_epoch):
+def stock_reading(stock: dict, curves: dict, from_epoch: int) -> List[str]:
     """The same for a whole training of stock Keras."""
-    lines = [
-        "Normalised edit distance, %s: %.4f after %d steps."
-        % ((label("stock", stock),) + tuple(stock["read"][-1][::-1]))
-    ]
+    steps, distance = stock["read"][-1]
+    line = "Normalized edit distance, %s: %.4f after %d steps."
+    lines = [line % (label("stock", stock), distance, steps)]
     away = _reading_apart(stock, curves["tensorflow"], from_epoch) if "tensorflow" in curves else []
-    return lines + (
-        ["Stock and TensorFlow from epoch %d: %.4f apart at most." % (from_epoch, max(away))]
-        if away
-        else []
-    )
+    if away:
+        line = "Stock and TensorFlow from epoch %d: %.4f apart at most."
+        lines.append(line % (from_epoch, max(away)))
+    return lines
 
 
-def _reading_apart(curve, other, from_epoch):
+def _reading_apart(curve: dict, other: dict, from_epoch: Optional[int]) -> List[float]:
     first = (from_epoch or 0) * curve["steps_per_epoch"]
     others = dict(map(tuple, other["read"]))
     return [
@@ -81,15 +79,15 @@ def _reading_apart(curve, other, from_epoch):
     ]
 
 
-def seconds_per_step(curve):
-    """CPU seconds of a step: the median, because the first pays for what comes once."""
+def seconds_per_step(curve: dict) -> float:
+    """Median CPU seconds of a step; the first step has one-time costs."""
     return float(np.median(curve["cpu_seconds"]))
 
 
-def speed(curves):
-    """What a step costs, and what compiling cost."""
+def speed(curves: dict) -> List[str]:
+    """CPU time of a step and of compiling."""
     lines = [
-        "%s: %.3f CPU s a step (median of %d), %.0f CPU s to build and compile."
+        "%s: %.3f CPU s per step (median of %d), %.0f CPU s to build and compile."
         % (
             label(way, curve),
             seconds_per_step(curve),
@@ -106,42 +104,35 @@ def speed(curves):
     return lines
 
 
-def table(curves, epochs):
-    """Normalised edit distance by epoch, a column a way, as in Keras issue #4634; a way that did not get so far has no number."""
+def table(curves: dict, epochs: Sequence[int]) -> List[str]:
+    """Normalized edit distance by epoch with one column per way, as in Keras issue #4634."""
     ways = [way for way in ("tensorflow", "patched", "alias", "stock") if way in curves]
+    read = [dict(map(tuple, curves[way]["read"])) for way in ways]
     lines = ["epoch " + " ".join("%25s" % NAMES[way] for way in ways)]
     for epoch in epochs:
         found = [
-            dict(map(tuple, curves[way]["read"])).get(epoch * curves[way]["steps_per_epoch"])
-            for way in ways
+            distances.get(epoch * curves[way]["steps_per_epoch"])
+            for way, distances in zip(ways, read)
         ]
         if any(value is not None for value in found):
-            lines.append(
-                "%5d " % epoch
-                + " ".join("%25s" % ("-" if value is None else "%.4f" % value) for value in found)
-            )
+            cells = ["-" if value is None else "%.4f" % value for value in found]
+            lines.append("%5d " % epoch + " ".join("%25s" % cell for cell in cells))
     return lines
 
 
-def deaths(curves):
-    """After which step all weights were NaN, and what the loss had said until then."""
+def survival(curves: dict) -> List[str]:
+    """The step after which all weights are NaN, if any, and the losses until then."""
     lines = []
     for way, curve in sorted(curves.items()):
-        if curve["nan_after"]:
-            lines.append(
-                "%s: all weights are NaN after step %d. Loss until then: %s (none can be below 0). Normalised edit "
-                "distance %.3f, at the start %.4f."
-                % (
-                    label(way, curve),
-                    curve["nan_after"],
-                    ", ".join("%.4g" % loss for loss in curve["losses"]),
-                    curve["read"][-1][1],
-                    curve["read"][0][1],
-                )
-            )
-        else:
-            lines.append(
-                "%s: all weights are finite after %d steps."
-                % (label(way, curve), len(curve["losses"]))
-            )
+        name = label(way, curve)
+        if not curve["nan_after"]:
+            steps = len(curve["losses"])
+            lines.append("%s: all weights are finite after %d steps." % (name, steps))
+            continue
+        losses = ", ".join("%.4g" % loss for loss in curve["losses"])
+        lines.append(
+            "%s: all weights are NaN after step %d. Loss until then: %s (should not be negative). "
+            "Normalized edit distance %.3f, at the start %.4f."
+            % (name, curve["nan_after"], losses, curve["read"][-1][1], curve["read"][0][1])
+        )
     return lines

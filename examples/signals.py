@@ -1,27 +1,28 @@
-"""Noisy signals whose labels have no times: made up, numpy only. What pytensor_rnn.py and jax_sharded.py learn to read."""
+"""Synthetic noisy signals with labels at unknown times, for pytensor_rnn.py and jax_sharded.py."""
+
+from typing import Tuple
 
 import numpy as np
 
 CLASSES, FRAMES, LABELS, FEATURES = 8, 60, 5, 6  # class 0 is the blank
 
 
-def make(count, seed):
-    """(N, T, F) signals, each label a short chirp of its own at a random time, and the labels (N, S)."""
+def make(count: int, seed: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Signals (N, T, F), in which each label is a chirp at a random time, and the labels (N, S)."""
     rng = np.random.RandomState(seed)
     chirps = np.random.RandomState(9).randn(CLASSES, 4, FEATURES) * 1.5
     targets = rng.randint(1, CLASSES, (count, LABELS))
     sounds = rng.randn(count, FRAMES, FEATURES) * 0.6
     for n in range(count):
-        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6 + rng.randint(
-            0, 3, LABELS
-        )
+        starts = np.sort(rng.choice((FRAMES - 4) // 6, LABELS, replace=False)) * 6
+        starts += rng.randint(0, 3, LABELS)
         for label, start in zip(targets[n], starts):
             sounds[n, start : start + 4] += chirps[label]
     return sounds, targets
 
 
-def share_read(scores, targets):
-    """Share of the signals that the likeliest class in each frame spells without a mistake."""
+def share_read(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Share of the signals that the likeliest class of each frame spells without a mistake."""
     right = 0
     for row, target in zip(scores.argmax(axis=2), targets.tolist()):
         changes = np.append(True, row[1:] != row[:-1])
@@ -29,8 +30,8 @@ def share_read(scores, targets):
     return right / len(targets)
 
 
-def draw(results, name, path):
-    """Loss, share read, and one held-out signal with its alignment and posteriors; `results` as pytensor_rnn.py leaves them."""
+def draw(results: dict, name: str, path: str) -> None:
+    """Loss, share read, and a held-out signal with its alignment; `results` of pytensor_rnn.py."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -60,14 +61,12 @@ def draw(results, name, path):
     figure.savefig(path, dpi=90)
 
 
-def told(results, name):
-    """The loss at first and at the end, and what is read, in words."""
+def summary(results: dict, name: str) -> str:
+    """The loss at the start and at the end, and the share read, in words."""
     read = results["read"]
-    share = (
-        "%.3f of the held-out lines read without a mistake" % read[-1][1]
-        if read
-        else "nothing read yet"
-    )
+    share = "nothing read yet"
+    if read:
+        share = "%.3f of the held-out lines read without a mistake" % read[-1][1]
     return "%s: loss %.2f nats at first, %.3f after %d steps; %s" % (
         name,
         results["losses"][0],

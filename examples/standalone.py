@@ -1,14 +1,20 @@
-"""What the examples without Keras share: options, numbers kept while they come in, Ctrl-C, a picture at the end."""
+"""What the examples without Keras share: options, results, Ctrl-C, a picture at the end."""
 
 import argparse
 import json
 import os
 import sys
+from typing import Any, Callable, Iterable, List, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def main(name, compute, draw, arguments=None):
+def main(
+    name: str,
+    compute: Callable[[dict, bool], None],
+    draw: Callable[[dict, str], List[str]],
+    arguments: Optional[List[str]] = None,
+) -> int:
     """Run one example.
 
     Parameters
@@ -16,9 +22,10 @@ def main(name, compute, draw, arguments=None):
     name : str
         The picture becomes `name`.png, the numbers `name`.json.
     compute : callable (results, short)
-        Fills the dict `results` as it goes; what is there counts when Ctrl-C comes.
+        Fills the dict `results` step by step; Ctrl-C keeps what is there. Keys that begin with "_"
+        are not saved.
     draw : callable (results, path)
-        Makes the picture of whatever `results` holds, and returns the lines to print.
+        Draws what `results` holds, and returns the lines to print.
 
     Returns
     -------
@@ -26,11 +33,10 @@ def main(name, compute, draw, arguments=None):
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument(
-        "--short", action="store_true", help="a small version of it, for a look or a test"
+        "--short", action="store_true", help="a small version, for a look or a test"
     )
-    parser.add_argument(
-        "--out", default=os.path.join(HERE, "out"), help="folder for the numbers and the picture"
-    )
+    out_help = "folder for the numbers and the picture"
+    parser.add_argument("--out", default=os.path.join(HERE, "out"), help=out_help)
     options = parser.parse_args(arguments)
     os.makedirs(options.out, exist_ok=True)
     results = {"interrupted": False, "short": options.short}
@@ -41,20 +47,16 @@ def main(name, compute, draw, arguments=None):
         sys.stderr.write("\nstopped: what there is was kept\n")
     path = os.path.join(options.out, name)
     with open(path + ".json.part", "w") as stream:
-        json.dump(
-            {key: value for key, value in results.items() if not key.startswith("_")},
-            stream,
-            indent=1,
-            sort_keys=True,
-        )
+        saved = {key: value for key, value in results.items() if not key.startswith("_")}
+        json.dump(saved, stream, indent=1, sort_keys=True)
     os.replace(path + ".json.part", path + ".json")
     print("\n".join(draw(results, path + ".png")))
     return 130 if results["interrupted"] else 0
 
 
-def progress(items, name, total=None):
-    """`items` with a progress bar, which in a log file takes few lines."""
+def progress(items: Iterable[Any], name: str) -> Iterable[Any]:
+    """`items` with a progress bar, which takes few lines in a log file."""
     from tqdm import tqdm
 
     seldom = 0.1 if sys.stderr.isatty() else 30
-    return tqdm(items, desc=name, total=total, mininterval=seldom, maxinterval=seldom)
+    return tqdm(items, desc=name, mininterval=seldom, maxinterval=seldom)

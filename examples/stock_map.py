@@ -1,37 +1,28 @@
-"""A speech-shaped sequence (T = 800, S up to 240, 256 labels): where stock Keras' gradient is NaN or wrong, and ours is not.
+"""Where the gradient of stock Keras is NaN or wrong: sequences like speech, T = 800, 256 labels.
 
-Needs neither Keras nor Theano: stock is ctc_shim.legacy_formulas, which the tests hold equal to the real one. Both ways compute
-in float64, as stock Keras does whatever floatX is.
+Needs neither Keras nor Theano: stock Keras is ctc_shim.legacy_formulas, which the tests compare
+with the real one. Both compute in float64, as stock Keras does with every floatX.
 """
 
 import sys
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 import standalone
+import stock_map_pictures
 from ctc_shim import ctc_posteriors, reference
 from ctc_shim.legacy_formulas.gradient_formulas import stock_keras_gradient
 
 FRAMES, LABELS, FEATURES = 800, 256, 32  # the blank is class 256
 TARGET_LENGTHS = (5, 10, 20, 30, 40, 60, 80, 120, 160, 200, 240)
-DOUBTS = (
-    0.9,
-    0.5,
-    0.1,
-    1e-2,
-    1e-3,
-    1e-4,
-    1e-5,
-    1e-6,
-)  # what a frame leaves to all wrong classes together
+# Probability of all wrong classes together, in a frame.
+DOUBTS = (0.9, 0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
-def compute(results, short):
-    _map(
-        results,
-        TARGET_LENGTHS[1::3] if short else TARGET_LENGTHS,
-        DOUBTS[1::3] if short else DOUBTS,
-    )
+def compute(results: dict, short: bool) -> None:
+    step = 3 if short else 1
+    _map(results, TARGET_LENGTHS[step // 2 :: step], DOUBTS[step // 2 :: step])
     _train(results, "long", 2 if short else 8, FRAMES, 120, 3 if short else 150)
     _train(results, "short", 64, 40, 6, 5 if short else 150)
 
@@ -39,30 +30,25 @@ def compute(results, short):
 # ---- the map
 
 
-def _map(results, target_lengths, doubts):
-    """Relative error of the gradient to the scores by target length and doubt, None for NaN."""
-    results.update(
-        target_lengths=list(target_lengths), doubts=list(doubts), errors={"stock": {}, "ours": {}}
-    )
+def _map(results: dict, target_lengths: Sequence[int], doubts: Sequence[float]) -> None:
+    """Relative error of the gradient for the scores, by target length and doubt; None for NaN."""
+    results.update(target_lengths=list(target_lengths), doubts=list(doubts))
+    results["errors"] = {"stock": {}, "ours": {}}
     cells = [(labels, doubt) for labels in target_lengths for doubt in doubts]
     for labels, doubt in standalone.progress(cells, "map"):
         y_pred, target = _sure_network(labels, doubt)
         exact = reference.ctc_loss_and_gradient(np.log(y_pred), target, [FRAMES], [labels], -1)[1]
         for way, gradient in (("stock", _stock), ("ours", _ours)):
-            error = np.linalg.norm(
-                gradient(y_pred, target, [FRAMES], [labels]) - exact
-            ) / np.linalg.norm(exact)
-            results["errors"][way]["%d %g" % (labels, doubt)] = (
-                float(error) if np.isfinite(error) else None
-            )
+            difference = gradient(y_pred, target, [FRAMES], [labels]) - exact
+            error = float(np.linalg.norm(difference) / np.linalg.norm(exact))
+            cell = "%d %g" % (labels, doubt)
+            results["errors"][way][cell] = error if np.isfinite(error) else None
 
 
-def _sure_network(labels, doubt):
-    """Probabilities of a network that has the right class in every frame, up to `doubt`; labels below 128 only."""
+def _sure_network(labels: int, doubt: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Probabilities (1, T, C), 1 - doubt for the right class, and a target of labels below 128."""
     rng = np.random.RandomState(labels)
-    target = (
-        rng.randint(0, 127, (1, labels)) + np.arange(labels) % 2
-    )  # no equal neighbours to speak of
+    target = rng.randint(0, 127, (1, labels)) + np.arange(labels) % 2  # few repeats
     path = np.full(FRAMES, LABELS)
     path[np.sort(rng.choice(FRAMES // 2, labels, replace=False)) * 2] = target[0]
     y_pred = rng.rand(FRAMES, LABELS + 1)
@@ -72,40 +58,37 @@ def _sure_network(labels, doubt):
     return y_pred[None], target
 
 
-def _stock(y_pred, *others):
-    """Stock's gradient, brought through the softmax that made y_pred."""
+def _stock(y_pred: np.ndarray, *others: Any) -> np.ndarray:
+    """Stock Keras' gradient, for the scores before the softmax."""
     with np.errstate(over="ignore", invalid="ignore"):
         slope = y_pred * stock_keras_gradient(y_pred, *others)
         return slope - y_pred * slope.sum(axis=2, keepdims=True)
 
 
-def _ours(y_pred, target, input_length, label_length):
-    """The op's gradient: softmax - posterior."""
+def _ours(y_pred: np.ndarray, target: Any, input_length: Any, label_length: Any) -> np.ndarray:
+    """The gradient of ctc_loss: softmax - posterior."""
     with np.errstate(divide="ignore"):
         return y_pred - ctc_posteriors(np.log(y_pred), target, input_length, label_length, blank=-1)
 
 
-# ---- training a linear softmax from nothing
+# ---- training of a linear softmax from zero
 
 
-def _train(results, name, count, frames, labels, steps):
-    """Both ways from the same weights: the losses (always exact ones), and what is read in the end."""
+def _train(results: dict, name: str, count: int, frames: int, labels: int, steps: int) -> None:
+    """Both ways from the same weights: the exact losses, and the shares read at the end."""
     sounds, targets = _utterances(count, frames, labels)
     lengths, counts = [frames] * count, [labels] * count
     for way, gradient in (("ours", _ours), ("stock", _stock)):
-        weights, moments = (
-            np.zeros((FEATURES + 1, LABELS + 1)),
-            np.zeros((2, FEATURES + 1, LABELS + 1)),
-        )
+        weights = np.zeros((FEATURES + 1, LABELS + 1))
+        moments = np.zeros((2,) + weights.shape)
         curve = results[name + " " + way] = {"losses": []}
         for step in standalone.progress(range(1, steps + 1), "%s utterances, %s" % (name, way)):
             y_pred = np.exp(reference.log_softmax(sounds.dot(weights)))
             with np.errstate(divide="ignore"):
                 loss = reference.ctc_loss(np.log(y_pred), targets, lengths, counts, -1).mean()
             curve["losses"].append(float(loss) if np.isfinite(loss) else None)
-            slope = (
-                np.einsum("ntf,ntc->fc", sounds, gradient(y_pred, targets, lengths, counts)) / count
-            )
+            slopes = gradient(y_pred, targets, lengths, counts)
+            slope = np.einsum("ntf,ntc->fc", sounds, slopes) / count
             weights = weights - _adam(slope, moments, step)
             curve["read"] = _read(sounds.dot(weights), targets)
             if np.isnan(weights).any():
@@ -113,21 +96,20 @@ def _train(results, name, count, frames, labels, steps):
                 break
 
 
-def _adam(slope, moments, step, rate=0.1):
+def _adam(slope: np.ndarray, moments: np.ndarray, step: int, rate: float = 0.1) -> np.ndarray:
     """A step of Adam (Kingma and Ba 2015, algorithm 1)."""
     moments[0] = 0.9 * moments[0] + 0.1 * slope
     moments[1] = 0.999 * moments[1] + 0.001 * slope**2
     return rate * moments[0] / (1 - 0.9**step) / (np.sqrt(moments[1] / (1 - 0.999**step)) + 1e-8)
 
 
-def _utterances(count, frames, labels):
-    """(N, T, F) sounds of labels that each last two to four frames with silence between, and the targets (N, S)."""
+def _utterances(count: int, frames: int, labels: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Sounds (N, T, F) of labels of two to four frames with silence between, and targets (N, S)."""
     rng = np.random.RandomState(count)
     templates = rng.randn(LABELS, FEATURES)
     targets = rng.randint(0, LABELS, (count, labels))
-    sounds = np.concatenate(
-        [rng.randn(count, frames, FEATURES) * 0.3, np.ones((count, frames, 1))], axis=2
-    )
+    noise, bias = rng.randn(count, frames, FEATURES) * 0.3, np.ones((count, frames, 1))
+    sounds = np.concatenate([noise, bias], axis=2)
     for n in range(count):
         for s, start in enumerate(np.linspace(1, frames - 5, labels).astype(int)):
             stop = start + rng.randint(2, 5)
@@ -135,8 +117,11 @@ def _utterances(count, frames, labels):
     return sounds, targets
 
 
-def _read(scores, targets):
-    """Shares of the labels below 128 and from 128 up that the greedy reading has in their place; too many labels count too."""
+def _read(scores: np.ndarray, targets: np.ndarray) -> List[float]:
+    """Shares of the labels below 128, and of the others, that are read right.
+
+    Labels that are read but not written lower the share too.
+    """
     from rapidfuzz.distance import Levenshtein
 
     if np.isnan(scores).any():
@@ -156,145 +141,5 @@ def _read(scores, targets):
     return [float(share) for share in right / np.maximum(np.maximum(written, read_at_all), 1)]
 
 
-# ---- what is shown
-
-
-def draw(results, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 2, figsize=(11, 8), constrained_layout=True)
-    figure.suptitle(
-        "A speech-shaped sequence: 800 frames, 256 labels and the blank",
-        x=0.02,
-        ha="left",
-        weight="bold",
-    )
-    for panel, way, title in zip(axes[0], ("stock", "ours"), ("stock Keras on Theano", "ctc_shim")):
-        _draw_map(panel, results, way, title)
-    _draw_curves(axes[1, 0], results)
-    _draw_reading(axes[1, 1], results)
-    figure.savefig(path, dpi=90)
-    return _words(results)
-
-
-def _draw_map(panel, results, way, title):
-    from matplotlib.colors import ListedColormap, LogNorm
-
-    errors = results["errors"][way]
-    grid = np.array(
-        [
-            [errors.get("%d %g" % (labels, doubt), -1) for doubt in results["doubts"]]
-            for labels in results["target_lengths"]
-        ],
-        dtype=float,
-    )  # None becomes NaN; what was not reached is -1
-    panel.pcolormesh(
-        np.isnan(grid),
-        cmap=ListedColormap([(0, 0, 0, 0), "#c1121f"]),
-        vmin=0,
-        vmax=1,
-        edgecolors="white",
-    )
-    shown = panel.pcolormesh(
-        np.ma.masked_where(~(grid > 0), grid),
-        cmap="Blues",
-        norm=LogNorm(1e-9, 1),
-        edgecolors="white",
-    )
-    for i, j in np.argwhere(np.isnan(grid)):
-        panel.text(j + 0.5, i + 0.5, "NaN", ha="center", va="center", color="white", fontsize=7)
-    panel.set_xticks(np.arange(len(results["doubts"])) + 0.5)
-    panel.set_xticklabels(["%g" % doubt for doubt in results["doubts"]])
-    panel.set_yticks(np.arange(len(results["target_lengths"])) + 0.5)
-    panel.set_yticklabels(["%d" % labels for labels in results["target_lengths"]])
-    panel.set_xlabel("probability left to the wrong classes")
-    panel.set_ylabel("labels in the target")
-    panel.set_title(title + ": gradient's relative error", fontsize=11)
-    panel.figure.colorbar(shown, ax=panel)
-
-
-def _draw_curves(panel, results):
-    from ctc_shim import plot
-
-    curves = {
-        name: np.array(results[key]["losses"], dtype=float)
-        for name, key in (("stock Keras", "long stock"), ("ctc_shim", "long ours"))
-        if key in results
-    }
-    if "long stock" in results and "nan_after" in results["long stock"]:
-        curves["stock Keras"] = np.append(curves["stock Keras"], np.nan)
-    plot.training_curves(
-        curves,
-        y="exact loss, nats",
-        colors={"stock Keras": plot.RED, "ctc_shim": plot.BLUE},
-        axes=panel,
-    )
-    panel.set_title("a linear softmax trained from nothing, 120 labels a line", fontsize=11)
-
-
-def _draw_reading(panel, results):
-    for at, (way, color, name) in enumerate(
-        (("stock", "#c1121f", "stock Keras"), ("ours", "#1b4965", "ctc_shim"))
-    ):
-        if "short " + way in results:
-            bars = panel.bar(
-                np.arange(2) + 0.36 * (at - 0.5),
-                results["short " + way]["read"],
-                width=0.34,
-                color=color,
-                label=name,
-            )
-            for bar in bars:
-                panel.text(
-                    bar.get_x() + 0.17,
-                    bar.get_height() + 0.01,
-                    "%.0f %%" % (100 * bar.get_height()),
-                    ha="center",
-                )
-    panel.set_xticks([0, 1])
-    panel.set_xticklabels(["labels 0 .. 127", "labels 128 .. 255"])
-    panel.set_ylim(0, 1.3)
-    panel.set_ylabel("share read right")
-    panel.set_title("short lines (40 frames, 6 labels), trained both ways", fontsize=11)
-    panel.legend(frameon=False, loc="upper center", ncol=2)
-
-
-def _words(results):
-    lines = []
-    for way in ("stock", "ours"):
-        errors = list(results["errors"][way].values())
-        finite = [error for error in errors if error is not None]
-        lines.append(
-            "%s: gradient NaN in %d of %d cells; relative error where finite %s"
-            % (
-                way,
-                len(errors) - len(finite),
-                len(errors),
-                "%.1e .. %.1e" % (min(finite), max(finite)) if finite else "-",
-            )
-        )
-    for key in ("long ours", "long stock", "short ours", "short stock"):
-        if key in results:
-            curve = results[key]
-            lines.append(
-                "%s: loss %.2f at first, %.4g after %d steps%s; read right: %.1f %% below label 128, %.1f %% from there up"
-                % (
-                    key,
-                    curve["losses"][0],
-                    curve["losses"][-1] or np.nan,
-                    len(curve["losses"]),
-                    ", weights NaN after step %d" % curve["nan_after"]
-                    if "nan_after" in curve
-                    else "",
-                    100 * curve["read"][0],
-                    100 * curve["read"][1],
-                )
-            )
-    return lines
-
-
 if __name__ == "__main__":
-    sys.exit(standalone.main("stock_map", compute, draw))
+    sys.exit(standalone.main("stock_map", compute, stock_map_pictures.draw))

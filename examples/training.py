@@ -1,9 +1,8 @@
-"""One training of one example in this process, on the Keras that was chosen for it: the curve, and the weights so far.
+"""One training in this process: its curve and its weights.
 
-`race.py` starts this in a process of its own for each way, because a process has one Keras and one backend.
+`race.py` starts a process for each way, because a process has one Keras and one backend.
 """
 
-import collections
 import contextlib
 import importlib
 import json
@@ -11,23 +10,34 @@ import os
 import platform
 import sys
 import time
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-# What is trained on what. `epochs` of all the lines in batches; the test lines are read after each epoch and after the steps
-# of `read_after`; `start` is a file of weights, or None for fresh ones; `steps` ends it early, `stock_steps` ends stock. `data` and
-# `model` are the modules that make the lines and the network.
-Protocol = collections.namedtuple(
-    "Protocol",
-    "name training_lines test_lines shortest longest epochs batch learning_rate start read_after steps stock_steps data model",
-)
-Protocol.__new__.__defaults__ = ("digit_data", "recogniser")
+
+class Protocol(NamedTuple):
+    """What is trained on what."""
+
+    name: str
+    training_lines: int
+    test_lines: int
+    shortest: int  # characters of a line
+    longest: int
+    epochs: int
+    batch: int  # lines
+    learning_rate: float
+    start: Optional[str]  # file of weights; None: initial ones
+    read_after: Sequence[int]  # steps after which the test lines are read, besides each epoch
+    steps: Optional[int]  # the last step, if before the last epoch
+    stock_steps: Optional[int]  # the same for stock Keras; 0: all
+    data: str = "digit_data"  # module that makes the lines
+    model: str = "recogniser"  # module that makes the network
 
 
-def train(protocol, way, out):
-    """Train by one way; writes `out`/<name>_<way>.json and .npz after every epoch and at the end, Ctrl-C included.
+def train(protocol: Protocol, way: str, out: str) -> int:
+    """Train in one way; writes `out`/<name>_<way>.json and .npz after each epoch and at the end.
 
-    Training also stops when all weights are NaN: nothing can come of them.
+    Training stops after Ctrl-C, and when all weights are NaN.
 
     Parameters
     ----------
@@ -57,17 +67,16 @@ def train(protocol, way, out):
     return 130 if curve["interrupted"] else 0
 
 
-def _prepare(protocol, way):
-    """The compiled models with the weights to start from, and a curve with what the compiling cost."""
+def _prepare(protocol: Protocol, way: str) -> Tuple[Any, Any, dict]:
+    """The compiled models with their first weights, and a curve with the time of compiling."""
     import keras
 
     model = importlib.import_module(protocol.model)
     before = _seconds()
     trainer, reader = model.build(protocol.longest, protocol.learning_rate)
-    trainer.set_weights(
-        _load(protocol.start) if protocol.start else model.initial_weights(trainer, seed=0)
-    )
-    trainer._make_train_function()  # Theano compiles here, so that the first step is like any other
+    start = _load(protocol.start) if protocol.start else model.initial_weights(trainer, seed=0)
+    trainer.set_weights(start)
+    trainer._make_train_function()  # Theano compiles here and not in the first step
     wall, cpu = _seconds() - before
     _check_loss(keras, way)
     curve = {
@@ -88,35 +97,39 @@ def _prepare(protocol, way):
     return trainer, reader, curve
 
 
-def _check_loss(keras, way):
-    """A stock training that is secretly patched, or the reverse, would be a comparison of nothing."""
+def _check_loss(keras: Any, way: str) -> None:
+    """RuntimeError if stock Keras is patched, or patched Keras is not."""
     home = keras.backend.ctc_batch_cost.__module__
     if home.startswith("ctc_shim") != (way in ("patched", "alias")):
-        raise RuntimeError("%s was to be trained, but K.ctc_batch_cost is that of %s" % (way, home))
+        raise RuntimeError("%s should be trained, but K.ctc_batch_cost is from %s" % (way, home))
 
 
-def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
+def _steps(
+    protocol: Protocol,
+    trainer: Any,
+    reader: Any,
+    lines: Any,
+    tests: Any,
+    curve: dict,
+    recorder: "_Recorder",
+) -> None:
     from tqdm import tqdm
 
     data, model = importlib.import_module(protocol.data), importlib.import_module(protocol.model)
 
-    def look(step):
+    def read(step: int) -> None:
         curve["read"].append([step, model.edit_distance(reader, tests)])
         bar.set_postfix(edit_distance="%.4f" % curve["read"][-1][1], refresh=False)
 
     per_epoch = curve["steps_per_epoch"]
-    limits = [
-        protocol.epochs * per_epoch,
-        protocol.steps,
-        protocol.stock_steps if curve["way"] == "stock" else None,
-    ]
+    stock_steps = protocol.stock_steps if curve["way"] == "stock" else None
+    limits = [protocol.epochs * per_epoch, protocol.steps, stock_steps]
     total = min(limit for limit in limits if limit)
-    seldom = 0.1 if sys.stderr.isatty() else 30  # seconds; a log file wants few lines
-    with tqdm(
-        total=total, desc=curve["way"], unit="step", mininterval=seldom, maxinterval=seldom
-    ) as bar:
+    pause = 0.1 if sys.stderr.isatty() else 30  # seconds; few lines in a log file
+    options = dict(desc=curve["way"], unit="step", mininterval=pause, maxinterval=pause)
+    with tqdm(total=total, **options) as bar:
         if 0 in protocol.read_after:
-            look(0)
+            read(0)
         for step, rows in enumerate(_batches(protocol, data, lines), start=1):
             batch = data.with_noise(data.take(lines, rows), seed=step)
             before = _seconds()
@@ -127,14 +140,14 @@ def _steps(protocol, trainer, reader, lines, tests, curve, recorder):
             dead = all(np.isnan(w).all() for w in trainer.get_weights())
             curve["nan_after"] = step if dead else None
             if step % per_epoch == 0 or step in protocol.read_after or step == total or dead:
-                look(step)
+                read(step)
                 recorder.save()
             if dead or step == total:
                 return
 
 
-def _batches(protocol, data, lines):
-    """Rows of each batch, the same for every way: a new order for each epoch."""
+def _batches(protocol: Protocol, data: Any, lines: Any) -> Iterator[np.ndarray]:
+    """Rows of each batch, in a new order in each epoch and the same for every way."""
     random = np.random.RandomState(3)
     for epoch in range(protocol.epochs):
         order = data.order(lines, epoch, random)
@@ -142,13 +155,13 @@ def _batches(protocol, data, lines):
             yield order[first : first + protocol.batch]
 
 
-class _Recorder(object):
-    """Saves the curve (.json) and the weights (.npz) so that half a file never takes the place of a whole one."""
+class _Recorder:
+    """Saves the curve (.json) and the weights (.npz); a file is replaced only by a complete one."""
 
-    def __init__(self, trainer, curve, path):
+    def __init__(self, trainer: Any, curve: dict, path: str) -> None:
         self.trainer, self.curve, self.path = trainer, curve, path
 
-    def save(self):
+    def save(self) -> None:
         weights = self.trainer.get_weights()
         with self._replacing(".json") as file:
             file.write(as_text(self.curve).encode())
@@ -156,40 +169,36 @@ class _Recorder(object):
             np.savez_compressed(file, *weights)
 
     @contextlib.contextmanager
-    def _replacing(self, suffix):
+    def _replacing(self, suffix: str) -> Iterator[Any]:
         with open(self.path + suffix + ".part", "wb") as file:
             yield file
         os.replace(self.path + suffix + ".part", self.path + suffix)
 
 
-def as_text(curve):
-    """JSON with one key a line."""
+def as_text(curve: dict) -> str:
+    """JSON with one key per line."""
     return "{\n%s\n}\n" % ",\n".join(
         "%s: %s" % (json.dumps(key), json.dumps(curve[key])) for key in sorted(curve)
     )
 
 
-def _load(path):
+def _load(path: str) -> List[np.ndarray]:
     with np.load(path) as file:
         return [file["arr_%d" % i] for i in range(len(file.files))]
 
 
-def _seconds():
+def _seconds() -> np.ndarray:
     """[wall, CPU of this process and of the compilers it ran]"""
     children = os.times()[2:4]
     return np.array([time.time(), time.process_time() + sum(children)])
 
 
-def _versions(keras):
+def _versions(keras: Any) -> dict:
     backend = sys.modules[keras.backend.backend()]
-    names = [
-        ("python", platform.python_version()),
-        ("numpy", np.__version__),
-        ("keras", keras.__version__),
-        (backend.__name__, backend.__version__),
-    ]
-    if "pytensor" in sys.modules:  # which serves as theano
-        names.append(("pytensor", sys.modules["pytensor"].__version__))
+    modules = [np, keras, backend]
+    if "pytensor" in sys.modules:  # it serves as theano
+        modules.append(sys.modules["pytensor"])
     if keras.backend.ctc_batch_cost.__module__.startswith("ctc_shim"):
-        names.append(("ctc_shim", sys.modules["ctc_shim"].__version__))
-    return dict(names)
+        modules.append(sys.modules["ctc_shim"])
+    versions = {module.__name__: module.__version__ for module in modules}
+    return dict(versions, python=platform.python_version())

@@ -1,12 +1,13 @@
-"""Painted words, as Keras' image_ocr.py paints them: Cairo's fonts, a random place and slant, speckles. numpy only.
+"""Painted words as in Keras' image_ocr.py: random font, place, slant and speckles. Needs numpy.
 
-The words are painted once (`python examples/word_data.py`, which needs cairocffi and its library, libcairo) and kept in
-data/image_ocr_words.npz, so that every backend reads the same pixels and none of them needs Cairo. Speckles and shifts are drawn anew
-for each training step.
+The words are painted once (`python examples/word_data.py`, which needs cairocffi and libcairo) and
+stored in data/image_ocr_words.npz, so that all backends read the same pixels and none needs Cairo.
+Speckles and shifts are new in each training step.
 """
 
 import os
 import re
+from typing import List
 
 import numpy as np
 
@@ -14,67 +15,53 @@ from digit_data import Lines, take  # noqa: F401, take is one of this module's f
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAINTED = os.path.join(HERE, "data", "image_ocr_words.npz")
-WIDTH, HEIGHT = 64, 32  # half of Keras' example's in both directions
-POOLED, DROPPED = (
-    4,
-    2,
-)  # columns of the image in a frame; first frames that the network's output is cut by
+WIDTH, HEIGHT = 64, 32  # in Keras' example 128, 64
+POOLED, DROPPED = 4, 2  # columns of the picture per frame; first frames that the network drops
 FRAMES = WIDTH // POOLED - DROPPED
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 BLANK, CLASSES = len(ALPHABET), len(ALPHABET) + 1
-BLANK_ROWS = (
-    3  # of a batch, as in Keras' example: pictures of nothing, whose only label is the blank
-)
-EASY_EPOCHS, EASY = 2, 4  # the curriculum: at first words of so many letters at most
+BLANK_ROWS = 3  # of a batch, as in Keras' example: empty pictures, whose only label is the blank
+EASY_EPOCHS, EASY = 2, 4  # in the first epochs, words have at most so many letters
 FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")
 
 
-def make_lines(count, shortest, longest, seed, is_test=False):
-    """The first `count` painted words of so many letters, of the words for training or of the others.
+def make_lines(count: int, shortest: int, longest: int, seed: int, is_test: bool = False) -> Lines:
+    """The first `count` training or test words of `shortest` to `longest` letters.
 
     Returns
     -------
     Lines
-        frames (N, WIDTH, HEIGHT, 1): the picture, column by column; the rest as of digits.
+        As in digit_data.py, with pictures (N, WIDTH, HEIGHT, 1), column by column, as frames.
     """
     with np.load(PAINTED) as file:
-        images, texts, held_out = (
-            file["images"],
-            [str(text) for text in file["texts"]],
-            file["held_out"],
-        )
+        images, held_out = file["images"], file["held_out"]
+        texts = [str(text) for text in file["texts"]]
     chosen = [
         n
         for n, text in enumerate(texts)
         if held_out[n] == is_test and shortest <= len(text) <= longest
     ][:count]
     if len(chosen) < count:
-        raise ValueError("%s has %d such words, %d were wanted" % (PAINTED, len(chosen), count))
+        raise ValueError("%s has %d such words, not %d" % (PAINTED, len(chosen), count))
     texts = [texts[n] for n in chosen]
     labels = np.full((count, longest), BLANK, dtype="float32")
     for n, text in enumerate(texts):
         labels[n, : len(text)] = [ALPHABET.index(letter) for letter in text]
     frames = images[chosen].transpose(0, 2, 1)[..., np.newaxis].astype("float32") / 255
-    lines = Lines(
-        frames,
-        np.full((count, 1), FRAMES, dtype="int64"),
-        labels,
-        np.array([[len(t)] for t in texts], dtype="int64"),
-        texts,
-    )
-    return (
-        lines._replace(frames=_speckled(frames, np.random.RandomState(seed))) if is_test else lines
-    )
+    if is_test:
+        frames = _speckled(frames, np.random.RandomState(seed))
+    lengths = np.array([[len(text)] for text in texts], dtype="int64")
+    return Lines(frames, np.full_like(lengths, FRAMES), labels, lengths, texts)
 
 
-def order(lines, epoch, random):
-    """Rows of one epoch, drawn with repetition: short words first."""
+def order(lines: Lines, epoch: int, random: np.random.RandomState) -> np.ndarray:
+    """Rows of one epoch, drawn with replacement; only short words in the first epochs."""
     allowed = [n for n, text in enumerate(lines.texts) if epoch >= EASY_EPOCHS or len(text) <= EASY]
     return np.array(allowed)[random.randint(len(allowed), size=len(lines.texts))]
 
 
-def with_noise(lines, seed):
-    """A batch for training: shifted and speckled, its last rows blank."""
+def with_noise(lines: Lines, seed: int) -> Lines:
+    """A batch for training: shifted and speckled, with empty pictures as its last rows."""
     random = np.random.RandomState(seed)
     frames, labels, counts = lines.frames.copy(), lines.labels.copy(), lines.label_length.copy()
     for image in frames:
@@ -83,25 +70,22 @@ def with_noise(lines, seed):
     return lines._replace(frames=_speckled(frames, random), labels=labels, label_length=counts)
 
 
-def _speckled(frames, random):
+def _speckled(frames: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     """Coarse and fine noise."""
-    coarse = (
-        random.uniform(-0.15, 0.3, size=(len(frames), WIDTH // 2, HEIGHT // 2, 1))
-        .repeat(2, axis=1)
-        .repeat(2, axis=2)
-    )
+    coarse = random.uniform(-0.15, 0.3, size=(len(frames), WIDTH // 2, HEIGHT // 2, 1))
+    coarse = coarse.repeat(2, axis=1).repeat(2, axis=2)
     return (frames + coarse * random.uniform(size=frames.shape)).astype("float32")
 
 
-def words():
-    """Words of 3 to 5 letters of the standard library's help texts."""
+def words() -> List[str]:
+    """Words of 3 to 5 letters in the standard library's help texts."""
     from pydoc_data.topics import topics
 
     found = set(re.findall(r"\b[a-z]{3,5}\b", " ".join(topics[name] for name in sorted(topics))))
     return sorted(found)
 
 
-def paint(text, random):
+def paint(text: str, random: np.random.RandomState) -> np.ndarray:
     """(HEIGHT, WIDTH) uint8, ink is 255."""
     import cairocffi as cairo
 
@@ -123,15 +107,12 @@ def paint(text, random):
     context.scale(size, size)
     context.show_text(text)
     surface.flush()
-    return (
-        np.frombuffer(surface.get_data(), "uint8")
-        .reshape(HEIGHT, surface.get_stride())[:, :WIDTH]
-        .copy()
-    )
+    pixels = np.frombuffer(surface.get_data(), "uint8").reshape(HEIGHT, surface.get_stride())
+    return pixels[:, :WIDTH].copy()
 
 
-def paint_all(path, times=2, test_words=128):
-    """Paints every word some times; a word of the held-out ones once."""
+def paint_all(path: str, times: int = 2, test_words: int = 128) -> int:
+    """Paint each test word once and each training word `times` times; the number of pictures."""
     random = np.random.RandomState(0)
     chosen = words()
     random.shuffle(chosen)

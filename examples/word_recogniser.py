@@ -1,17 +1,19 @@
-"""The network of Keras' image_ocr.py with a narrower recurrent part, in legacy Keras, on whichever backend Keras was started with."""
+"""The network of Keras' image_ocr.py with fewer recurrent units, in legacy Keras on any backend."""
 
-from keras.layers import GRU, Bidirectional, Conv2D, Dense, Input, Lambda, MaxPooling2D, Reshape
+from typing import Any, List, Tuple
+
+from keras.layers import Bidirectional, Conv2D, Dense, Input, Lambda, MaxPooling2D, Reshape
 from keras.models import Model
 
 import recogniser
 from recogniser import initial_weights, train_on  # noqa: F401, the same for every network
-from word_data import ALPHABET, CLASSES, DROPPED, HEIGHT, POOLED, WIDTH
+from word_data import ALPHABET, CLASSES, DROPPED, FRAMES, HEIGHT, POOLED, WIDTH
 
 FILTERS, DENSE, RECURRENT = 16, 32, 128  # image_ocr.py: 16, 32, 512
 
 
-def build(longest, learning_rate):
-    """A compiled trainer and the reader inside it; frames are pictures (N, WIDTH, HEIGHT, 1), the rest as in recogniser.py."""
+def build(longest: int, learning_rate: float) -> Tuple[Any, Any]:
+    """As in recogniser.py, with pictures (N, WIDTH, HEIGHT, 1) as frames."""
     frames = Input(shape=(WIDTH, HEIGHT, 1), name="frames")
     labels = Input(shape=(longest,), name="labels")
     lengths = [
@@ -19,32 +21,26 @@ def build(longest, learning_rate):
     ]
     hidden = frames
     for _ in range(2):
-        hidden = Conv2D(
-            FILTERS, (3, 3), padding="same", activation="relu", data_format="channels_last"
-        )(hidden)
-        hidden = MaxPooling2D((2, 2), data_format="channels_last")(hidden)
+        kind = dict(data_format="channels_last")
+        hidden = Conv2D(FILTERS, (3, 3), padding="same", activation="relu", **kind)(hidden)
+        hidden = MaxPooling2D((2, 2), **kind)(hidden)
     hidden = Reshape((WIDTH // POOLED, HEIGHT // POOLED * FILTERS))(hidden)
     hidden = Dense(DENSE, activation="tanh")(hidden)
     for merge in ("sum", "concat"):
-        gru = GRU(
-            RECURRENT, return_sequences=True, recurrent_activation="sigmoid", reset_after=False
-        )
-        hidden = Bidirectional(gru, merge_mode=merge)(hidden)
+        hidden = Bidirectional(recogniser.gru(RECURRENT), merge_mode=merge)(hidden)
     probabilities = Dense(CLASSES, activation="softmax")(hidden)
-    # "The first couple outputs of the RNN tend to be garbage", says image_ocr.py.
-    probabilities = Lambda(
-        lambda y: y[:, DROPPED:, :], output_shape=(WIDTH // POOLED - DROPPED, CLASSES)
-    )(probabilities)
-    return recogniser.with_loss(frames, labels, lengths, probabilities, learning_rate), Model(
-        frames, probabilities
-    )
+    # image_ocr.py: "the first couple outputs of the RNN tend to be garbage".
+    crop = Lambda(lambda y: y[:, DROPPED:, :], output_shape=(FRAMES, CLASSES))
+    probabilities = crop(probabilities)
+    trainer = recogniser.with_loss(frames, labels, lengths, probabilities, learning_rate)
+    return trainer, Model(frames, probabilities)
 
 
-def read(reader, lines):
-    """What the network reads in each picture."""
+def read(reader: Any, lines: Any) -> List[str]:
+    """The text of each picture."""
     return recogniser.read(reader, lines, ALPHABET)
 
 
-def edit_distance(reader, lines):
-    """Normalised edit distance on the pictures."""
+def edit_distance(reader: Any, lines: Any) -> float:
+    """Normalized edit distance on the pictures."""
     return recogniser.edit_distance(reader, lines, ALPHABET)

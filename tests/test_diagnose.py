@@ -1,15 +1,21 @@
-"""check_batch: every kind of trouble is found, in the right row, with the right numbers, and nothing else is."""
+"""check_batch finds every kind of problem, in its row with the right numbers, and nothing else."""
 
 import doctest
+import glob
 import json
+import os
 import re
+import subprocess
+import sys
 
 import cases
 import numpy as np
 import pytest
 
 from ctc_shim import CTCInputError, check_batch, diagnose, reference
-from ctc_shim.diagnose.report import ANSWERS, BatchReport
+from ctc_shim.diagnose import check
+from ctc_shim.diagnose.advice import ADVICE, WARNINGS
+from ctc_shim.diagnose.report import BatchReport
 
 
 def scores(N=2, T=10, C=5, seed=0):
@@ -24,7 +30,7 @@ GOOD = scores(), [[1, 2, 1], [3, 3, 4]], [10, 9], [3, 3]
 
 
 def found(report):
-    """[(kind, row)] and the findings by kind."""
+    """[(kind, row)] of the findings."""
     return [(finding.kind, finding.row) for finding in report.findings]
 
 
@@ -35,7 +41,7 @@ def one(report, kind):
 
 def test_a_good_batch():
     report = check_batch(*GOOD)
-    assert report.well and not report.findings and "nothing to complain of" in str(report)
+    assert report.ok and not report.findings and "nothing found" in str(report)
     assert report.rows[1] == {
         "input_length": 9,
         "target_length": 3,
@@ -73,7 +79,7 @@ def test_the_shapes_and_floats_of_keras(lengths):
 def test_infeasible_rows_say_what_is_missing():
     report = check_batch(None, [[1, 1, 1], [1, 2, 3]], [3, 3], [3, 3], frames=3, classes=4)
     finding = one(report, "infeasible")
-    assert found(report) == [("infeasible", 0)] and not report.well
+    assert found(report) == [("infeasible", 0)] and not report.ok
     assert finding.numbers == {"frames": 3, "labels": 3, "repeats": 2, "needed": 5, "missing": 2}
     text = str(report)
     assert "2 missing" in text and "Why is my loss inf?" in text and "No valid path found" in text
@@ -86,19 +92,19 @@ def test_infeasible_rows_say_what_is_missing():
             [1, 5, 2],
             "label-range",
             {"position": 1, "label": 5, "count": 1, "length_without": None},
-            "label 1 of 3 is 5, no class of the 5",
+            "position 1 is 5, not one of the 5 classes",
         ),
         (
             [1, -1, -1],
             "label-range",
             {"position": 1, "label": -1, "count": 2, "length_without": 1},
-            "ends with 2 of them.*length is 1",
+            "ends with 2 of them.*target length is 1",
         ),
         (
             [1, 0, 2],
             "label-is-blank",
             {"position": 1, "label": 0, "count": 1, "length_without": None},
-            "label 1 of 3 is the blank, 0",
+            "position 1 is 0, the blank",
         ),
         (
             [1, 0, 0],
@@ -111,11 +117,8 @@ def test_infeasible_rows_say_what_is_missing():
 def test_labels(targets, kind, numbers, message):
     report = check_batch(scores(1), [targets], [10], [3])
     finding = one(report, kind)
-    assert (
-        found(report) == [(kind, 0)]
-        and finding.numbers == numbers
-        and re.search(message, finding.message)
-    )
+    assert found(report) == [(kind, 0)] and finding.numbers == numbers
+    assert re.search(message, finding.message)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +169,10 @@ def test_swapped_lengths():
 def test_scores_that_are_not_finite(value, word):
     logits = scores()
     logits[1, 2, 3:] = value
-    logits[0, 9] = value  # behind the length of row 0: never read
+    logits[0, 9] = value  # after the length of row 0: never read
     finding = one(check_batch(logits, GOOD[1], [9, 9], [3, 3]), "not-finite")
-    assert (
-        finding.row == 1
-        and finding.numbers == {"frame": 2, "label": 3, "count": 2}
-        and word in finding.message
-    )
+    assert finding.row == 1 and word in finding.message
+    assert finding.numbers == {"frame": 2, "label": 3, "count": 2}
 
 
 def test_a_target_that_has_no_path_with_a_probability():
@@ -187,11 +187,8 @@ def test_only_blank():
     logits[:, :, 0] += 30
     report = check_batch(logits, *GOOD[1:])
     finding = one(report, "only-blank")
-    assert (
-        report.well
-        and finding.numbers["share"] == 1
-        and "Why does it only say blank?" in str(report)
-    )
+    assert report.ok and finding.numbers["share"] == 1
+    assert "Why does the network output only blanks?" in str(report)
     logits[0, :2, 1] += 60
     assert not check_batch(logits, *GOOD[1:]).findings
 
@@ -200,7 +197,7 @@ def test_what_comes_out_of_the_network():
     y_pred = softmax(scores())
     assert found(check_batch(y_pred, *GOOD[1:])) == [("looks-normalised", None)]
     report = check_batch(scores(), [[0, 1], [2, 3]], [10, 9], [2, 2], keras=True)
-    assert found(report) == [("not-probabilities", None)] and not report.well
+    assert found(report) == [("not-probabilities", None)] and not report.ok
 
 
 @pytest.mark.parametrize(
@@ -218,7 +215,7 @@ def test_what_comes_out_of_the_network():
         ),
         (
             (scores(), [[1]], [10, 9], [1, 1]),
-            "the numbers of rows differ: 1 of targets, 2 of input_lengths",
+            "the numbers of rows differ: targets 1, input_lengths 2, target_lengths 2",
         ),
         ((None, [[1]], [10, 9], [1, 1]), "the numbers of rows differ"),
         ((scores(), [[1], [2]], [10, 9], [1, 1], 5), "blank = 5 is not a class: C = 5"),
@@ -226,12 +223,12 @@ def test_what_comes_out_of_the_network():
 )
 def test_shapes(arguments, message):
     report = check_batch(*arguments)
-    assert report.kinds() == ["shape"] and re.search(message, str(report)) and not report.well
+    assert report.kinds() == ["shape"] and re.search(message, str(report)) and not report.ok
 
 
 @pytest.mark.parametrize("c", cases.all_cases() + cases.error_cases(), ids=lambda c: c.name)
 def test_it_agrees_with_the_loss(c):
-    """Where the loss is refused, infinite or NaN there is an error in that row, and nowhere else."""
+    """A row has an error exactly where the loss is refused, infinite or NaN."""
     options = {key: value for key, value in c.options.items() if key in ("blank", "time_major")}
     report = check_batch(c.logits, c.targets, c.input_lengths, c.target_lengths, **options)
     json.dumps(report.to_dict())
@@ -257,11 +254,8 @@ def test_it_agrees_with_the_loss(c):
 def test_as_data():
     report = check_batch(None, [[1, 1, 1]], [3], [3], frames=3, classes=4)
     data = json.loads(json.dumps(report.to_dict()))
-    assert (
-        data["well"] is False
-        and data["findings"][0]["kind"] == "infeasible"
-        and data["findings"][0]["answer"]
-    )
+    assert data["ok"] is False
+    assert data["findings"][0]["kind"] == "infeasible" and data["findings"][0]["advice"]
     assert data["rows"] == [
         {"input_length": 3, "target_length": 3, "repeats": 2, "needed": 5, "missing": 2}
     ]
@@ -276,20 +270,22 @@ def test_the_table_is_cut_and_ordered():
     assert [int(line.split()[0]) for line in lines[2:32]] == list(range(30))
 
 
-def test_every_kind_has_an_answer():
+def test_every_kind_has_advice():
+    kind = r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"'
     used = set()
-    for module in (diagnose, diagnose.arguments):
-        with open(module.__file__) as stream:
-            used.update(
-                re.findall(
-                    r'"([a-z]+(?:-[a-z]+)+|shape|infeasible|impossible|stride|offset|swapped)"',
-                    stream.read(),
-                )
-            )
-    assert set(ANSWERS) == used
+    for path in glob.glob(os.path.join(os.path.dirname(diagnose.__file__), "*.py")):
+        if os.path.basename(path) != "advice.py":
+            with open(path) as stream:
+                used.update(re.findall(kind, stream.read()))
+    assert set(ADVICE) == used and set(WARNINGS) < used
     with pytest.raises(KeyError):
-        BatchReport({}).add("no-such-kind", None, "")
+        BatchReport({}).add("no-such-kind", "")
 
 
 def test_the_example_of_the_docstring():
-    assert doctest.testmod(diagnose).failed == 0 and doctest.testmod(diagnose).attempted == 2
+    assert tuple(doctest.testmod(check)) == (0, 2)  # failed, attempted
+
+
+def test_modules_come_with_the_package():
+    code = "import ctc_shim; ctc_shim.diagnose.training.checked_batches, ctc_shim.plot.spans"
+    subprocess.check_call([sys.executable, "-W", "ignore", "-c", code])

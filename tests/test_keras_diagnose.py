@@ -42,7 +42,7 @@ def batches(labels=None, frames=T):
 
 @pytest.fixture(scope="module")
 def model():
-    """A dense layer on every second frame, its softmax, and the loss in a Lambda as in image_ocr.py."""
+    """A softmax on every second frame, and the loss in a Lambda layer as in image_ocr.py."""
     L = keras.layers
     frames = L.Input(name="the_input", shape=(2 * T, 3), dtype="float32")
     half = L.Lambda(lambda x: x[:, ::2], output_shape=(T, 3))(frames)
@@ -56,19 +56,18 @@ def model():
     )([dense] + others)
     model = keras.models.Model([frames] + others, cost)
     model.compile(loss={"ctc": lambda y_true, y_pred: y_pred}, optimizer="sgd")
-    model.set_weights(
-        [np.random.RandomState(0).randn(3, C), np.zeros(C)]
-    )  # chance may make a network that only says blank
+    # Fixed weights: random ones may make a network that outputs only blanks.
+    model.set_weights([np.random.RandomState(0).randn(3, C), np.zeros(C)])
     return model
 
 
 def fit(model, data, callback):
-    """One epoch, in the words of this Keras."""
+    """One epoch; Keras 1 names the argument nb_epoch."""
     epochs = {"nb_epoch" if keras.__version__.startswith("1.") else "epochs": 1}
     model.fit(data, outputs(), batch_size=N, verbose=0, callbacks=[callback], **epochs)
 
 
-def test_good_batches_pass_in_silence():
+def test_good_batches_pass_silently():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         passed = checked_batches(batches(), batches=1)
@@ -81,7 +80,7 @@ def test_good_batches_pass_in_silence():
     ] and second[1]["ctc"].shape == (N,)
 
 
-def test_the_first_batches_are_told_about_and_no_later_ones():
+def test_only_the_first_batches_are_checked():
     passed = checked_batches(batches([1, 1, 1], frames=4), batches=2, frames=4, classes=C)
     for number in (0, 1):
         with pytest.warns(CTCBatchWarning, match="batch %d: (?s:.)*1 missing" % number):
@@ -118,7 +117,7 @@ def test_names_that_are_not_among_the_inputs(model, names, text):
         fit(model, inputs(), check_callback(inputs(), names=names))
 
 
-def test_places_that_are_not_among_the_inputs():
+def test_indices_that_are_not_among_the_inputs():
     listed = (
         [inputs()[name] for name in ("the_labels", "input_length", "label_length")],
         outputs(),
@@ -128,17 +127,17 @@ def test_places_that_are_not_among_the_inputs():
             next(checked_batches([listed], names=names))
 
 
-def test_a_choice_that_is_none():
+def test_an_unknown_on_error():
     with pytest.raises(ValueError, match="on_error must be"):
         check_callback({}, on_error="shrug")
 
 
 def test_arguments_in_the_order_of_keras():
     report = check_keras_batch([[0, 1]], np.full((1, 4, 3), 1 / 3.0), [[4]], [[2]])
-    assert report.well and report.sizes["C"] == 3
+    assert report.ok and report.sizes["C"] == 3
 
 
-def test_the_callback_sees_what_the_network_puts_out(model):
+def test_the_callback_checks_the_output_of_the_network(model):
     data = inputs()
     callback = check_callback(data, rows=3)
     with warnings.catch_warnings():
@@ -163,7 +162,7 @@ def test_a_loss_that_is_infinite_is_explained(model):
     callback = check_callback(inputs([1, 1, 1], frames=4))
     callback.model = model
     with pytest.warns(CTCBatchWarning), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Theano compiling on a newer numpy
+        warnings.simplefilter("ignore", DeprecationWarning)  # Theano compiles with a newer numpy
         callback.on_train_begin()
     with pytest.warns(CTCBatchWarning, match="whose loss is inf(?s:.)*Why is my loss inf"):
         callback.on_batch_end(7, {"loss": np.inf})
@@ -172,7 +171,7 @@ def test_a_loss_that_is_infinite_is_explained(model):
 
 
 class Batches(getattr(keras.utils, "Sequence", object)):
-    """Four batches, of which `wrong` has labels that do not fit; module level, so that it can be pickled."""
+    """Four batches; the labels of batch `wrong` do not fit. On module level for pickle."""
 
     def __init__(self, wrong=None):
         self.wrong, self.epochs, self.note = wrong, 0, "mine"
@@ -219,8 +218,8 @@ def test_a_sequence_in_fit_generator(model):
         model.fit_generator(
             checked_sequence(sequence, frames=T, classes=C), steps_per_epoch=4, epochs=2, verbose=0
         )
-    assert sequence.epochs >= 1  # Keras may stop its thread before it tells of the last end
-    # Some releases turn an error of a worker into a StopIteration, and Python from 3.7 on that into a RuntimeError.
+    assert sequence.epochs >= 1  # Keras may stop its thread before the last on_epoch_end
+    # Some releases turn a worker's error into a StopIteration; Python 3.7 a RuntimeError.
     with pytest.raises((CTCInputError, RuntimeError)) as caught:
         model.fit_generator(
             checked_sequence(Batches(wrong=2), frames=T, on_error="raise"),
@@ -228,13 +227,13 @@ def test_a_sequence_in_fit_generator(model):
             epochs=1,
             verbose=0,
         )
-    told, error = [], caught.value
+    messages, error = [], caught.value
     while error is not None:
-        told.append(str(error))
+        messages.append(str(error))
         error = error.__cause__ or error.__context__
-    assert "batch 2: CTC batch" in "".join(told)
+    assert "batch 2: CTC batch" in "".join(messages)
 
 
-def test_a_generator_is_no_sequence():
+def test_a_generator_is_not_a_sequence():
     with pytest.raises(TypeError, match="sequence must be a keras.utils.Sequence, got generator"):
         checked_sequence(batches())

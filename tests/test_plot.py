@@ -1,4 +1,4 @@
-"""The pictures: what is drawn is what was given, on the axes that were given. Drawn to memory."""
+"""The pictures show the data given, on the axes given. They are drawn in memory."""
 
 import io
 
@@ -6,7 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt  # noqa: E402, after the choice of where to draw
+import matplotlib.pyplot as plt  # noqa: E402, after the backend is set
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
@@ -31,11 +31,15 @@ def one():
 
 
 def drawn(axes):
-    """The figure of axes as a PNG: nothing in it may fail."""
+    """The axes, after drawing their figure as a PNG without an error."""
     buffer = io.BytesIO()
     axes.figure.savefig(buffer, format="png")
     assert len(buffer.getvalue()) > 5000
     return axes
+
+
+def row_names(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
 
 
 def test_posterior_map(one):
@@ -43,35 +47,19 @@ def test_posterior_map(one):
     figure, axes = plt.subplots()
     assert plot.posterior_map(posteriors, found.path[0], names=NAMES, axes=axes) is axes
     drawn(axes)
-    np.testing.assert_array_equal(
-        axes.images[0].get_array(), posteriors[: T - 5].T
-    )  # blank is 0: the rows in their order
+    # The blank is class 0, so rows and classes have the same order.
+    np.testing.assert_array_equal(axes.images[0].get_array(), posteriors[: T - 5].T)
     x, y = axes.lines[0].get_data()
-    assert [int(y[np.searchsorted(x, t + 0.5) - 1]) for t in range(T - 5)] == found.path[
-        0, : T - 5
-    ].tolist()
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "blank",
-        "a",
-        "b",
-        "c",
-        "d",
-        "e",
-    ]
+    drawn_path = [int(y[np.searchsorted(x, t + 0.5) - 1]) for t in range(T - 5)]
+    assert drawn_path == found.path[0, : T - 5].tolist()
+    assert row_names(axes) == ["blank", "a", "b", "c", "d", "e"]
     assert axes.get_xlim() == (0, T - 5)
 
 
 def test_a_blank_that_is_last_is_the_lowest_row_too(one):
     _, posteriors, _ = one
     axes = drawn(plot.posterior_map(posteriors, blank=-1))
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "blank",
-        "0",
-        "1",
-        "2",
-        "3",
-        "4",
-    ]
+    assert row_names(axes) == ["blank", "0", "1", "2", "3", "4"]
     np.testing.assert_array_equal(axes.images[0].get_array()[0], posteriors[:, -1])
 
 
@@ -80,9 +68,9 @@ def test_of_many_classes_those_of_the_path_are_shown():
     probabilities[:, 250] = 1
     path = np.array([0, 7, 7, 0, 120, 0, 0, 299, 0, 0])
     axes = drawn(plot.posterior_map(probabilities, path))
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["blank", "7", "120", "299"]
+    assert row_names(axes) == ["blank", "7", "120", "299"]
     axes = plot.posterior_map(probabilities)
-    assert "250" in [label.get_text() for label in axes.get_yticklabels()]
+    assert "250" in row_names(axes)
 
 
 def test_spans(one):
@@ -111,25 +99,23 @@ def test_alignment(one, source):
     for panel in axes:
         drawn(panel)
         assert panel.get_xlim() == (0, T - 5)
-    figure, given = plt.subplots(len(axes), 1)
-    assert plot.alignment(posteriors, found.spans(0), found.path[0], axes=given, **source) == list(
-        given
-    )
+    given = plt.subplots(len(axes), 1)[1]
+    returned = plot.alignment(posteriors, found.spans(0), found.path[0], axes=given, **source)
+    assert returned == list(given)
 
 
-def test_training_curves_mark_where_a_loss_dies():
+def test_training_curves_mark_where_a_loss_ends():
     curves = {"dies": [5.0, 4.0, np.nan, np.nan], "lives": ([0, 10, 20], [5, 3, 2])}
     axes = drawn(plot.training_curves(curves, colors={"dies": "red"}))
     assert axes.lines[0].get_color() == "red"
     assert [text.get_text() for text in axes.texts] == ["NaN at step 3"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["dies", "lives"]
     assert np.ravel(axes.lines[1].get_data()).tolist() == [2, 4]
-    assert [text.get_text() for text in plot.training_curves({"at once": [np.inf]}).texts] == [
-        "inf at step 1"
-    ]
+    axes = plot.training_curves({"at once": [np.inf]})
+    assert [text.get_text() for text in axes.texts] == ["inf at step 1"]
 
 
-def test_a_sequence_without_a_path_has_a_picture_all_the_same():
+def test_a_sequence_without_a_path_can_be_drawn():
     found = ctc_shim.ctc_align(np.zeros((1, 3, 4)), [[1, 1, 1]], [3], [3])
     axes = plot.alignment(np.zeros((3, 4)), found.spans(0), found.path[0])
     assert drawn(axes[0]).get_xlim() == (0, 3)

@@ -1,1 +1,1 @@
-"""The commands of `python -m ctc_shim`."""
+"""The commands of `python -m ctc_shim`, one module each."""

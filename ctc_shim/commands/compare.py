@@ -1,16 +1,20 @@
-"""The comparison that started it all (Keras issue #4634), reproducibly: ten items, every way of computing CTC.
+"""python -m ctc_shim compare: ten items in every way of computing CTC, as in Keras issue #4634.
 
-The inputs of the issue's own table were never published. These are made from a seed: T = 20 frames, three classes, the blank
-last, the targets of the issue.
+The inputs of the issue's own table were never published. These come from a seed: T = 20 frames,
+three classes with the blank last, and the targets of the issue.
 """
 
+import argparse
 import collections
 import json
 import os
+import sys
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ctc_shim import reference
+from ctc_shim import keras_is_patched, patch_keras, reference, unpatch_keras
+from ctc_shim.commands import legacy_keras
 from ctc_shim.legacy_formulas import loss_formulas
 
 SEED = 4634
@@ -18,11 +22,20 @@ FRAMES, CLASSES = 20, 3
 TARGETS = ("010", "0101", "010101", "1010", "0101", "101010", "010101", "0101", "101", "1010")
 FROZEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compare_tensorflow.json")
 
+Items = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Columns = Dict[str, np.ndarray]
 
-def items(seed=SEED):
-    """(y_pred (10, 20, 3) float32, labels (10, 6), input_length (10, 1), label_length (10, 1)).
 
-    From integer draws and one division, so that every numpy makes the same bits.
+def main(options: argparse.Namespace) -> int:
+    """Print the table."""
+    sys.stdout.write(as_text(*columns(options.seed)))
+    return 0
+
+
+def items(seed: int = SEED) -> Items:
+    """Probabilities (10, 20, 3) float32, labels (10, 6), input and label lengths (10, 1).
+
+    Made of random integers and one division, so that every numpy makes the same bits.
     """
     rng = np.random.RandomState(seed)
     weights = 1 + rng.randint(0, 1000, (len(TARGETS), FRAMES, CLASSES)).astype(np.float64) ** 9
@@ -30,79 +43,66 @@ def items(seed=SEED):
     labels = np.zeros((len(TARGETS), max(map(len, TARGETS))), dtype=np.int64)
     for row, target in zip(labels, TARGETS):
         row[: len(target)] = [int(label) for label in target]
-    return (
-        y_pred,
-        labels,
-        np.full((len(TARGETS), 1), FRAMES, dtype=np.int64),
-        np.array([[len(target)] for target in TARGETS], dtype=np.int64),
-    )
+    counts = np.array([[len(target)] for target in TARGETS], dtype=np.int64)
+    return y_pred, labels, np.full_like(counts, FRAMES), counts
 
 
-def columns(seed=SEED):
-    """Ordered (heading -> ten losses, or None where they cannot be had here), and the notes below the table."""
+def columns(seed: int = SEED) -> Tuple[Columns, List[str]]:
+    """{heading: ten losses} in the order of the table, and the notes below it."""
     batch = items(seed)
     y_pred, labels, frames, counts = batch
-    exact = (np.log(y_pred.astype(np.float64)), labels, frames[:, 0], counts[:, 0], -1, False)
-    found, notes = collections.OrderedDict(), []
-    found["brute force"] = reference.ctc_loss_brute_force(*exact)
+    integers = labels, frames[:, 0], counts[:, 0]
+    log_p = np.log(y_pred.astype(np.float64))
+    found: Columns = collections.OrderedDict()
+    found["brute force"] = reference.ctc_loss_brute_force(log_p, *integers, -1, False)
     found["Graves' DP"] = loss_formulas.linear_loss(*batch)
     found["scaled DP"] = loss_formulas.scaled_loss(*batch)
-    found["log space"] = reference.ctc_loss(*exact)
-    stock, patched = _keras(batch)
-    if stock is None:
-        notes.append(
-            "* no legacy Keras on Theano here: stock by its formulas (ctc_shim.legacy_formulas), patched by what it computes,\n"
-            "  CTC(softmax(ln(y + 1e-7)))"
-        )
-        found["stock Keras*"] = loss_formulas.stock_keras_loss(*batch)[0]
-        found["patched Keras*"] = reference.ctc_loss(
-            np.log(y_pred.astype(np.float64) + 1e-7), labels, frames[:, 0], counts[:, 0], -1
-        )
+    found["log space"] = reference.ctc_loss(log_p, *integers, -1, False)
+    notes = []
+    keras_losses = _keras_losses(batch)
+    if keras_losses is not None:
+        found["stock Keras"], found["patched Keras"] = keras_losses
     else:
-        found["stock Keras"], found["patched Keras"] = stock, patched
+        scores = np.log(y_pred.astype(np.float64) + 1e-7)
+        found["stock Keras*"] = loss_formulas.stock_keras_loss(*batch)[0]
+        found["patched Keras*"] = reference.ctc_loss(scores, *integers, -1)
+        notes.append(
+            "* no legacy Keras on Theano here: stock by ctc_shim.legacy_formulas, patched by what\n"
+            "  it computes, CTC(softmax(ln(y + 1e-7)))"
+        )
     if seed == SEED:
         with open(FROZEN) as stream:
             frozen = json.load(stream)
         found["TensorFlow+"] = frozen["loss"]
         notes.append(
-            "+ frozen: K.ctc_batch_cost of Keras %(keras)s on TensorFlow %(tensorflow)s, made by %(script)s"
-            % frozen
+            "+ recorded: K.ctc_batch_cost of Keras %(keras)s on TensorFlow %(tensorflow)s, by "
+            "%(script)s" % frozen
         )
     return found, notes
 
 
-def table(seed=SEED):
-    """The comparison as text."""
-    return as_text(*columns(seed))
-
-
-def as_text(found, notes):
-    """What `columns` found, as a table."""
+def as_text(found: Columns, notes: List[str]) -> str:
+    """The result of `columns` as a table."""
     lines = [
         "negative log likelihood in nats; T = %d, ln T = %.4f" % (FRAMES, np.log(FRAMES)),
         "%-12s" % "target" + "".join("%15s" % heading for heading in found),
     ]
     for row, target in enumerate(TARGETS):
-        lines.append(
-            "%-12s" % " ".join(target)
-            + "".join("%15.6f" % losses[row] for losses in found.values())
-        )
+        losses = "".join("%15.6f" % column[row] for column in found.values())
+        lines.append("%-12s" % " ".join(target) + losses)
     return "\n".join(lines + [""] + notes) + "\n"
 
 
-def _keras(batch):
-    """(stock, patched) losses of the legacy Keras installed here, on Theano or on the alias, or (None, None)."""
-    from ctc_shim import keras_is_patched, patch_keras, unpatch_keras
-    from ctc_shim.commands import legacy_keras
-
+def _keras_losses(batch: Items) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+    """(stock, patched) losses of the legacy Keras here, on Theano or on the alias; None if none."""
     os.environ["KERAS_BACKEND"] = "theano"
-    with legacy_keras.keras_on_theano() as there:
-        if not there:
-            return None, None
+    with legacy_keras.keras_on_theano() as is_there:
+        if not is_there:
+            return None
         from keras import backend as K
 
         if K.backend() != "theano" or not (keras_is_patched() or patch_keras()):
-            return None, None
+            return None
         patched = _evaluate(K, batch)
         unpatch_keras()
         stock = _evaluate(K, batch)
@@ -110,12 +110,9 @@ def _keras(batch):
     return stock, patched
 
 
-def _evaluate(K, batch):
+def _evaluate(K: Any, batch: Items) -> np.ndarray:
     y_pred, labels, frames, counts = batch
-    cost = K.ctc_batch_cost(
-        K.variable(labels, dtype="int32"),
-        K.variable(y_pred),
-        K.variable(frames, dtype="int32"),
-        K.variable(counts, dtype="int32"),
+    labels, frames, counts = (
+        K.variable(array, dtype="int32") for array in (labels, frames, counts)
     )
-    return np.ravel(K.eval(cost))
+    return np.ravel(K.eval(K.ctc_batch_cost(labels, K.variable(y_pred), frames, counts)))

@@ -1,31 +1,36 @@
-"""python -m ctc_shim doctor: what is installed, what is patched, which kernel runs, and is it right here?"""
+"""python -m ctc_shim doctor: what is installed, what is patched, which kernel runs, is it right?"""
 
+import argparse
 import importlib
-import importlib.util
 import json
 import os
 import platform
 import sys
 import warnings
+from typing import Any, Dict, Tuple
 
 from ctc_shim import __version__, keras_patch, theano_alias
 from ctc_shim.commands import legacy_keras, proofs
+from ctc_shim.commands.legacy_keras import is_installed
 from ctc_shim.native import MissingKernelWarning, call, find, gpu_kernel, load
 
-PACKAGES = ("numpy", "theano", "aesara", "pytensor", "keras", "tensorflow", "numba", "jax", "torch")
+FAMILY = ("theano", "aesara", "pytensor")
+PACKAGES = ("numpy",) + FAMILY + ("keras", "tensorflow", "numba", "jax", "torch")
+
+Report = Dict[str, Any]
 
 
-def examine():
-    """A dict of findings; its "well" says whether every check passed."""
-    checks = [
-        proofs.attempt(*proof)
-        for proof in (
-            ("numpy reference against brute force", proofs.reference_against_brute_force),
-            ("kernel against brute force, loss and gradient", proofs.kernel_against_brute_force),
-            ("kernel against TensorFlow's frozen numbers", proofs.kernel_against_tensorflow),
-            ("best path and posteriors against every path", proofs.alignment_against_every_path),
-        )
-    ]
+def main(options: argparse.Namespace) -> int:
+    """Print the report; exit status 1 if a proof fails."""
+    report = examine()
+    as_json = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    sys.stdout.write(as_json if options.json else as_text(report))
+    return 0 if report["ok"] else 1
+
+
+def examine() -> Report:
+    """The findings as a dict; its "ok" says whether every proof passed."""
+    checks = [proofs.attempt(*proof) for proof in proofs.PROOFS]
     checks += [
         proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package)
         for package in _family()
@@ -33,12 +38,8 @@ def examine():
     with legacy_keras.keras_on_theano():
         keras = _keras()
         if keras.get("patched"):
-            checks.append(
-                proofs.attempt(
-                    "K.ctc_batch_cost against TensorFlow's frozen numbers",
-                    proofs.keras_against_tensorflow,
-                )
-            )
+            name = "K.ctc_batch_cost against TensorFlow's recorded numbers"
+            checks.append(proofs.attempt(name, proofs.keras_against_tensorflow))
     return {
         "ctc_shim": __version__,
         "python": platform.python_version(),
@@ -48,130 +49,108 @@ def examine():
         "kernel": _kernel(),
         "gpu": _gpu(),
         "checks": checks,
-        "well": all(check["passed"] for check in checks),
+        "ok": all(check["passed"] for check in checks),
     }
 
 
-def as_json(report):
-    return json.dumps(report, indent=1, sort_keys=True) + "\n"
-
-
-def as_text(report):
+def as_text(report: Report) -> str:
+    """The report for people."""
     lines = [
         "ctc_shim %(ctc_shim)s on Python %(python)s, %(machine)s" % report,
         "installed: " + ", ".join("%s %s" % pair for pair in sorted(report["packages"].items())),
         "keras:     " + report["keras"]["text"],
-        "kernel:    %(text)s" % report["kernel"],
-        "GPU:       %(text)s" % report["gpu"],
+        "kernel:    " + report["kernel"]["text"],
+        "GPU:       " + report["gpu"]["text"],
         "",
     ]
     for check in report["checks"]:
-        lines.append(
-            "%-6s %s%s"
-            % (
-                "ok" if check["passed"] else "WRONG",
-                check["name"],
-                check["detail"] and ": " + check["detail"],
-            )
-        )
-    lines.append("\nall is well" if report["well"] else "\nsomething is wrong, see above")
-    lines.append(
-        "A loss that is infinite or NaN all the same comes with the data: print(ctc_shim.check_batch(...)) says why."
-    )
+        verdict = "ok" if check["passed"] else "WRONG"
+        lines.append(("%-6s %s: %s" % (verdict, check["name"], check["detail"])).rstrip(": "))
+    lines += [
+        "",
+        "all checks passed" if report["ok"] else "some checks failed, see above",
+        "If a loss is infinite or NaN all the same, the cause is in the data: "
+        "print(ctc_shim.check_batch(...)) explains it.",
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _versions():
+def _family() -> Tuple[str, ...]:
+    return tuple(name for name in FAMILY if is_installed(name))
+
+
+def _versions() -> Dict[str, str]:
     found = {}
     for name in PACKAGES:
-        if name in sys.modules or importlib.util.find_spec(name) is not None:
+        if name in sys.modules or is_installed(name):
             try:
-                found[name] = (
-                    str(_quiet_import(name).__version__)
-                    if name in ("numpy",) + _family()
-                    else _metadata(name)
-                )
+                found[name] = _version(name)
             except Exception as error:
                 found[name] = "does not load: %s" % error
     return found
 
 
-def _metadata(name):
+def _version(name: str) -> str:
+    if name == "numpy" or name in _family():
+        return str(_import_quietly(name).__version__)
     try:
         from importlib.metadata import version
-    except ImportError:
-        return str(getattr(_quiet_import(name), "__version__", "?"))
+    except ImportError:  # Python 3.6 and 3.7
+        return str(getattr(_import_quietly(name), "__version__", "?"))
     try:
         return version(name)
     except Exception:
         return "?"
 
 
-def _family():
-    return tuple(
-        name
-        for name in ("theano", "aesara", "pytensor")
-        if importlib.util.find_spec(name) is not None
-    )
-
-
-def _quiet_import(name):
+def _import_quietly(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(name)
 
 
-def _kernel():
+def _kernel() -> Report:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingKernelWarning)
         library = load.kernel()
     if library is None:
-        return {
-            "compiled": False,
-            "text": "none compiled (no C compiler, or CTC_SHIM_KERNEL=numpy): numpy computes",
-        }
-    kind = "prebuilt" if os.path.dirname(library._name) == find.HERE else "built here"
+        text = "none compiled (no C compiler, or CTC_SHIM_KERNEL=numpy): numpy computes"
+        return {"compiled": False, "text": text}
+    folder, name = os.path.split(library._name)
+    origin = "prebuilt" if folder == find.HERE else "built here"
+    threads = call.thread_count()
     return {
         "compiled": True,
-        "file": os.path.basename(library._name),
-        "threads": call.thread_count(),
-        "text": "%s (%s), up to %d threads"
-        % (os.path.basename(library._name), kind, call.thread_count()),
+        "file": name,
+        "threads": threads,
+        "text": "%s (%s), up to %d threads" % (name, origin, threads),
     }
 
 
-def _gpu():
+def _gpu() -> Report:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingKernelWarning)
         library, problem = gpu_kernel.attempt()
-    return {
-        "loaded": library is not None,
-        "text": "no kernel: %s" % problem if problem else "kernel loaded by the CUDA driver",
-    }
+    text = "no kernel: %s" % problem if problem else "kernel loaded by the CUDA driver"
+    return {"loaded": library is not None, "text": text}
 
 
-def _keras():
+def _keras() -> Report:
     """Is there a legacy Keras on Theano, and is it patched?"""
-    if importlib.util.find_spec("keras") is None:
+    if not is_installed("keras"):
         return {"text": "none installed"}
-    if importlib.util.find_spec("theano") is None and "theano" not in sys.modules:
-        return {"text": "installed, without a Theano: nothing to patch"}
+    if "theano" not in sys.modules and not is_installed("theano"):
+        return {"text": "installed without Theano: nothing to patch"}
     os.environ.setdefault("KERAS_BACKEND", "theano")
     try:
-        keras = _quiet_import("keras")
+        version = _import_quietly("keras").__version__
     except Exception as error:
         return {"text": "does not load: %s" % error}
     places = ["%s.%s" % place for place in keras_patch.touched()]
-    served = (
-        " (theano served by %s)" % legacy_keras.theano_server()
-        if theano_alias.is_installed()
-        else ""
-    )
-    text = "%s%s, %s" % (
-        keras.__version__,
-        served,
-        "patched at " + ", ".join(places) if places else "not patched",
-    )
     added = ["%s.%s" % place for place in keras_patch.added()]
+    text = version
+    if theano_alias.is_installed():
+        text += " (theano is served by %s)" % legacy_keras.theano_server()
+    text += ", patched at " + ", ".join(places) if places else ", not patched"
     text += "; added for it: " + ", ".join(added) if added else ""
-    return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}
+    return {"version": version, "patched": bool(places), "places": places, "text": text}

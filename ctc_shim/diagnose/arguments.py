@@ -1,112 +1,94 @@
-"""Reading the arguments of check_batch: the shapes and floats that Keras makes are as good as integers."""
+"""Read the arguments of check_batch, in the shapes and dtypes that Keras makes too."""
+
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from ctc_shim.contract import Batch
+from ctc_shim.diagnose.report import BatchReport
 
-class Columns(object):
-    """The integer arguments as int64, and which rows could be read (`whole`)."""
-
-    def __init__(self, targets, input_lengths, target_lengths):
-        self.targets, self.input_lengths, self.target_lengths = (
-            targets,
-            input_lengths,
-            target_lengths,
-        )
-        self.whole = np.ones(len(targets), dtype=bool)
+SHAPES = {
+    "targets": (2, "(N, S)"),
+    "input_lengths": (1, "(N,) or (N, 1)"),
+    "target_lengths": (1, "(N,) or (N, 1)"),
+}
 
 
-def read(report, scores, targets, input_lengths, target_lengths):
-    """The integer arguments, or None with the findings that say why they cannot be read."""
-    arrays = [np.asarray(targets), _flat(input_lengths), _flat(target_lengths)]
-    wanted = [
-        ("targets", 2, "(N, S)"),
-        ("input_lengths", 1, "(N,) or (N, 1)"),
-        ("target_lengths", 1, "(N,) or (N, 1)"),
-    ]
-    if scores is not None and (scores.ndim != 3 or scores.dtype.kind not in "fiu"):
-        report.add(
-            "shape",
-            None,
-            "the scores must be numbers of shape (N, T, C), got %s %r"
-            % (scores.dtype, scores.shape),
-            shape=list(scores.shape),
-        )
-    for (name, ndim, text), array in zip(wanted, arrays):
-        if array.ndim != ndim or array.dtype.kind not in "fiub":
-            report.add(
-                "shape",
-                None,
-                "%s must be numbers of shape %s, got %s %r"
-                % (name, text, array.dtype, array.shape),
-                argument=name,
-                shape=list(array.shape),
-            )
-    if report.findings:
+def read_arguments(
+    report: BatchReport,
+    scores: Optional[np.ndarray],
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+) -> Optional[Tuple[Batch, np.ndarray]]:
+    """The batch with int64 arguments, and (N,) True where a row could be read.
+
+    None, with findings that say why, when the shapes or dtypes are wrong.
+    """
+    arrays = dict(
+        targets=np.asarray(targets),
+        input_lengths=_flat(input_lengths),
+        target_lengths=_flat(target_lengths),
+    )
+    if not _check_shapes(report, scores, arrays):
         return None
-    counts = [len(array) for array in arrays] + ([] if scores is None else [len(scores)])
-    if len(set(counts)) > 1:
-        report.add(
-            "shape",
-            None,
-            "the numbers of rows differ: %d of targets, %d of input_lengths, %d of target_lengths%s"
-            % tuple(counts[:3] + ["" if scores is None else ", %d of the scores" % counts[3]]),
-            counts=counts,
-        )
-        return None
-    report.sizes.update(N=counts[0], S=arrays[0].shape[1])
-    columns = Columns(*arrays)
-    _read_whole_numbers(report, columns)
-    return columns
+    rows, width = arrays["targets"].shape
+    report.sizes.update(N=rows, S=width)
+    readable = np.ones(rows, dtype=bool)
+    for name in ("input_lengths", "target_lengths"):
+        column = arrays[name][:, None]
+        arrays[name] = _integers(report, readable, name, column, np.ones((rows, 1), bool))[:, 0]
+    is_label = np.arange(width)[None, :] < arrays["target_lengths"][:, None]
+    arrays["targets"] = _integers(report, readable, "targets", arrays["targets"], is_label)
+    return Batch(scores, **arrays), readable
 
 
-def _flat(values):
+def cut_trailing_blanks(batch: Batch, blank: int) -> Batch:
+    """Blanks at the end of a row are padding, as TensorFlow and the patched Keras read them."""
+    width = batch.targets.shape[1]
+    if not width:
+        return batch
+    positions = np.arange(1, width + 1)[None, :]
+    is_label = (batch.targets != blank) & (positions <= batch.target_lengths[:, None])
+    last = np.where(is_label, positions, 0).max(axis=1)
+    in_range = (batch.target_lengths >= 0) & (batch.target_lengths <= width)
+    return batch._replace(target_lengths=np.where(in_range, last, batch.target_lengths))
+
+
+def _flat(values: Any) -> np.ndarray:
     values = np.asarray(values)
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
-def _read_whole_numbers(report, columns):
-    """Lengths and the labels within them as int64; rows with anything else are reported and left aside."""
-    for name in ("input_lengths", "target_lengths"):
-        setattr(
-            columns,
-            name,
-            _whole(
-                report,
-                columns,
-                name,
-                getattr(columns, name)[:, None],
-                np.ones((len(columns.targets), 1), dtype=bool),
-            )[:, 0],
-        )
-    inside = np.arange(columns.targets.shape[1])[None, :] < columns.target_lengths[:, None]
-    columns.targets = _whole(report, columns, "targets", columns.targets, inside)
+def _check_shapes(report: BatchReport, scores: Optional[np.ndarray], arrays: Any) -> bool:
+    """Report wrong shapes, wrong dtypes, and different numbers of rows."""
+    message = "%s must be numbers of shape %s, got %s %r"
+    if scores is not None and (scores.ndim != 3 or scores.dtype.kind not in "fiu"):
+        got = message % ("the scores", "(N, T, C)", scores.dtype, scores.shape)
+        report.add("shape", got, shape=list(scores.shape))
+    for name, (ndim, shape) in SHAPES.items():
+        array = arrays[name]
+        if array.ndim != ndim or array.dtype.kind not in "fiub":
+            got = message % (name, shape, array.dtype, array.shape)
+            report.add("shape", got, argument=name, shape=list(array.shape))
+    if report.findings:
+        return False
+    counts = {name: len(arrays[name]) for name in SHAPES}
+    counts.update({} if scores is None else {"the scores": len(scores)})
+    if len(set(counts.values())) > 1:
+        listed = ", ".join("%s %d" % item for item in counts.items())
+        report.add("shape", "the numbers of rows differ: " + listed, counts=list(counts.values()))
+    return not report.findings
 
 
-def _whole(report, columns, name, values, read):
+def _integers(
+    report: BatchReport, readable: np.ndarray, name: str, values: np.ndarray, is_read: np.ndarray
+) -> np.ndarray:
+    """`values` (N, S) as int64, 0 where not read. Rows that hold other numbers are reported."""
     with np.errstate(invalid="ignore"):
-        wrong = read & ~(np.isfinite(values) & (values == np.floor(values)))
-    for n in np.flatnonzero(wrong.any(axis=1)):
-        report.add(
-            "not-whole",
-            int(n),
-            "%s holds %s" % (name, values[n][wrong[n]][0]),
-            argument=name,
-            value=float(values[n][wrong[n]][0]),
-        )
-        columns.whole[n] = False
-    return np.where(wrong | ~read, 0, np.where(np.isfinite(values), values, 0)).astype(np.int64)
-
-
-def cut_trailing_blanks(columns, blank):
-    """Target lengths up to the last label that is no blank, as TensorFlow and the patch read a row."""
-    S = columns.targets.shape[1]
-    is_label = (columns.targets != blank) & (
-        np.arange(S)[None, :] < columns.target_lengths[:, None]
-    )
-    last = (
-        np.where(is_label, np.arange(1, S + 1)[None, :], 0).max(axis=1)
-        if S
-        else columns.target_lengths
-    )
-    in_range = (columns.target_lengths >= 0) & (columns.target_lengths <= S)
-    columns.target_lengths = np.where(in_range, last, columns.target_lengths)
+        wrong = is_read & ~(np.isfinite(values) & (values == np.floor(values)))
+    for n in np.flatnonzero(wrong.any(axis=1)).tolist():
+        value = values[n][wrong[n]][0]
+        report.add("not-whole", "%s holds %s" % (name, value), n, argument=name, value=float(value))
+        readable[n] = False
+    return np.where(wrong | ~is_read, 0, values).astype(np.int64)

@@ -1,83 +1,116 @@
-"""check_batch for legacy Keras: wrappers of a generator and of a Sequence and a callback that look at the first batches.
+"""check_batch for legacy Keras: check the first batches of a training.
 
->>> model.fit_generator(checked_batches(batches), ...)                          # doctest: +SKIP
->>> model.fit_generator(checked_sequence(sequence), workers=4, ...)             # doctest: +SKIP
->>> model.fit(inputs, outputs, callbacks=[check_callback(inputs)])              # doctest: +SKIP
+>>> model.fit_generator(checked_batches(batches), ...)                 # doctest: +SKIP
+>>> model.fit_generator(checked_sequence(sequence), workers=4, ...)    # doctest: +SKIP
+>>> model.fit(inputs, outputs, callbacks=[check_callback(inputs)])     # doctest: +SKIP
 
-The names of the inputs are those of Keras' image_ocr.py; for inputs in a list, give places in it instead.
-Keras is imported when asked for.
+The default names of the inputs are those of Keras' image_ocr.py. If the inputs are a list, pass
+their indices. Keras is imported by the functions that need it.
 """
 
 import functools
-import warnings
+from typing import Any, Iterable, Iterator, NamedTuple, Optional
 
-import numpy as np
+from ctc_shim.diagnose.keras_batches import (
+    NAMES,
+    CTCBatchWarning,
+    Names,
+    check_keras_batch,
+    check_on_error,
+    publish,
+    select_inputs,
+)
+from ctc_shim.diagnose.training_callback import check_callback
 
-from ctc_shim import contract
-from ctc_shim.diagnose import check_batch
-
-NAMES = ("the_labels", "input_length", "label_length")
-
-
-class CTCBatchWarning(UserWarning):
-    """A batch has rows that make the CTC loss infinite, NaN, wrong or refused."""
-
-
-def check_keras_batch(y_true, y_pred, input_length, label_length, frames=None, classes=None):
-    """`check_batch` with the arguments of K.ctc_batch_cost; `y_pred` may be None, see there."""
-    return check_batch(
-        y_pred, y_true, input_length, label_length, frames=frames, classes=classes, keras=True
-    )
+__all__ = [
+    "CTCBatchWarning",
+    "check_callback",
+    "check_keras_batch",
+    "checked_batches",
+    "checked_sequence",
+]
 
 
-def checked_batches(generator, names=NAMES, batches=3, frames=None, classes=None, on_error="warn"):
-    """The batches of `generator`, unchanged, with the first ones checked on their way.
+def checked_batches(
+    generator: Iterable[Any],
+    names: Names = NAMES,
+    batches: int = 3,
+    frames: Optional[int] = None,
+    classes: Optional[int] = None,
+    on_error: str = "warn",
+) -> Iterator[Any]:
+    """Yield the batches of `generator` unchanged, and check the first ones.
 
     Parameters
     ----------
     generator : iterable
-        Of (inputs, outputs) or (inputs, outputs, weights), inputs a dict or a list, as for fit_generator.
+        Of (inputs, outputs) or (inputs, outputs, weights), as for fit_generator; inputs is a dict
+        or a list.
     names : (labels, input_length, label_length)
-        Keys or places of the three among the inputs.
+        Keys or indices of the three among the inputs.
     batches : int
-        How many to check.
+        How many batches to check.
     frames, classes : int, optional
-        T and C of the network's output, where known (``model.get_layer("softmax").output_shape[1:]``).
+        T and C of the network's output, if known
+        (``model.get_layer("softmax").output_shape[1:]``).
     on_error : {"warn", "raise"}
-        A CTCBatchWarning with the report, or a CTCInputError.
+        Issue a CTCBatchWarning with the report, or raise a CTCInputError with it.
     """
-    _check_choice(on_error)
+    check_on_error(on_error)
+    check = _BatchCheck(names, batches, frames, classes, on_error)
     for number, batch in enumerate(generator):
-        if number < batches:
-            _check(number, batch, names, frames, classes, on_error)
+        check(number, batch)
         yield batch
 
 
-def checked_sequence(sequence, names=NAMES, batches=3, frames=None, classes=None, on_error="warn"):
-    """`sequence`, a keras.utils.Sequence, as another one whose batches below `batches` are checked in the first epoch.
+def checked_sequence(
+    sequence: Any,
+    names: Names = NAMES,
+    batches: int = 3,
+    frames: Optional[int] = None,
+    classes: Optional[int] = None,
+    on_error: str = "warn",
+) -> Any:
+    """A keras.utils.Sequence like `sequence` that checks the first batches in the first epoch.
 
-    It can be pickled where `sequence` can, so that it goes to worker processes as `sequence` does; a warning appears in the
-    process that draws the batch. Needs a Keras that has Sequence.
+    It can be pickled if `sequence` can, so it works with worker processes; a warning then appears
+    in the process that draws the batch. ImportError when Keras has no Sequence.
 
     Parameters
     ----------
     sequence : keras.utils.Sequence
-        Of (inputs, outputs) or (inputs, outputs, weights), inputs a dict or a list.
+        Of (inputs, outputs) or (inputs, outputs, weights); inputs is a dict or a list.
     names, batches, frames, classes, on_error
-        As in `checked_batches`.
+        As in `checked_batches`; the batches numbered below `batches` are checked.
     """
-    for method in ("__len__", "__getitem__"):
-        if not hasattr(sequence, method):
-            raise TypeError(
-                "sequence must be a keras.utils.Sequence, got %s (for a generator there is checked_batches)"
-                % type(sequence).__name__
-            )
-    _check_choice(on_error)
-    return _sequence_class()(sequence, names, batches, frames, classes, on_error)
+    if not (hasattr(sequence, "__len__") and hasattr(sequence, "__getitem__")):
+        raise TypeError(
+            "sequence must be a keras.utils.Sequence, got %s (use checked_batches for a generator)"
+            % type(sequence).__name__
+        )
+    check_on_error(on_error)
+    check = _BatchCheck(names, batches, frames, classes, on_error)
+    return _sequence_class()(sequence, check)
+
+
+class _BatchCheck(NamedTuple):
+    """Checks the batches numbered below `batches`; can be pickled."""
+
+    names: Names
+    batches: int
+    frames: Optional[int]
+    classes: Optional[int]
+    on_error: str
+
+    def __call__(self, number: int, batch: Any) -> None:
+        if number < self.batches:
+            labels, frames, counts = select_inputs(batch[0], self.names)
+            report = check_keras_batch(labels, None, frames, counts, self.frames, self.classes)
+            publish(report, "batch %d" % number, self.on_error)
 
 
 @functools.lru_cache()
-def _sequence_class():
+def _sequence_class() -> Any:
     import keras
 
     if not hasattr(keras.utils, "Sequence"):
@@ -86,139 +119,33 @@ def _sequence_class():
             % keras.__version__
         )
 
-    class CheckedSequence(keras.utils.Sequence):
-        def __init__(self, sequence, *options):
-            self.sequence, self.options, self.first_epoch = sequence, options, True
+    class CheckedSequence(keras.utils.Sequence):  # type: ignore[misc]  # Keras has no types
+        def __init__(self, sequence: Any, check: _BatchCheck, first_epoch: bool = True) -> None:
+            self.sequence, self.check, self.first_epoch = sequence, check, first_epoch
 
-        def __reduce__(self):  # the class is made at run time, so pickle its recipe
-            return _rebuild_sequence, (self.first_epoch, self.sequence) + self.options
+        def __reduce__(self) -> Any:  # pickle cannot find a class made inside a function
+            return _rebuild_sequence, (self.sequence, self.check, self.first_epoch)
 
-        def __len__(self):
+        def __len__(self) -> int:
             return len(self.sequence)
 
-        def __getitem__(self, number):
+        def __getitem__(self, number: int) -> Any:
             batch = self.sequence[number]
-            names, batches, frames, classes, on_error = self.options
-            if self.first_epoch and number < batches:
-                _check(number, batch, names, frames, classes, on_error)
+            if self.first_epoch:
+                self.check(number, batch)
             return batch
 
-        def on_epoch_end(self):
+        def on_epoch_end(self) -> None:
             self.first_epoch = False
             self.sequence.on_epoch_end()
 
-        def __getattr__(self, name):
-            if name == "sequence":  # not there yet
+        def __getattr__(self, name: str) -> Any:
+            if name == "sequence":  # before __init__: no endless recursion
                 raise AttributeError(name)
             return getattr(self.sequence, name)
 
     return CheckedSequence
 
 
-def _rebuild_sequence(first_epoch, *arguments):
-    made = _sequence_class()(*arguments)
-    made.first_epoch = first_epoch
-    return made
-
-
-def _check(number, batch, names, frames, classes, on_error):
-    labels, input_length, label_length = _chosen(batch[0], names)
-    _act(
-        check_keras_batch(labels, None, input_length, label_length, frames, classes),
-        "batch %d" % number,
-        on_error,
-    )
-
-
-def _chosen(inputs, names):
-    """Labels, input_length and label_length among the inputs."""
-    there = sorted(inputs) if isinstance(inputs, dict) else list(range(len(inputs)))
-    for name in names:
-        if name not in there:
-            raise ValueError(
-                "names must be the keys (or places in a list) of the labels, the input length and the label length "
-                "among the inputs: there is no %r, there are %s"
-                % (name, ", ".join(map(repr, there)))
-            )
-    return [inputs[name] for name in names]
-
-
-def check_callback(inputs, names=NAMES, layer=None, rows=32, epochs=3, on_error="warn"):
-    """A Keras callback that runs rows of the training data through the network and checks them with its output.
-
-    Before training and after the first epochs, and at once when a batch's loss is infinite or NaN. It knows what
-    `checked_batches` cannot: the number of frames that come out of the network, and whether it says anything but blanks.
-
-    Parameters
-    ----------
-    inputs : dict or list of arrays
-        Inputs of the training model, as for fit.
-    names : (labels, input_length, label_length)
-        Keys or places of the three among the inputs.
-    layer : str, optional
-        Name of the layer that puts out y_pred; by default the first input of the model's last layer, which is what a Lambda
-        around K.ctc_batch_cost takes.
-    rows, epochs : int
-        How many rows to look at, after how many epochs.
-    on_error : {"warn", "raise"}
-        As in `checked_batches`.
-
-    Returns
-    -------
-    keras.callbacks.Callback
-        Its `reports` are kept in a list.
-    """
-    import keras
-
-    _check_choice(on_error)
-
-    class CheckBatches(keras.callbacks.Callback):
-        def __init__(self):
-            super(CheckBatches, self).__init__()
-            self.reports = []
-
-        def on_train_begin(self, logs=None):
-            self.predict = _output_function(keras.backend, self.model, layer)
-            self.look("before training")
-
-        def on_batch_end(self, batch, logs=None):
-            if not np.isfinite((logs or {}).get("loss", 0.0)):
-                self.look("after batch %d, whose loss is %s" % (batch, logs["loss"]))
-
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch < epochs:
-                self.look("after epoch %d" % (epoch + 1))
-
-        def look(self, when):
-            if isinstance(inputs, dict):
-                arrays = [inputs[name][:rows] for name in self.model.input_names]
-            else:
-                arrays = [array[:rows] for array in inputs]
-            y_pred = self.predict(arrays + [0])[0]
-            labels, input_length, label_length = (array[:rows] for array in _chosen(inputs, names))
-            report = check_keras_batch(labels, y_pred, input_length, label_length)
-            self.reports.append(report)
-            _act(report, when, on_error)
-
-    return CheckBatches()
-
-
-def _output_function(backend, model, layer):
-    """A function of the model's inputs and the learning phase that gives y_pred."""
-    y_pred = model.get_layer(layer).output if layer else model.layers[-1].input[0]
-    return backend.function(model.inputs + [backend.learning_phase()], [y_pred])
-
-
-def _check_choice(on_error):
-    if on_error not in ("warn", "raise"):
-        raise ValueError("on_error must be 'warn' or 'raise', got %r" % (on_error,))
-
-
-def _act(report, when, on_error):
-    """Tell an error as wanted; warnings (an untrained network says blank) are told, never raised."""
-    if not report.findings:
-        return
-    text = "%s: %s" % (when, report)
-    if on_error == "raise" and not report.well:
-        raise contract.CTCInputError(text)
-    warnings.warn(text, CTCBatchWarning, stacklevel=3)
+def _rebuild_sequence(*arguments: Any) -> Any:
+    return _sequence_class()(*arguments)
