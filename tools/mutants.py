@@ -50,7 +50,6 @@ MUTATIONS = {
         ("linear: budget", "!(budget > CTC_SHIM_BUDGET)", "0"),
         ("lattice: far total", "if (far) ctc_shim_frame_total", "if (0) ctc_shim_frame_total"),
         ("sequence: infeasible", "T < fewest || T == 0", "T == 0"),
-        ("sequence: no path", "total_m > 0 ? outside", "1 ? outside"),
         ("sequence: never negative", "b->normalize && loss < 0 ? 0 : loss", "loss"),
         ("sequence: split", "int split = total_e < CTC_SHIM_DEEPEST", "int split = 0"),
     ],
