@@ -1,8 +1,15 @@
 """Sphinx: `tox -e py312-docs` builds the pages with warnings as errors."""
+
 project = "ctc-shim"
 author = "The ctc-shim developers"
 copyright = "the ctc-shim developers, MIT licence"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False
@@ -11,3 +18,4 @@ html_theme = "alabaster"
 html_theme_options = {"description": "The CTC loss, right and fast", "page_width": "1000px"}
 exclude_patterns = ["_build"]
 nitpicky = False
+exclude_patterns = ["maintainers"]  # for people who change the package, read in the repository
