@@ -16,6 +16,5 @@ numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
 html_theme = "alabaster"
 html_theme_options = {"description": "The CTC loss, right and fast", "page_width": "1000px"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "maintainers"]  # the latter is read in the repository
 nitpicky = False
-exclude_patterns = ["maintainers"]  # for people who change the package, read in the repository
