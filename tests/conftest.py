@@ -50,6 +50,8 @@ def _left_out():
         )
     if not _installed("matplotlib", "tqdm", "jax"):
         reasons["test_examples_jax.py"] = "needs jax, matplotlib and tqdm"
+    if not _installed("yaml"):
+        reasons["test_project.py"] = "needs PyYAML"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):

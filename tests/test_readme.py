@@ -1,4 +1,4 @@
-"""Every block of the README and of docs/ runs, links lead somewhere, and the README's commands and numbers are true."""
+"""Every block of the pages runs, links lead somewhere, README's commands and numbers are true."""
 
 import importlib.util
 import os
@@ -11,14 +11,12 @@ import pytest
 from ctc_shim.commands import compare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PATHS = [
-    "README.md",
-    os.path.join("examples", "README.md"),
-    os.path.join("benchmarks", "README.md"),
-]
+PATHS = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+PATHS += [os.path.join(folder, "README.md") for folder in ("benchmarks", "examples")]
 PATHS += sorted(
-    os.path.join("docs", name)
-    for name in os.listdir(os.path.join(ROOT, "docs"))
+    os.path.join(folder, name)
+    for folder in ("docs", os.path.join("docs", "maintainers"))
+    for name in os.listdir(os.path.join(ROOT, folder))
     if name.endswith(".md")
 )
 
@@ -38,7 +36,7 @@ BLOCKS = _blocks("README.md")
 
 def _run(arguments, **environment):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore"] + arguments,
+        [sys.executable] + arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ, **environment),
@@ -49,7 +47,7 @@ def _run(arguments, **environment):
 
 
 def _python_blocks():
-    """(page and number, code) of the blocks that this environment can run: some need PyTensor or another library."""
+    """(page and number, code) of the blocks that this environment has the libraries for."""
     for path in PATHS:
         for number, (language, code) in enumerate(_blocks(path)):
             needed = set(re.findall(r"^import (pytensor|jax|torch|pymc)\b", code, flags=re.M))
