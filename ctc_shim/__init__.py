@@ -64,7 +64,7 @@ _HOMES = {
 __all__ = sorted(_MODULES) + sorted(_HOMES) + ["__version__"]
 
 
-def __getattr__(name: str) -> Any:  # PEP 562; for Python 3.6 see _LazyModule
+def _resolve(name: str) -> Any:
     if name in _MODULES:
         value: Any = importlib.import_module("ctc_shim." + name)
     elif name in _HOMES:
@@ -79,11 +79,14 @@ def __dir__() -> List[str]:
     return __all__
 
 
+if not TYPE_CHECKING:  # a checker that saw it would take any name for one of ours
+    __getattr__ = _resolve  # PEP 562
+
 if sys.version_info < (3, 7):
 
     class _LazyModule(types.ModuleType):
         def __getattr__(self, name: str) -> Any:
-            return __getattr__(name)
+            return _resolve(name)
 
     sys.modules[__name__].__class__ = _LazyModule
 

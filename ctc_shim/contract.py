@@ -308,7 +308,7 @@ def validate(
 
 
 def raise_report(
-    report: Sequence[int],
+    report: Sequence[Any],
     classes: Optional[int] = None,
     blank: Optional[int] = None,
     labels: Optional[int] = None,

@@ -1,5 +1,6 @@
 """`import ctc_shim` loads nothing heavy, in a fresh process; and the proof of it can fail."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -66,3 +67,17 @@ def test_an_unknown_name_is_refused():
 
 def test_dir_lists_the_public_names():
     assert set(ctc_shim.__all__) <= set(dir(ctc_shim))
+
+
+def test_type_checkers_see_the_same_names():
+    """What __init__.py imports for them is what it resolves for a program."""
+    with open(ctc_shim.__file__) as stream:
+        tree = ast.parse(stream.read())
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.name
+        for node in blocks[0].body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen | {"__version__"} == set(ctc_shim.__all__)

@@ -57,8 +57,8 @@ def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Any:
     N, T = _rows_and_frames(logits, options.time_major)
     shape = (N, options.top_paths)
 
-    def on_host(*arrays: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        labels, log_probs = numpy_frontend.ctc_decode(*arrays, options)
+    def on_host(logits: np.ndarray, lengths: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        labels, log_probs = numpy_frontend.ctc_decode(logits, lengths, options)
         width = [(0, 0), (0, 0), (0, T - labels.shape[2])]
         return np.pad(labels, width, mode="constant", constant_values=-1), log_probs
 

@@ -16,32 +16,19 @@ version: str = ctc_shim.__version__
 # Loss, alignment, decoding.
 loss: Any = ctc_shim.ctc_loss(logits, targets, input_lengths, target_lengths, blank=-1)
 other: Any = ctc_shim.ctc_loss(*batch, 0, normalize=False, infeasible="zero", time_major=False)
-both: Any = ctc_shim.CTCLoss(*batch, blank=0)
-found = ctc_shim.ctc_align(logits, targets, input_lengths, target_lengths)
+both: Any = ctc_shim.CTCLoss(blank=0)(*batch)
+value, gradient = ctc_shim.ctc_loss_and_gradient(*batch)
+found: ctc_shim.Alignment = ctc_shim.ctc_align(logits, targets, input_lengths, target_lengths)
 path: Any = found.path
 labels = [(span.label, span.start, span.end) for span in found.spans(0)]
 posteriors: Any = ctc_shim.ctc_posteriors(*batch, infeasible="inf")
 best: Any = ctc_shim.ctc_greedy_decode(logits, input_lengths, merge_repeated=True)
 beams: Any = ctc_shim.ctc_beam_search_decode(logits, input_lengths, beam_width=8, top_paths=2)
 
-# The same for JAX and PyTorch.
-jax_results: Any = (
-    ctc_shim.jax_ctc_loss(*batch),
-    ctc_shim.jax_ctc_align(*batch),
-    ctc_shim.jax_ctc_posteriors(*batch),
-    ctc_shim.jax_ctc_greedy_decode(logits, input_lengths),
-    ctc_shim.jax_ctc_beam_search_decode(logits, input_lengths),
-)
-torch_results: Any = (
-    ctc_shim.torch_ctc_loss(*batch),
-    ctc_shim.torch_ctc_align(*batch),
-    ctc_shim.torch_ctc_posteriors(*batch),
-    ctc_shim.torch_ctc_greedy_decode(logits, input_lengths),
-    ctc_shim.torch_ctc_beam_search_decode(logits, input_lengths),
-)
-
 # Diagnosis and errors.
 print(ctc_shim.check_batch(logits, targets, input_lengths, target_lengths, blank=0))
+report = ctc_shim.diagnose.check_batch(*batch)
+ctc_shim.plot.posteriors(posteriors[0])
 try:
     ctc_shim.ctc_align(*batch, infeasible="raise")
 except ctc_shim.InfeasibleTargetError as error:
