@@ -28,7 +28,7 @@ beams: Any = ctc_shim.ctc_beam_search_decode(logits, input_lengths, beam_width=8
 # Diagnosis and errors.
 print(ctc_shim.check_batch(logits, targets, input_lengths, target_lengths, blank=0))
 report = ctc_shim.diagnose.check_batch(*batch)
-ctc_shim.plot.posteriors(posteriors[0])
+ctc_shim.plot.posterior_map(posteriors[0])
 try:
     ctc_shim.ctc_align(*batch, infeasible="raise")
 except ctc_shim.InfeasibleTargetError as error:
