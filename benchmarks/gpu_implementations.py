@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Sequence
 import numpy as np
 import torch
 
-from ctc_shim import jax_ctc_loss, torch_ctc_loss
+from ctc_shim import ctc_loss
 from ctc_shim.contract import Options
 from ctc_shim.torch import gpu_call
 
@@ -41,7 +41,7 @@ def ours_in_torch(device: str, batch: Batch) -> Function:
 
     def both() -> Any:
         logits.grad = None
-        loss = torch_ctc_loss(logits, *integers)
+        loss = ctc_loss(logits, *integers)
         loss.sum().backward()
         return loss.detach(), logits.grad
 
@@ -49,7 +49,7 @@ def ours_in_torch(device: str, batch: Batch) -> Function:
 
 
 def ours_in_jax(device: str, batch: Batch) -> Function:
-    return in_jax(device, batch, jax_ctc_loss)
+    return in_jax(device, batch, ctc_loss)
 
 
 def torch_native(device: str, batch: Batch, cudnn: bool = False) -> Function:

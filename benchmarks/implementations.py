@@ -48,7 +48,7 @@ def torch(batch: Arrays) -> Functions:
 def shim_torch(batch: Arrays) -> Functions:
     import ctc_shim
 
-    return _in_torch(ctc_shim.torch_ctc_loss, batch)
+    return _in_torch(ctc_shim.ctc_loss, batch)
 
 
 def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
@@ -95,7 +95,7 @@ def shim_jax(batch: Arrays) -> Functions:
     import ctc_shim
 
     logits, *integers = batch
-    return _jitted(lambda z: ctc_shim.jax_ctc_loss(z, *integers), jax.device_put(logits))
+    return _jitted(lambda z: ctc_shim.ctc_loss(z, *integers), jax.device_put(logits))
 
 
 def keras_3(batch: Arrays) -> Functions:

@@ -107,7 +107,7 @@ def _losses(scores: Any, targets: Any) -> Any:
     import ctc_shim
 
     count = len(targets)
-    return ctc_shim.jax_ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
+    return ctc_shim.ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
 
 
 def _train(state: Any, sounds: Any, targets: Any) -> Any:
@@ -151,7 +151,7 @@ def _collectives(state: Any, batch: List[Any]) -> Dict[str, Any]:
 def draw(results: Dict[str, Any], path: str) -> List[str]:
     if not results.get("losses"):
         return ["stopped before the first step"]
-    signals.draw(results, "JAX on %d devices, jax_ctc_loss" % results["devices"], path)
+    signals.draw(results, "JAX on %d devices, ctc_loss" % results["devices"], path)
     return [
         signals.summary(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
         "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a "
