@@ -18,13 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, Callable, Sequence, Tuple
 
 import workers
 
 FLAGS = {"alias_c": "linker=cvm", "alias_numba": "linker=numba", "theano": "linker=cvm"}
 
+Model = Tuple[Any, ...]  # model, shapes of an input and an output, batch, other inputs if any
+Sides = Sequence[Tuple[str, str]]  # name, interpreter
 
-def conv(L, data_format):
+
+def conv(L: Any, data_format: str) -> Model:
     """The convolutional part of Keras' image_ocr.py in its size: 128 x 64, batch 32."""
     from keras.models import Sequential
 
@@ -41,18 +45,18 @@ def conv(L, data_format):
     return Sequential(layers), shape, (8,), 32
 
 
-def recurrent(L, layer):
+def recurrent(L: Any, layer: Any) -> Model:
     """One recurrent layer: 32 units, 50 steps, batch 16."""
     from keras.models import Sequential
 
     return Sequential([layer(32, input_shape=(50, 16)), L.Dense(3)]), (50, 16), (3,), 16
 
 
-def with_ctc(L, image, y, frames, labels=16):
+def with_ctc(L: Any, image: Any, y: Any, frames: int, labels: int = 16) -> Model:
     """A model whose output is the CTC loss of `y`, as in image_ocr.py, with inputs of a batch."""
     import numpy as np
     from keras import backend as K
-    from keras.models import Model
+    from keras import models
 
     import ctc_shim  # noqa: F401
 
@@ -63,16 +67,22 @@ def with_ctc(L, image, y, frames, labels=16):
     rng = np.random.RandomState(1)
     targets = rng.randint(0, K.int_shape(y)[-1] - 1, (32, labels))
     rest = [targets, np.full((32, 1), frames), np.full((32, 1), labels // 2)]
-    return Model([image, target, length, count], loss), K.int_shape(image)[1:], (1,), 32, rest
+    return (
+        models.Model([image, target, length, count], loss),
+        K.int_shape(image)[1:],
+        (1,),
+        32,
+        rest,
+    )
 
 
-def gru_ctc(L):
+def gru_ctc(L: Any) -> Model:
     image = L.Input((32, 32))
     hidden = L.GRU(64, return_sequences=True)(image)
     return with_ctc(L, image, L.Dense(28, activation="softmax")(hidden), 32)
 
 
-def ocr(L, units=512):
+def ocr(L: Any, units: int = 512) -> Model:
     """All of image_ocr.py."""
     image = L.Input((128, 64, 1))
     x = image
@@ -97,7 +107,7 @@ MODELS = {
 }
 
 
-def step_of(name: str):
+def step_of(name: str) -> Callable[[], Any]:
     """A function that does one training step of this model."""
     import numpy as np
     from keras import layers, optimizers
@@ -117,7 +127,7 @@ def work(side: str) -> None:
     workers.serve(lambda: prepare(side))
 
 
-def prepare(side: str):
+def prepare(side: str) -> Callable[[str], Any]:
     if side != "theano":
         from ctc_shim import theano_alias
 
@@ -126,7 +136,7 @@ def prepare(side: str):
 
     steps = {}
 
-    def answer(name):
+    def answer(name: str) -> Any:
         first = None
         if name not in steps:
             cpu, clock = cpu_seconds(), time.time()
@@ -145,7 +155,7 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def worker(side: str, python: str, compiled: str):
+def worker(side: str, python: str, compiled: str) -> workers.Worker:
     """A worker for one side that compiles in `compiled`/`side`."""
     variables = workers.environment(os.path.join(compiled, side))
     flags = ["base_compiledir=" + os.path.join(compiled, side), FLAGS[side]]
@@ -156,7 +166,7 @@ def worker(side: str, python: str, compiled: str):
     return workers.Worker(side, python, __file__, [side], variables)
 
 
-def numpy_blas(python: str):
+def numpy_blas(python: str) -> Tuple[str, str]:
     """Folder and name of the OpenBLAS in numpy's wheel."""
     command = [python, "-c", "import numpy; print(numpy.__path__[0])"]
     numpy = subprocess.check_output(command, universal_newlines=True).strip()
@@ -164,7 +174,7 @@ def numpy_blas(python: str):
     return os.path.split(found[0])
 
 
-def steps(sides: list, models: list, rounds: int, compiled: str) -> None:
+def steps(sides: Sides, models: Sequence[str], rounds: int, compiled: str) -> None:
     """Print the table of training steps."""
     asked = [worker(*side, compiled) for side in sides]
     workers.heading("CPU ms a step", *(each.name for each in asked))
@@ -175,7 +185,7 @@ def steps(sides: list, models: list, rounds: int, compiled: str) -> None:
         each.close()
 
 
-def compile_times(sides: list, models: list, rounds: int, compiled: str) -> None:
+def compile_times(sides: Sides, models: Sequence[str], rounds: int, compiled: str) -> None:
     """Print the table of compile times; `rounds` is not used."""
     workers.heading("CPU s (clock s) to the first step", "cold", "warm")
     for name in models:

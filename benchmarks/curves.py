@@ -8,6 +8,7 @@ matplotlib and numpy in this interpreter, and the libraries in the named ones.
 """
 
 import tempfile
+from typing import Dict, List, Sequence
 
 import numpy as np
 import peers
@@ -21,12 +22,12 @@ RANGES = {
     "C": (32, 128, 512, 2048, 8192),
     "N": (2, 4, 8, 16, 32),
 }
+Times = Dict[str, Dict[str, List[float]]]  # axis -> implementation -> CPU ms
 COLORS = {"pytensor_numba": "#1b4965", "torch": "#f2a65a"}
 
 
-def measured(asked: list, rounds: int) -> dict:
-    """{axis: {implementation: [CPU ms]}}"""
-    found = {}
+def measured(asked: Sequence[workers.Worker], rounds: int) -> Times:
+    found: Times = {}
     for axis, lengths in RANGES.items():
         batches = [MIDDLE._replace(**{axis: length}) for length in lengths]
         times = [workers.measure(asked, rounds, batch, 1)[0] for batch in batches]
@@ -34,13 +35,13 @@ def measured(asked: list, rounds: int) -> dict:
     return found
 
 
-def exponent(lengths, milliseconds) -> float:
+def exponent(lengths: Sequence[int], milliseconds: Sequence[float]) -> float:
     """The slope of ln time over ln length, of the longer half."""
     half = len(lengths) // 2
-    return np.polyfit(np.log(lengths[half:]), np.log(milliseconds[half:]), 1)[0]
+    return float(np.polyfit(np.log(lengths[half:]), np.log(milliseconds[half:]), 1)[0])
 
 
-def draw(found: dict, path: str) -> None:
+def draw(found: Times, path: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")

@@ -4,6 +4,8 @@ Each imports its own library only, as in implementations.py. The best path takes
 because TensorFlow's op does not normalize there; both beam searches normalize.
 """
 
+from typing import Any
+
 from implementations import Arrays, Functions
 
 BEAM = 100
@@ -37,7 +39,7 @@ def tensorflow(batch: Arrays) -> Functions:
     logits, _, frames, _ = batch
     scores, frames = implementations.blank_last_time_major(logits), tf.constant(frames)
 
-    def dense(paths, scores):
+    def dense(paths: Any, scores: Any) -> Any:
         return [
             tf.sparse.to_dense(path, default_value=-1).numpy() for path in paths
         ], scores.numpy()

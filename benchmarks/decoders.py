@@ -9,19 +9,22 @@ a large vocabulary.
 """
 
 import tempfile
+from typing import Any, Sequence
 
 import peers
 import workers
 
 
-def table(asked: list, workloads: list, rounds: int, which: int, title: str) -> None:
+def table(
+    asked: Sequence[workers.Worker], workloads: Sequence[str], rounds: int, which: int, title: str
+) -> None:
     """Print one table as markdown, row by row."""
     heads = [worker.name for worker in asked]
     print()
     workers.heading("CPU ms, " + title, *heads, "%s / %s" % (heads[-1], heads[0]))
     for text in workloads:
         # Decoders need no labels, so S is 1.
-        workload = text if text.isalpha() else [int(n) for n in text.split(",")] + [1]
+        workload: Any = text if text.isalpha() else [int(n) for n in text.split(",")] + [1]
         found, _ = workers.measure(asked, rounds, workload, which)
         times = [found[head] for head in heads]
         workers.row(text, *("%.3g" % time for time in times), "%.1f" % (times[-1] / times[0]))

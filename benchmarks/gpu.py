@@ -18,6 +18,7 @@ import platform
 import statistics
 import sys
 import time
+from typing import Any, Callable, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests"), os.path.dirname(HERE)]
@@ -47,7 +48,9 @@ TOY = [workloads.Workload(40, 4, 12, 8)]
 STEP = 17.5  # ns: an estimate of the least time for one frame of the recursion
 
 
-def milliseconds(functions: list, device: str, rounds: int, in_jax: bool = False) -> float:
+def milliseconds(
+    functions: Sequence[Callable[[], Any]], device: str, rounds: int, in_jax: bool = False
+) -> float:
     """Median over rounds that call the functions in turn, by CUDA events, or the clock for JAX."""
     found, turns = [], itertools.cycle(functions)
     for _ in range(rounds + 3 * len(functions)):
@@ -63,10 +66,10 @@ def milliseconds(functions: list, device: str, rounds: int, in_jax: bool = False
             begin = time.perf_counter()
             function()
             found.append((time.perf_counter() - begin) * 1e3)
-    return statistics.median(found[3 * len(functions) :])
+    return float(statistics.median(found[3 * len(functions) :]))
 
 
-def replayed(function):
+def replayed(function: Callable[[], Any]) -> Callable[[], Any]:
     """A CUDA graph of a function's launches, to time them without Python."""
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):
@@ -75,7 +78,8 @@ def replayed(function):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         function()
-    return graph.replay
+    replay: Callable[[], Any] = graph.replay
+    return replay
 
 
 def bandwidth(device: str, count: int) -> float:

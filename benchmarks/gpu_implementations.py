@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Sequence
 import numpy as np
 import torch
 
-from ctc_shim import jax_ctc_loss, torch_ctc_loss
+from ctc_shim import ctc_loss
 from ctc_shim.contract import Options
 from ctc_shim.torch import gpu_call
 
@@ -39,9 +39,9 @@ def ours_in_torch(device: str, batch: Batch) -> Function:
     logits, *integers = tensors(device, batch)
     logits.requires_grad_()
 
-    def both():
+    def both() -> Any:
         logits.grad = None
-        loss = torch_ctc_loss(logits, *integers)
+        loss = ctc_loss(logits, *integers)
         loss.sum().backward()
         return loss.detach(), logits.grad
 
@@ -49,7 +49,7 @@ def ours_in_torch(device: str, batch: Batch) -> Function:
 
 
 def ours_in_jax(device: str, batch: Batch) -> Function:
-    return in_jax(device, batch, jax_ctc_loss)
+    return in_jax(device, batch, ctc_loss)
 
 
 def torch_native(device: str, batch: Batch, cudnn: bool = False) -> Function:
@@ -59,7 +59,7 @@ def torch_native(device: str, batch: Batch, cudnn: bool = False) -> Function:
         frames, counts = frames.cpu().int(), counts.cpu().int()
         labels = torch.cat([row[:count] for row, count in zip(labels.cpu().int(), counts)])
 
-    def both():
+    def both() -> Any:
         logits.grad = None
         with torch.backends.cudnn.flags(enabled=cudnn):
             log_p = torch.log_softmax(logits, 2).transpose(0, 1)
@@ -82,10 +82,10 @@ def by_optax(device: str, batch: Batch) -> Function:
     import jax.numpy as jnp
     import optax
 
-    def padding(size, lengths):
+    def padding(size: int, lengths: Any) -> Any:
         return (jnp.arange(size)[None, :] >= lengths[:, None]).astype("float32")
 
-    def loss(logits, labels, frames, counts):
+    def loss(logits: Any, labels: Any, frames: Any, counts: Any) -> Any:
         label_padding = padding(labels.shape[1], counts)
         return optax.ctc_loss(logits, padding(logits.shape[1], frames), labels, label_padding)
 
@@ -98,7 +98,7 @@ def in_jax(device: str, batch: Batch, loss_function: Callable[..., Any]) -> Func
     if jax.default_backend() != ("gpu" if device == "cuda" else "cpu"):
         raise ImportError("JAX sees no such device")
 
-    def summed(logits, *integers):
+    def summed(logits: Any, *integers: Any) -> Any:
         loss = loss_function(logits, *integers)
         return loss.sum(), loss
 

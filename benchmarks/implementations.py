@@ -37,7 +37,7 @@ def _pytensor(batch: Arrays, mode: Any) -> Functions:
 def torch(batch: Arrays) -> Functions:
     import torch as t
 
-    def loss(logits, *integers):
+    def loss(logits: Any, *integers: Any) -> Any:
         return t.nn.functional.ctc_loss(
             t.log_softmax(logits, 2).transpose(0, 1), *integers, reduction="none"
         )
@@ -48,7 +48,7 @@ def torch(batch: Arrays) -> Functions:
 def shim_torch(batch: Arrays) -> Functions:
     import ctc_shim
 
-    return _in_torch(ctc_shim.torch_ctc_loss, batch)
+    return _in_torch(ctc_shim.ctc_loss, batch)
 
 
 def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
@@ -59,14 +59,14 @@ def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
     labels, frames, counts = labels.long(), frames.long(), counts.long()
     logits.requires_grad_(True)
 
-    def loss():
+    def loss() -> Any:
         return function(logits, labels, frames, counts)
 
-    def alone():
+    def alone() -> Any:
         with t.no_grad():
             return loss()
 
-    def both():
+    def both() -> Any:
         logits.grad = None
         value = loss()
         value.sum().backward()
@@ -95,7 +95,7 @@ def shim_jax(batch: Arrays) -> Functions:
     import ctc_shim
 
     logits, *integers = batch
-    return _jitted(lambda z: ctc_shim.jax_ctc_loss(z, *integers), jax.device_put(logits))
+    return _jitted(lambda z: ctc_shim.ctc_loss(z, *integers), jax.device_put(logits))
 
 
 def keras_3(batch: Arrays) -> Functions:
@@ -117,7 +117,7 @@ def _jitted(loss: Callable[[Any], Any], logits: Any) -> Functions:
 
     alone = jax.jit(loss)
 
-    def summed(z):
+    def summed(z: Any) -> Any:
         value = loss(z)
         return value.sum(), value
 
@@ -154,11 +154,11 @@ def tensorflow(batch: Arrays) -> Functions:
     ragged = tf.SparseTensor(ragged.indices, tf.cast(ragged.values, tf.int32), ragged.dense_shape)
 
     @tf.function
-    def alone():
+    def alone() -> Any:
         return tf.compat.v1.nn.ctc_loss(ragged, moved, frames)
 
     @tf.function
-    def both():
+    def both() -> Any:
         with tf.GradientTape() as tape:
             tape.watch(moved)
             loss = tf.compat.v1.nn.ctc_loss(ragged, moved, frames)
@@ -190,7 +190,7 @@ def warp_ctc(batch: Arrays) -> Functions:
     options, size = Options(0, 1, 0), ctypes.c_size_t()
     integers = [array.astype("int32") for array in (flat, counts, frames)]
 
-    def address(array):
+    def address(array: Any) -> Any:
         return None if array is None else ctypes.c_void_p(array.ctypes.data)
 
     pointers = [address(array) for array in integers]
@@ -198,7 +198,7 @@ def warp_ctc(batch: Arrays) -> Functions:
         raise RuntimeError("warp-ctc: get_workspace_size failed")
     workspace = np.empty(size.value, "uint8")
 
-    def call(out):
+    def call(out: Any) -> Any:
         arguments = [address(scores), address(out)] + pointers + [C, N, address(costs)]
         if library.compute_ctc_loss(*arguments, address(workspace), options):
             raise RuntimeError("warp-ctc failed")

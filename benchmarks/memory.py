@@ -31,8 +31,8 @@ def work(name: str, workload: str) -> None:
     for _ in range(3):
         both()
     with open("/proc/self/status") as stream:
-        kilobytes = int(re.search(r"VmHWM:\s*(\d+) kB", stream.read()).group(1))
-    print(kilobytes / 1024.0 - batch[0].nbytes / 2.0**20)
+        kilobytes = re.findall(r"VmHWM:\s*(\d+) kB", stream.read())[0]
+    print(int(kilobytes) / 1024.0 - batch[0].nbytes / 2.0**20)
 
 
 def peak(name: str, python: str, workload: str, caches: str) -> float:

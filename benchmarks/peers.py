@@ -14,13 +14,14 @@ import importlib
 import sys
 import tempfile
 import time
+from typing import Any, Callable, Dict, Sequence
 
 import workers
 
 OURS = ("pytensor_numba", "pytensor_c", "keras_patched", "shim_jax", "shim_torch")
 
 
-def worker(name: str, python: str, caches: str, module: str = "implementations"):
+def worker(name: str, python: str, caches: str, module: str = "implementations") -> workers.Worker:
     """A worker with the function `name` of `module`."""
     variables = workers.environment("%s/%s" % (caches, name))
     return workers.Worker(name, python, __file__, [module, name], variables)
@@ -34,10 +35,12 @@ def work(module: str, name: str) -> None:
 class _Timer:
     """Times the functions that `make` makes; it keeps those of the last workload."""
 
-    def __init__(self, make):
-        self.make, self.workload, self.functions = make, None, None
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self.make = make
+        self.workload: Any = None
+        self.functions: Any = None
 
-    def __call__(self, workload, which: int):
+    def __call__(self, workload: Any, which: int) -> Any:
         import workloads
 
         seconds = None
@@ -51,7 +54,7 @@ class _Timer:
         return cpu_ms(self.functions[which]), seconds
 
 
-def cpu_ms(function, enough: float = 0.02) -> float:
+def cpu_ms(function: Callable[[], Any], enough: float = 0.02) -> float:
     """CPU ms of a call: the mean over 20 ms of calls, after one that refills the caches."""
     function()
     calls, begin = 0, time.process_time()
@@ -61,9 +64,10 @@ def cpu_ms(function, enough: float = 0.02) -> float:
     return (time.process_time() - begin) / calls * 1e3
 
 
-def tables(asked: list, names: list, rounds: int) -> None:
+def tables(asked: Sequence[workers.Worker], names: Sequence[str], rounds: int) -> None:
     """Print the tables as markdown, row by row."""
-    heads, first_results = [worker.name for worker in asked], {}
+    heads = [worker.name for worker in asked]
+    first_results: Dict[str, Dict[str, float]] = {}
     ours = [head for head in heads if head in OURS]
     for which, title in ((1, "loss + gradient"), (0, "loss alone")):
         print()

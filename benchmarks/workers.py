@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ONE_THREAD = dict(
@@ -25,7 +26,7 @@ ONE_THREAD = dict(
 )
 
 
-def environment(caches: str) -> dict:
+def environment(caches: str) -> Dict[str, str]:
     """Variables of a process: this checkout's ctc_shim, one thread, and its own compile caches."""
     flags = "base_compiledir=" + caches
     return dict(
@@ -42,11 +43,18 @@ def environment(caches: str) -> dict:
 class Worker:
     """A process that runs `script --worker arguments` and answers questions by `serve`."""
 
-    def __init__(self, name: str, python: str, script: str, arguments: list, variables: dict):
+    def __init__(
+        self,
+        name: str,
+        python: str,
+        script: str,
+        arguments: Sequence[str],
+        variables: Dict[str, str],
+    ) -> None:
         self.name = name
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [python, "-W", "ignore", os.path.abspath(script), "--worker"] + arguments,
+        self.process: Any = subprocess.Popen(
+            [python, "-W", "ignore", os.path.abspath(script), "--worker", *arguments],
             env=variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -54,7 +62,7 @@ class Worker:
             universal_newlines=True,
         )
 
-    def ask(self, *question):
+    def ask(self, *question: Any) -> Any:
         """The answer to a question; RuntimeError with the end of its stderr if the worker dies."""
         try:
             self.process.stdin.write(json.dumps(question) + "\n")
@@ -73,7 +81,7 @@ class Worker:
         self.process.wait()
 
 
-def serve(prepare) -> None:
+def serve(prepare: Callable[[], Callable[..., Any]]) -> None:
     """In a worker: answer each line of stdin with the function that `prepare()` returns.
 
     Whatever libraries print goes to stderr.
@@ -86,7 +94,9 @@ def serve(prepare) -> None:
         channel.flush()
 
 
-def measure(workers: list, rounds: int, *question):
+def measure(
+    workers: Sequence[Worker], rounds: int, *question: Any
+) -> Tuple[Dict[str, float], Dict[str, float]]:
     """{name: median CPU ms} of interleaved rounds, and {name: seconds to the first result}.
 
     A worker answers [milliseconds, seconds]. The first round is not part of the medians.
@@ -96,13 +106,15 @@ def measure(workers: list, rounds: int, *question):
     return {name: statistics.median(turn[name] for turn in times) for name in first}, first
 
 
-def named_pythons(where: list) -> list:
+def named_pythons(where: Sequence[str]) -> List[Tuple[str, str]]:
     """[(name, python)] of the arguments NAME[,NAME]=PYTHON."""
     pairs = [text.partition("=") for text in where]
     return [(name, python) for names, _, python in pairs for name in names.split(",")]
 
 
-def parser(description: str, metavar: str = "NAME[,NAME]=PYTHON", rounds: int = 0, what=()):
+def parser(
+    description: str, metavar: str = "NAME[,NAME]=PYTHON", rounds: int = 0, what: Sequence[str] = ()
+) -> argparse.ArgumentParser:
     """An ArgumentParser for one of `what`, interpreters by name, and --rounds, where given."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -134,4 +146,4 @@ def machine() -> str:
             names = [line.split(":")[1].strip() for line in stream if line.startswith("model name")]
         model = names[0] if names else model
     load, date = os.getloadavg()[0], time.strftime("%Y-%m-%d")
-    return "%s, %d processors, load %.1f, %s" % (model, os.cpu_count(), load, date)
+    return "%s, %d processors, load %.1f, %s" % (model, os.cpu_count() or 1, load, date)

@@ -1,10 +1,16 @@
 """The workloads, the same in every process. numpy only."""
 
-import collections
+from typing import NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
-Workload = collections.namedtuple("Workload", "T N C S")
+
+class Workload(NamedTuple):
+    T: int
+    N: int
+    C: int
+    S: int
+
 
 WORKLOADS = {
     "ocr": Workload(32, 32, 28, 10),
@@ -21,7 +27,9 @@ WORKLOADS = {
 }
 
 
-def batch(workload):
+def batch(
+    workload: Union[str, Sequence[int]],
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of a workload, given by name or as (T, N, C, S).
 
     Returns

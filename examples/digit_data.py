@@ -19,7 +19,7 @@ BLANK = 10  # Keras: the last class
 CLASSES = 11
 
 # frames (N, T, FEATURES) float32, ink is 0 .. 1; labels (N, S), padded with the blank; both lengths
-# (N, 1); texts: list of N str
+# (N, 1); texts: List[Any] of N str
 Lines = collections.namedtuple("Lines", "frames input_length labels label_length texts")
 
 

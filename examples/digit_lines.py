@@ -5,6 +5,7 @@ results.
 """
 
 import sys
+from typing import Any, Dict
 
 import pictures
 import race
@@ -29,7 +30,7 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=32, steps=10)
 
 
-def caption(curves: dict, frozen: dict) -> str:
+def caption(curves: Dict[str, Any], frozen: Dict[str, Any]) -> str:
     """The results in words, with the numbers of the curves."""
     lines = (
         report.agreement(curves, first=10)
@@ -45,7 +46,7 @@ def caption(curves: dict, frozen: dict) -> str:
     return "\n".join(lines)
 
 
-def draw(curves: dict, frozen: dict, path: str) -> None:
+def draw(curves: Dict[str, Any], frozen: Dict[str, Any], path: str) -> None:
     """Edit distance by epoch, and CPU time of a step."""
     figure, (left, right) = pictures.page(
         PROTOCOL,

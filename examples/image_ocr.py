@@ -5,6 +5,7 @@ epochs, then longer ones, and three empty pictures in each batch. README.md has 
 """
 
 import sys
+from typing import Any, Dict
 
 import pictures
 import race
@@ -31,7 +32,7 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=8, steps=2, stock_steps=2)
 
 
-def caption(curves: dict, frozen: dict) -> str:
+def caption(curves: Dict[str, Any], frozen: Dict[str, Any]) -> str:
     """The results in words, and a table as in Keras issue #4634."""
     lines = (
         report.agreement(curves, first=10)
@@ -41,7 +42,7 @@ def caption(curves: dict, frozen: dict) -> str:
     return "\n".join(lines + [""] + report.table(curves, epochs=(1, 2, 5, 10, 20, 30, 40)))
 
 
-def draw(curves: dict, frozen: dict, path: str) -> None:
+def draw(curves: Dict[str, Any], frozen: Dict[str, Any], path: str) -> None:
     """Some test pictures, edit distance by epoch, and CPU time of a step."""
     figure, (left, right) = pictures.page_of_words(
         PROTOCOL, "Painted words: legacy Keras trains on Theano and on PyTensor as on TensorFlow"

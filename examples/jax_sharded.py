@@ -11,7 +11,7 @@ batch; only the gradient of the weights is exchanged.
 import os
 import re
 import sys
-from typing import Any, List
+from typing import Any, Dict, List
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
@@ -30,7 +30,7 @@ COLLECTIVE = re.compile(
 )
 
 
-def compute(results: dict, short: bool) -> None:
+def compute(results: Dict[str, Any], short: bool) -> None:
     import jax
 
     hosts, host = int(os.environ.get("HOSTS", 1)), int(os.environ.get("HOST", 0))
@@ -107,7 +107,7 @@ def _losses(scores: Any, targets: Any) -> Any:
     import ctc_shim
 
     count = len(targets)
-    return ctc_shim.jax_ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
+    return ctc_shim.ctc_loss(scores, targets, jnp.full(count, FRAMES), jnp.full(count, LABELS))
 
 
 def _train(state: Any, sounds: Any, targets: Any) -> Any:
@@ -129,7 +129,7 @@ def _train(state: Any, sounds: Any, targets: Any) -> Any:
     return (weights, first, second, count), loss
 
 
-def _collectives(state: Any, batch: List[Any]) -> dict:
+def _collectives(state: Any, batch: List[Any]) -> Dict[str, Any]:
     """Number of collective operations in the loss with its gradient, and in a training step."""
     import jax
 
@@ -148,10 +148,10 @@ def _collectives(state: Any, batch: List[Any]) -> dict:
     }
 
 
-def draw(results: dict, path: str) -> List[str]:
+def draw(results: Dict[str, Any], path: str) -> List[str]:
     if not results.get("losses"):
         return ["stopped before the first step"]
-    signals.draw(results, "JAX on %d devices, jax_ctc_loss" % results["devices"], path)
+    signals.draw(results, "JAX on %d devices, ctc_loss" % results["devices"], path)
     return [
         signals.summary(results, "JAX %s on %d devices" % (results["_jax"], results["devices"])),
         "collectives in the compiled program: %(loss)d in the loss and its gradient, %(step)d in a "

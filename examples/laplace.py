@@ -5,7 +5,7 @@ alignments.
 """
 
 import sys
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import emissions
 import numpy as np
@@ -15,7 +15,7 @@ import standalone
 NAMES = emissions.MEAN_NAMES + ["ln sigma"]
 
 
-def compute(results: dict, short: bool) -> None:
+def compute(results: Dict[str, Any], short: bool) -> None:
     results.update(rows=6 if short else 40, newton=[])
     value, slope, products = _functions(emissions.make(results["rows"]))
     at = np.append(emissions.MEANS + 0.3, np.log(1.0))
@@ -32,7 +32,7 @@ def compute(results: dict, short: bool) -> None:
 
 
 def _newton(
-    value: Callable, at: np.ndarray, gradient: np.ndarray, hessian: np.ndarray
+    value: Callable[..., Any], at: np.ndarray, gradient: np.ndarray, hessian: np.ndarray
 ) -> np.ndarray:
     """The next point: downhill by absolute eigenvalues, halved until the value falls."""
     sizes, directions = np.linalg.eigh(hessian)
@@ -43,7 +43,7 @@ def _newton(
     return at - share * step
 
 
-def _functions(data: Any) -> Tuple[Callable, Callable, Callable]:
+def _functions(data: Any) -> Tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """-ln of the posterior density of (means, ln sigma), its gradient, and Hessian products.
 
     The products take D points (D, P) and one vector for each (D, P).
@@ -74,7 +74,9 @@ def _values(points: Any, data: Any) -> Any:
     return -prior - emissions.log_likelihood(means, pt.exp(log_sigma), data)
 
 
-def _check(slope: Callable, products: Callable, at: np.ndarray, step: float = 1e-5) -> float:
+def _check(
+    slope: Callable[..., Any], products: Callable[..., Any], at: np.ndarray, step: float = 1e-5
+) -> float:
     """Relative difference between Hessian-vector products and central differences of gradients."""
     vectors = np.random.RandomState(0).randn(3, len(at))
     exact = products(np.tile(at, (3, 1)), vectors)
@@ -83,7 +85,9 @@ def _check(slope: Callable, products: Callable, at: np.ndarray, step: float = 1e
     return float(np.abs(exact - differences).max() / np.abs(exact).max())
 
 
-def _plane(value: Callable, mode: np.ndarray, hessian: np.ndarray, points: int = 41) -> Tuple:
+def _plane(
+    value: Callable[..., Any], mode: np.ndarray, hessian: np.ndarray, points: int = 41
+) -> Tuple[Any, ...]:
     """Exact and normal density over the means of labels 1 and 2, relative to the mode.
 
     The other parameters are those of the mode.
@@ -102,7 +106,7 @@ def _plane(value: Callable, mode: np.ndarray, hessian: np.ndarray, points: int =
     return x, y, exact, normal
 
 
-def draw(results: dict, path: str) -> List[str]:
+def draw(results: Dict[str, Any], path: str) -> List[str]:
     import matplotlib
 
     matplotlib.use("Agg")

@@ -5,6 +5,7 @@ All start from the weights that digit_lines.py ends with, and see the same batch
 
 import os
 import sys
+from typing import Any, Dict
 
 import pictures
 import race
@@ -29,7 +30,7 @@ PROTOCOL = Protocol(
 SHORT = PROTOCOL._replace(test_lines=4, read_after=(0,), steps=2, stock_steps=2)
 
 
-def caption(curves: dict, frozen: dict) -> str:
+def caption(curves: Dict[str, Any], frozen: Dict[str, Any]) -> str:
     """The results in words, with the numbers of the curves."""
     return "\n".join(
         report.survival(curves)
@@ -39,7 +40,7 @@ def caption(curves: dict, frozen: dict) -> str:
     )
 
 
-def draw(curves: dict, frozen: dict, path: str) -> None:
+def draw(curves: Dict[str, Any], frozen: Dict[str, Any], path: str) -> None:
     """Loss and edit distance by step; the weights of stock Keras become NaN."""
     figure, (left, right) = pictures.page(
         PROTOCOL,

@@ -1,6 +1,6 @@
 """The pictures of the examples with Keras. Needs matplotlib, which draws to files only."""
 
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import matplotlib
 
@@ -67,7 +67,7 @@ def _cut(image: np.ndarray, rows: int) -> np.ndarray:
     return np.concatenate(np.split(image, rows, axis=1))
 
 
-def losses(panel: Any, curves: dict) -> None:
+def losses(panel: Any, curves: Dict[str, Any]) -> None:
     """Batch loss by step."""
     for way, curve in _in_order(curves):
         values = np.array(curve["losses"])
@@ -80,7 +80,7 @@ def losses(panel: Any, curves: dict) -> None:
     _finish(panel, "training step", "batch loss, nats")
 
 
-def edit_distances(panel: Any, curves: dict, by_epoch: bool = False) -> None:
+def edit_distances(panel: Any, curves: Dict[str, Any], by_epoch: bool = False) -> None:
     """Normalized edit distance on the test lines by step or epoch."""
     for way, curve in _in_order(curves):
         steps, values = np.array(curve["read"]).T
@@ -99,7 +99,7 @@ def _mark_end(panel: Any, x: float, y: float, text: str) -> None:
     panel.annotate(text, (x, y), xytext=(14, -4), textcoords="offset points", **style)
 
 
-def step_times(panel: Any, curves: dict) -> None:
+def step_times(panel: Any, curves: Dict[str, Any]) -> None:
     """CPU seconds of a step, as bars."""
     rows = list(reversed(_in_order(curves)))
     seconds = [report.seconds_per_step(curve) for _, curve in rows]
@@ -112,7 +112,7 @@ def step_times(panel: Any, curves: dict) -> None:
     _finish(panel, "CPU seconds per training step", "", legend=False)
 
 
-def _in_order(curves: dict) -> List[Tuple[str, dict]]:
+def _in_order(curves: Dict[str, Any]) -> List[Tuple[str, Dict[str, Any]]]:
     return [(way, curves[way]) for way in ORDER if way in curves]
 
 

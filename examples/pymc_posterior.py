@@ -4,7 +4,7 @@ The labels are known, their times are not.
 """
 
 import sys
-from typing import List
+from typing import Any, Dict, List
 
 import emissions
 import numpy as np
@@ -14,7 +14,7 @@ import standalone
 NAMES = emissions.MEAN_NAMES + ["sigma"]
 
 
-def compute(results: dict, short: bool) -> None:
+def compute(results: Dict[str, Any], short: bool) -> None:
     import pymc as pm
 
     results.update(_pymc=pm.__version__, rows=10 if short else 40)
@@ -58,7 +58,7 @@ def _r_hat(draws: np.ndarray) -> np.ndarray:
     return np.sqrt((half - 1) / half + between / within)
 
 
-def draw(results: dict, path: str) -> List[str]:
+def draw(results: Dict[str, Any], path: str) -> List[str]:
     import matplotlib
 
     matplotlib.use("Agg")

@@ -4,7 +4,7 @@ The times of the labels are unknown. Needs pytensor >= 2.36; no Keras, no Theano
 """
 
 import sys
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ UNITS = 32
 BATCH, RATE = 16, 0.02
 
 
-def compute(results: dict, short: bool) -> None:
+def compute(results: Dict[str, Any], short: bool) -> None:
     import pytensor
 
     results.update(_pytensor=pytensor.__version__, losses=[], read=[])
@@ -34,7 +34,7 @@ def compute(results: dict, short: bool) -> None:
             results["_shown"] = held_out[0][0], read(held_out[0][:1]), held_out[1][:1]
 
 
-def _compile() -> Tuple[Callable, Callable]:
+def _compile() -> Tuple[Callable[..., Any], Callable[..., Any]]:
     """train(sounds, targets, input_lengths, target_lengths) -> loss, and read(sounds) -> scores."""
     import pytensor
     import pytensor.tensor as pt
@@ -92,7 +92,7 @@ def _adam(loss: Any, weights: List[Any]) -> List[Tuple[Any, Any]]:
     return updates
 
 
-def draw(results: dict, path: str) -> List[str]:
+def draw(results: Dict[str, Any], path: str) -> List[str]:
     if not results["losses"]:
         return ["stopped before the first step"]
     signals.draw(results, "PyTensor, scan and ctc_loss", path)

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, "data")
+Curves = Dict[str, Any]  # way -> curve
 WAYS = ("patched", "alias", "stock", "tensorflow")
 
 DESCRIPTIONS = {
@@ -24,8 +25,8 @@ DESCRIPTIONS = {
 def main(
     protocol: Any,
     short: Any,
-    caption: Callable[[dict, dict], str],
-    draw: Callable[[dict, dict, str], None],
+    caption: Callable[[Curves, Curves], str],
+    draw: Callable[[Curves, Curves, str], None],
     arguments: Optional[List[str]] = None,
 ) -> int:
     """Run an example.
@@ -52,7 +53,10 @@ def main(
     status = _train_each(protocol, options)
     if options.freeze and not status:
         _freeze(protocol, options)
-    curves, frozen = _curves(protocol, options.ways, options.out), _curves(protocol, (), None)
+    curves, frozen = (
+        _curves(protocol, options.ways, options.out),
+        _curves(protocol, (), options.out),
+    )
     # After an early Ctrl-C a curve may be empty.
     curves = {way: curve for way, curve in curves.items() if curve["losses"] and curve["read"]}
     text = caption(curves, frozen)
@@ -142,7 +146,7 @@ def _train_here(protocol: Any, options: argparse.Namespace) -> int:
     return training.train(protocol, way, options.out)
 
 
-def _curves(protocol: Any, fresh: Sequence[str], out: Optional[str]) -> dict:
+def _curves(protocol: Any, fresh: Sequence[str], out: str) -> Curves:
     """{way: curve}: from `out` for the ways of this run, from examples/data for the others."""
     curves = {}
     for way in WAYS:

@@ -4,7 +4,7 @@ Every function takes curves (dict of way -> curve, see training.py) and returns 
 Missing curves are left out.
 """
 
-from typing import List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -16,19 +16,19 @@ NAMES = {
 }
 
 
-def label(way: str, curve: dict) -> str:
+def label(way: str, curve: Dict[str, Any]) -> str:
     """The name of a way, and the date of its curve if it was not trained in this run."""
     return NAMES[way] + (" (frozen, %s)" % curve["date"] if curve["is_frozen"] else "")
 
 
-def deviations(curve: dict, other: dict) -> np.ndarray:
+def deviations(curve: Dict[str, Any], other: Dict[str, Any]) -> np.ndarray:
     """(steps,) relative difference of the batch losses of two curves, over their common steps."""
     steps = min(len(curve["losses"]), len(other["losses"]))
     ours, theirs = np.array(curve["losses"][:steps]), np.array(other["losses"][:steps])
     return np.abs(ours - theirs) / np.abs(theirs)
 
 
-def agreement(curves: dict, first: Optional[int] = None) -> List[str]:
+def agreement(curves: Dict[str, Any], first: Optional[int] = None) -> List[str]:
     """Difference of patched Keras' batch losses from TensorFlow's, in the first or all steps."""
     lines = []
     for way, words in (("patched", "patched Keras"), ("alias", "patched Keras on PyTensor")):
@@ -41,7 +41,7 @@ def agreement(curves: dict, first: Optional[int] = None) -> List[str]:
     return lines
 
 
-def reading(curves: dict, from_epoch: Optional[int] = None) -> List[str]:
+def reading(curves: Dict[str, Any], from_epoch: Optional[int] = None) -> List[str]:
     """The edit distance at the end, and its difference from TensorFlow's."""
     lines = [
         "Normalized edit distance on test lines, %s: %.4f after %d steps."
@@ -57,7 +57,7 @@ def reading(curves: dict, from_epoch: Optional[int] = None) -> List[str]:
     return lines
 
 
-def stock_reading(stock: dict, curves: dict, from_epoch: int) -> List[str]:
+def stock_reading(stock: Dict[str, Any], curves: Dict[str, Any], from_epoch: int) -> List[str]:
     """The same for a whole training of stock Keras."""
     steps, distance = stock["read"][-1]
     line = "Normalized edit distance, %s: %.4f after %d steps."
@@ -69,7 +69,9 @@ def stock_reading(stock: dict, curves: dict, from_epoch: int) -> List[str]:
     return lines
 
 
-def _reading_apart(curve: dict, other: dict, from_epoch: Optional[int]) -> List[float]:
+def _reading_apart(
+    curve: Dict[str, Any], other: Dict[str, Any], from_epoch: Optional[int]
+) -> List[float]:
     first = (from_epoch or 0) * curve["steps_per_epoch"]
     others = dict(map(tuple, other["read"]))
     return [
@@ -79,12 +81,12 @@ def _reading_apart(curve: dict, other: dict, from_epoch: Optional[int]) -> List[
     ]
 
 
-def seconds_per_step(curve: dict) -> float:
+def seconds_per_step(curve: Dict[str, Any]) -> float:
     """Median CPU seconds of a step; the first step has one-time costs."""
     return float(np.median(curve["cpu_seconds"]))
 
 
-def speed(curves: dict) -> List[str]:
+def speed(curves: Dict[str, Any]) -> List[str]:
     """CPU time of a step and of compiling."""
     lines = [
         "%s: %.3f CPU s per step (median of %d), %.0f CPU s to build and compile."
@@ -104,7 +106,7 @@ def speed(curves: dict) -> List[str]:
     return lines
 
 
-def table(curves: dict, epochs: Sequence[int]) -> List[str]:
+def table(curves: Dict[str, Any], epochs: Sequence[int]) -> List[str]:
     """Normalized edit distance by epoch with one column per way, as in Keras issue #4634."""
     ways = [way for way in ("tensorflow", "patched", "alias", "stock") if way in curves]
     read = [dict(map(tuple, curves[way]["read"])) for way in ways]
@@ -120,7 +122,7 @@ def table(curves: dict, epochs: Sequence[int]) -> List[str]:
     return lines
 
 
-def survival(curves: dict) -> List[str]:
+def survival(curves: Dict[str, Any]) -> List[str]:
     """The step after which all weights are NaN, if any, and the losses until then."""
     lines = []
     for way, curve in sorted(curves.items()):

@@ -1,6 +1,6 @@
 """Synthetic noisy signals with labels at unknown times, for pytensor_rnn.py and jax_sharded.py."""
 
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def share_read(scores: np.ndarray, targets: np.ndarray) -> float:
     return right / len(targets)
 
 
-def draw(results: dict, name: str, path: str) -> None:
+def draw(results: Dict[str, Any], name: str, path: str) -> None:
     """Loss, share read, and a held-out signal with its alignment; `results` of pytensor_rnn.py."""
     import matplotlib
 
@@ -61,7 +61,7 @@ def draw(results: dict, name: str, path: str) -> None:
     figure.savefig(path, dpi=90)
 
 
-def summary(results: dict, name: str) -> str:
+def summary(results: Dict[str, Any], name: str) -> str:
     """The loss at the start and at the end, and the share read, in words."""
     read = results["read"]
     share = "nothing read yet"

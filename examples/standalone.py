@@ -4,15 +4,15 @@ import argparse
 import json
 import os
 import sys
-from typing import Any, Callable, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main(
     name: str,
-    compute: Callable[[dict, bool], None],
-    draw: Callable[[dict, str], List[str]],
+    compute: Callable[[Dict[str, Any], bool], None],
+    draw: Callable[[Dict[str, Any], str], List[str]],
     arguments: Optional[List[str]] = None,
 ) -> int:
     """Run one example.
@@ -58,5 +58,6 @@ def progress(items: Iterable[Any], name: str) -> Iterable[Any]:
     """`items` with a progress bar, which takes few lines in a log file."""
     from tqdm import tqdm
 
-    seldom = 0.1 if sys.stderr.isatty() else 30
-    return tqdm(items, desc=name, mininterval=seldom, maxinterval=seldom)
+    pause = 0.1 if sys.stderr.isatty() else 30
+    bar: Iterable[Any] = tqdm(items, desc=name, mininterval=pause, maxinterval=pause)
+    return bar

@@ -5,7 +5,7 @@ with the real one. Both compute in float64, as stock Keras does with every float
 """
 
 import sys
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ TARGET_LENGTHS = (5, 10, 20, 30, 40, 60, 80, 120, 160, 200, 240)
 DOUBTS = (0.9, 0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
-def compute(results: dict, short: bool) -> None:
+def compute(results: Dict[str, Any], short: bool) -> None:
     step = 3 if short else 1
     _map(results, TARGET_LENGTHS[step // 2 :: step], DOUBTS[step // 2 :: step])
     _train(results, "long", 2 if short else 8, FRAMES, 120, 3 if short else 150)
@@ -30,7 +30,7 @@ def compute(results: dict, short: bool) -> None:
 # ---- the map
 
 
-def _map(results: dict, target_lengths: Sequence[int], doubts: Sequence[float]) -> None:
+def _map(results: Dict[str, Any], target_lengths: Sequence[int], doubts: Sequence[float]) -> None:
     """Relative error of the gradient for the scores, by target length and doubt; None for NaN."""
     results.update(target_lengths=list(target_lengths), doubts=list(doubts))
     results["errors"] = {"stock": {}, "ours": {}}
@@ -74,7 +74,9 @@ def _ours(y_pred: np.ndarray, target: Any, input_length: Any, label_length: Any)
 # ---- training of a linear softmax from zero
 
 
-def _train(results: dict, name: str, count: int, frames: int, labels: int, steps: int) -> None:
+def _train(
+    results: Dict[str, Any], name: str, count: int, frames: int, labels: int, steps: int
+) -> None:
     """Both ways from the same weights: the exact losses, and the shares read at the end."""
     sounds, targets = _utterances(count, frames, labels)
     lengths, counts = [frames] * count, [labels] * count

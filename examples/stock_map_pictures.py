@@ -1,6 +1,6 @@
 """The picture of stock_map.py and its results in words. Draws to files only."""
 
-from typing import Any, List
+from typing import Any, Dict, List
 
 import matplotlib
 
@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap, LogNorm  # noqa: E402
 from ctc_shim import plot  # noqa: E402
 
 
-def draw(results: dict, path: str) -> List[str]:
+def draw(results: Dict[str, Any], path: str) -> List[str]:
     figure, axes = plt.subplots(2, 2, figsize=(11, 8), constrained_layout=True)
     title = "Sequences like speech: 800 frames, 256 labels and the blank"
     figure.suptitle(title, x=0.02, ha="left", weight="bold")
@@ -24,7 +24,7 @@ def draw(results: dict, path: str) -> List[str]:
     return _summary(results)
 
 
-def _draw_map(panel: Any, results: dict, way: str, title: str) -> None:
+def _draw_map(panel: Any, results: Dict[str, Any], way: str, title: str) -> None:
     errors = results["errors"][way]
     rows = [
         [errors.get("%d %g" % (labels, doubt), -1) for doubt in results["doubts"]]
@@ -47,7 +47,7 @@ def _draw_map(panel: Any, results: dict, way: str, title: str) -> None:
     panel.figure.colorbar(shown, ax=panel)
 
 
-def _draw_curves(panel: Any, results: dict) -> None:
+def _draw_curves(panel: Any, results: Dict[str, Any]) -> None:
     curves = {
         name: np.array(results[key]["losses"], dtype=float)
         for name, key in (("stock Keras", "long stock"), ("ctc_shim", "long ours"))
@@ -60,7 +60,7 @@ def _draw_curves(panel: Any, results: dict) -> None:
     panel.set_title("a linear softmax trained from zero, 120 labels per line", fontsize=11)
 
 
-def _draw_reading(panel: Any, results: dict) -> None:
+def _draw_reading(panel: Any, results: Dict[str, Any]) -> None:
     ways = (("stock", "#c1121f", "stock Keras"), ("ours", "#1b4965", "ctc_shim"))
     for at, (way, color, name) in enumerate(ways):
         if "short " + way in results:
@@ -76,7 +76,7 @@ def _draw_reading(panel: Any, results: dict) -> None:
     panel.legend(frameon=False, loc="upper center", ncol=2)
 
 
-def _summary(results: dict) -> List[str]:
+def _summary(results: Dict[str, Any]) -> List[str]:
     lines = []
     for way in ("stock", "ours"):
         errors = list(results["errors"][way].values())

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def train(protocol: Protocol, way: str, out: str) -> int:
     return 130 if curve["interrupted"] else 0
 
 
-def _prepare(protocol: Protocol, way: str) -> Tuple[Any, Any, dict]:
+def _prepare(protocol: Protocol, way: str) -> Tuple[Any, Any, Dict[str, Any]]:
     """The compiled models with their first weights, and a curve with the time of compiling."""
     import keras
 
@@ -110,7 +110,7 @@ def _steps(
     reader: Any,
     lines: Any,
     tests: Any,
-    curve: dict,
+    curve: Dict[str, Any],
     recorder: "_Recorder",
 ) -> None:
     from tqdm import tqdm
@@ -158,7 +158,7 @@ def _batches(protocol: Protocol, data: Any, lines: Any) -> Iterator[np.ndarray]:
 class _Recorder:
     """Saves the curve (.json) and the weights (.npz); a file is replaced only by a complete one."""
 
-    def __init__(self, trainer: Any, curve: dict, path: str) -> None:
+    def __init__(self, trainer: Any, curve: Dict[str, Any], path: str) -> None:
         self.trainer, self.curve, self.path = trainer, curve, path
 
     def save(self) -> None:
@@ -175,7 +175,7 @@ class _Recorder:
         os.replace(self.path + suffix + ".part", self.path + suffix)
 
 
-def as_text(curve: dict) -> str:
+def as_text(curve: Dict[str, Any]) -> str:
     """JSON with one key per line."""
     return "{\n%s\n}\n" % ",\n".join(
         "%s: %s" % (json.dumps(key), json.dumps(curve[key])) for key in sorted(curve)
@@ -193,7 +193,7 @@ def _seconds() -> np.ndarray:
     return np.array([time.time(), time.process_time() + sum(children)])
 
 
-def _versions(keras: Any) -> dict:
+def _versions(keras: Any) -> Dict[str, Any]:
     backend = sys.modules[keras.backend.backend()]
     modules = [np, keras, backend]
     if "pytensor" in sys.modules:  # it serves as theano
