@@ -9,7 +9,8 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cc=${CC:-gcc} cxx=${CXX:-g++}
 strict="-fopenmp-simd -Wall -Wextra -Wconversion -Werror"
-sanitized="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+# -Wno-pass-failed: at -O1 clang does not vectorise, and says so.
+sanitized="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-pass-failed"
 passed=0
 
 for header in "$csrc"/*.h "$csrc"/cpu/*[!c].h "$csrc"/cuda/cuda_batch.h; do

@@ -56,7 +56,7 @@ SHOW = """
 from ctc_shim.native import gpu_kernel, load
 library = load.kernel()
 print(library and library._name)
-print(load.first_match("cuda", gpu_kernel._candidates()))
+print(load.first_match("cuda", gpu_kernel.candidates()))
 """
 
 

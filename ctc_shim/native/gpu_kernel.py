@@ -7,7 +7,7 @@ launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of 
 import ctypes
 import os
 import warnings
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ctc_shim import contract
 from ctc_shim.native import build, find, interface, sources
@@ -61,7 +61,7 @@ class _Driver(loading.Once):
         self._driver, self._ptx, self.warned = driver, ptx, False
 
     def _open(self) -> Tuple[Any, Optional[str]]:
-        launcher = loading.first_match("cuda", _candidates())
+        launcher = loading.first_match("cuda", candidates())
         if launcher is None:
             return None, (
                 "no C compiler to build its launcher: install gcc or clang, or set CC, and start "
@@ -87,7 +87,8 @@ class _Driver(loading.Once):
         return launcher, None
 
 
-def _candidates() -> Any:
+def candidates() -> Iterator[Optional[str]]:
+    """Paths of launchers, the prebuilt one first."""
     yield find.variant_path("cuda")
     yield build.built("cuda")
 

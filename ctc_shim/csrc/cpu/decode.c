@@ -59,7 +59,7 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int6
     double work;
     int64_t i, next = 0, failed = 0, error = ctc_shim_decode_check(b, &work, report);
     size_t bytes;
-    char *memory;
+    char *memory, *block;
     ctc_shim_decoder first, *decoders;
     if (error || b->N <= 0) return error;
     memset(&first, 0, sizeof first);
@@ -71,12 +71,11 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int6
     bytes = ctc_shim_decoder_layout(g, NULL, &first);
     memory = (char *)calloc((size_t)threads * (bytes + sizeof first) + 64, 1);
     if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
-    decoders = (ctc_shim_decoder *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
-                                    (size_t)threads * bytes);
+    block = memory + (64 - (uintptr_t)memory % 64) % 64;
+    decoders = (ctc_shim_decoder *)(block + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
-        ctc_shim_decoder_layout(
-            g, memory + ((64 - (uintptr_t)memory % 64) % 64) + (size_t)i * bytes, &decoders[i]);
+        ctc_shim_decoder_layout(g, block + (size_t)i * bytes, &decoders[i]);
         if (g->width) {
             decoders[i].prefixes =
                 (ctc_shim_prefix *)malloc((size_t)first.prefix_room * sizeof(ctc_shim_prefix));

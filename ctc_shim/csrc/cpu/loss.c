@@ -128,13 +128,8 @@ static void ctc_shim_prefer_huge_pages(const ctc_shim_batch *b) {
 #endif
 }
 
-static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report) {
-    double work;
-    int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
-    size_t bytes, pairs;
-    char *memory;
-    ctc_shim_worker *workers;
-    if (error || b->N <= 0) return error;
+/* Decides how rows are read, and how many rows of the lattice are kept. */
+static void ctc_shim_plan(ctc_shim_batch *b) {
     b->padded = b->C < CTC_SHIM_CHUNK ? (b->C + 15) / 16 * 16 : b->C;
     b->plain = ctc_shim_plain(b);
     /* Copies have no remainder of a vector, and contain epsilon. */
@@ -146,24 +141,32 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
     /* Whole groups, at least one. */
     b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
+}
+
+/* One block of memory: the scratch of each thread, then `order`, then the workers. */
+static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report) {
+    double work;
+    int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
+    size_t bytes, pairs;
+    char *memory, *block;
+    ctc_shim_worker *workers;
+    ctc_shim_scratch sizes;
+    if (error || b->N <= 0) return error;
+    ctc_shim_plan(b);
     threads = ctc_shim_threads(threads, work, b->N);
-    {
-        ctc_shim_scratch sizes;
-        bytes = ctc_shim_layout(b, NULL, &sizes);
-    }
+    bytes = ctc_shim_layout(b, NULL, &sizes);
     pairs = threads > 1 ? (size_t)b->N * 2 * sizeof(int64_t) : 0;
     memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + pairs + 64);
     if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
-    workers = (ctc_shim_worker *)(memory + ((64 - (uintptr_t)memory % 64) % 64) +
-                                  (size_t)threads * bytes + pairs);
+    block = memory + (64 - (uintptr_t)memory % 64) % 64;
+    workers = (ctc_shim_worker *)(block + (size_t)threads * bytes + pairs);
     for (i = 0; i < threads; i++) {
-        char *block = memory + ((64 - (uintptr_t)memory % 64) % 64);
         workers[i].batch = b;
         workers[i].order = pairs ? (const int64_t *)(block + (size_t)threads * bytes) : NULL;
         workers[i].next = &next;
         ctc_shim_layout(b, block + (size_t)i * bytes, &workers[i].scratch);
     }
-    if (pairs) ctc_shim_arrange(b, (int64_t *)workers[0].order);
+    if (pairs) ctc_shim_arrange(b, (int64_t *)(block + (size_t)threads * bytes));
     ctc_shim_prefer_huge_pages(b);
     ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads);
     free(memory);
