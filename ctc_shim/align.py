@@ -7,9 +7,9 @@ import collections
 
 import numpy as np
 
-from ctc_shim import contract, reference
+from ctc_shim import contract
 from ctc_shim.native import host
-from ctc_shim.reference import viterbi
+from ctc_shim.reference import lattice, viterbi
 from ctc_shim.symbolic.library import package_of
 
 Span = collections.namedtuple("Span", "label start end score confidence")
@@ -192,7 +192,9 @@ def align(logits, targets, input_lengths, target_lengths, blank, normalize, infe
         time_major,
     )
     posterior = posteriors(*arguments)  # raises for what cannot be
-    batch = reference.Batch(*arguments, loss=False)
+    batch = lattice.Lattice(
+        contract.Batch(*arguments[:4]), contract.Options(*arguments[4:]), loss=False
+    )
     states = viterbi.best_states(batch)
     found = states >= 0
     classes = np.where(
@@ -201,7 +203,7 @@ def align(logits, targets, input_lengths, target_lengths, blank, normalize, infe
         batch.C,
     )
     score = _at(viterbi.with_never(batch.logits), classes)
-    for part in reference.log_sum(batch.logits) if normalize and batch.C else ():
+    for part in lattice.log_sum(batch.logits) if normalize and batch.C else ():
         score = score - part[:, :, 0]
     score = np.where(found, score, 0.0)  # ln p along the path
     impossible = (~found & batch.frame_is_valid).any(axis=1)
@@ -212,10 +214,10 @@ def align(logits, targets, input_lengths, target_lengths, blank, normalize, infe
     )
     start, end, means = viterbi.spans(batch, np.where(found, states, -1), (score, confidence))
     label_score, confidence = (
-        np.where(start >= 0, mean, none) for mean, none in zip(means, (reference.NEG_INF, 0.0))
+        np.where(start >= 0, mean, none) for mean, none in zip(means, (lattice.NEG_INF, 0.0))
     )
     for values in (label_score, confidence):
-        values[batch.poisoned[:, None] & batch.label_is_valid] = np.nan
+        values[batch.poisoned[:, None] & batch.rows.label_is_valid] = np.nan
     floats = [values.astype(logits.dtype) for values in (0.0 - loss, label_score, confidence)]
     return Alignment(np.where(found, classes, -1), floats[0], start, end, floats[1], floats[2])
 
@@ -240,9 +242,9 @@ def _arrays(logits, targets, input_lengths, target_lengths, time_major):
     count = logits.shape[1 if time_major else 0]
     return (
         logits,
-        reference.integers("targets", targets, (count, None)),
-        reference.integers("input_lengths", input_lengths, (count,)),
-        reference.integers("target_lengths", target_lengths, (count,)),
+        lattice.integers("targets", targets, (count, None)),
+        lattice.integers("input_lengths", input_lengths, (count,)),
+        lattice.integers("target_lengths", target_lengths, (count,)),
     )
 
 
