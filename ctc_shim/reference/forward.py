@@ -111,6 +111,13 @@ class Rows(NamedTuple):
     wrong: Any  # (N,): a length or a label is out of range
 
 
+def fewest_frames(algebra: Algebra, targets: Any, target_lengths: Any) -> Any:
+    """(N,): S_n, and one frame more for the blank between each pair of equal neighbours in the target."""
+    second_is_valid = algebra.arange(targets.shape[1])[None, 1:] < target_lengths[:, None]
+    repeats = algebra.equal(targets[:, 1:], targets[:, :-1]) & second_is_valid
+    return target_lengths + repeats.sum(axis=1)
+
+
 def read_rows(
     algebra: Algebra,
     shape: Sequence[Any],
@@ -124,8 +131,6 @@ def read_rows(
     longest = targets.shape[1]
     where, equal, invert = algebra.xp.where, algebra.equal, algebra.invert
     label_is_valid = algebra.arange(longest)[None, :] < target_lengths[:, None]
-    repeats = equal(targets[:, 1:], targets[:, :-1]) & label_is_valid[:, 1:]
-    fewest_frames = target_lengths + repeats.sum(axis=1)
     wrong_label = (targets < 0) | (targets >= classes) | equal(targets, blank)
     wrong = (
         (wrong_label & label_is_valid).any(axis=1)
@@ -144,18 +149,22 @@ def read_rows(
         labels=labels,
         target_lengths=where(wrong, 0, target_lengths),
         may_skip=algebra.xp.concatenate([first, others], axis=1),
-        infeasible=input_lengths < fewest_frames,
+        infeasible=input_lengths < fewest_frames(algebra, targets, target_lengths),
         wrong=wrong,
     )
 
 
+def masked(algebra: Algebra, rows: Rows, values: Any) -> Any:
+    """`values` (T, N, C), with 0 in padded frames and in rows that are wrong or infeasible."""
+    usable = rows.frame_is_valid & algebra.invert(rows.infeasible | rows.wrong)[None, :]
+    return algebra.xp.where(usable[:, :, None], values, 0.0)
+
+
 def read_scores(algebra: Algebra, rows: Rows, scores: Any) -> Tuple[Any, Any]:
-    """The scores (T, N, C) that count, all others 0; and the rows (N,) that hold NaN or +inf, which are all 0."""
-    where, invert = algebra.xp.where, algebra.invert
-    usable = rows.frame_is_valid & invert(rows.infeasible | rows.wrong)[None, :]
-    read = where(usable[:, :, None], scores, 0.0)
-    poisoned = invert(read < INF).any(axis=2).any(axis=0)
-    return where(poisoned[None, :, None], 0.0, read), poisoned
+    """The `masked` scores, and the rows (N,) where they hold NaN or +inf, which are 0 too."""
+    read = masked(algebra, rows, scores)
+    poisoned = algebra.invert(read < INF).any(axis=2).any(axis=0)
+    return algebra.xp.where(poisoned[None, :, None], 0.0, read), poisoned
 
 
 def log_likelihood(algebra: Algebra, rows: Rows, log_p: LogNumber, blank: Any) -> LogNumber:
