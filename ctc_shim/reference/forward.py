@@ -171,7 +171,7 @@ def log_likelihood(algebra: Algebra, rows: Rows, log_p: LogNumber, blank: Any) -
     """ln p(target | scores), (N,), from the log probabilities (T, N, C)."""
     emit_b = tuple(part[:, :, blank, None] for part in log_p)  # (T, N, 1)
     emit_l = tuple(algebra.gather(part, rows.labels) for part in log_p)  # (T, N, S)
-    emit_l = algebra.where(rows.label_is_valid[None], emit_l, algebra.zero)
+    emit_l = algebra.where(rows.label_is_valid[None, :, :], emit_l, algebra.zero)
     count, longest = rows.labels.shape
 
     def step(state: State, valid: Any, emit_b: Any, emit_l: Any, may_skip: Any) -> State:
