@@ -1,11 +1,12 @@
 """CTC in plain JAX (imported inside functions): the forward recursion as one lax.scan.
 
-The compiled kernel is tested against it and takes its second derivatives from it. It also runs on platforms without a kernel,
-and where no C compiler is found.
+The compiled kernel is tested against it and takes its second derivatives from it. It also runs on
+platforms without a kernel, and where no C compiler is found.
 
-It computes in float64 where JAX has x64 enabled. Elsewhere float32 would be too coarse: on a long input, or where scores lie
-far apart, states differ by less than the last digit of a float32, and the gradient comes from these differences. A log number
-is therefore a pair of float32 there, the value and what rounding has lost of it.
+It computes in float64 where JAX has x64 enabled. Elsewhere float32 would be too coarse: on a long
+input, or where scores lie far apart, states differ by less than the last digit of a float32, and
+the gradient comes from these differences. A log number is therefore a pair of float32 there, the
+value and what rounding has lost of it.
 """
 
 from typing import Any
@@ -23,10 +24,12 @@ def ctc_loss(
     normalize: bool,
     infeasible: str,
 ) -> Any:
-    """(N,) losses of (N, T, C) scores, differentiable any number of times; `blank` is in 0 .. C - 1.
+    """(N,) losses of (N, T, C) scores, differentiable any number of times; `blank` is in 0 .. C -
+    1.
 
-    Rows with a wrong label or length give NaN; the policies "raise" and "tensorflow" act as "inf". The result is in float64
-    or float32, whichever JAX computes in. A loss too large for float32 is inf, without a gradient, unless `logits` is float64.
+    Rows with a wrong label or length give NaN; the policies "raise" and "tensorflow" act as "inf".
+    The result is in float64 or float32, whichever JAX computes in. A loss too large for float32 is
+    inf, without a gradient, unless `logits` is float64.
 
     References
     ----------
@@ -51,7 +54,7 @@ def _algebra() -> Any:
     import jax.numpy as jnp
 
     class Pairs(forward.Algebra):
-        """Log numbers are pairs (value, what rounding lost of it). Derivatives flow through the value alone."""
+        """Log numbers are pairs: the value, which has the derivatives, and what rounding lost."""
 
         zero = (forward.NEG_INF, 0.0)
 
@@ -71,7 +74,7 @@ def _algebra() -> Any:
             def body(state: Any, frame: Any) -> Any:
                 return step(state, *frame, may_skip), None
 
-            last = jax.lax.scan(body, state, frames)[0]  # type: forward.State
+            last: forward.State = jax.lax.scan(body, state, frames)[0]
             return last
 
         def times(self, one: LogNumber, other: LogNumber) -> LogNumber:
@@ -98,17 +101,15 @@ def _gap(one: LogNumber, other: LogNumber) -> Any:
     return (one[0] - other[0]) + (one[1] - other[1])
 
 
-def _log_softmax(algebra: Any, scores: Any) -> LogNumber:
+def _log_softmax(algebra: Any, scores: Any) -> Any:
     """ln softmax over the classes as a log number; a frame that is all -inf stays so."""
     import jax
     import jax.numpy as jnp
 
     if not scores.size:
-        pair = algebra.pair(scores)  # type: LogNumber
-        return pair
+        return algebra.pair(scores)
     top = jax.lax.stop_gradient(scores.max(axis=2, keepdims=True))
     down = algebra.lift(jnp.where(top == -jnp.inf, 0, -top))
     shifted = algebra.times(algebra.pair(scores), down)
     mass = jnp.exp(shifted[0]).sum(axis=2, keepdims=True)
-    log_p = algebra.times(shifted, algebra.lift(-jnp.log(jnp.where(mass == 0, 1, mass))))
-    return log_p  # type: ignore[no-any-return]
+    return algebra.times(shifted, algebra.lift(-jnp.log(jnp.where(mass == 0, 1, mass))))

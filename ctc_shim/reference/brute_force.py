@@ -18,11 +18,12 @@ def ctc_loss_brute_force(
     infeasible: str = "inf",
     time_major: bool = False,
 ) -> np.ndarray:
-    """(N,) float64: the sum over every path that collapses to the target; arguments as in `reference.ctc_loss`.
+    """(N,) float64: the sum over every path that collapses to the target; arguments as in
+    `reference.ctc_loss`.
 
-    Extends the strings of classes frame by frame (Graves 2006, equations (2) and (3)) without merging equal states, and drops
-    a string as soon as it can no longer collapse to the target. Time and memory grow with the number of matching paths, which
-    is exponential in T: keep T small.
+    Extends the strings of classes frame by frame (Graves 2006, equations (2) and (3)) without
+    merging equal states, and drops a string as soon as it can no longer collapse to the target.
+    Time and memory grow with the number of matching paths, which is exponential in T: keep T small.
     """
     batch = Batch(logits, targets, input_lengths, target_lengths)
     lattice = Lattice(batch, Options(blank, normalize, infeasible, time_major), loss=False)

@@ -1,8 +1,9 @@
 """Graves' forward recursion and the rules for rows, written once for every array library.
 
-numpy, PyTorch, JAX and the Theano family each pass an `Algebra`, so this file imports none of them. The recursion is Graves
-2006, equations (5) - (8), on two lanes instead of the interleaved target l': `b` (N, S + 1) holds the blanks around the labels
-(l' at 2 s), `l` (N, S) the labels (l' at 2 s + 1). Each label then takes three log-additions instead of four.
+numpy, PyTorch, JAX and the Theano family each pass an `Algebra`, so this file imports none of them.
+The recursion is Graves 2006, equations (5) - (8), on two lanes instead of the interleaved target
+l': `b` (N, S + 1) holds the blanks around the labels (l' at 2 s), `l` (N, S) the labels (l' at 2 s
++ 1). Each label then takes three log-additions instead of four.
 """
 
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
@@ -16,7 +17,8 @@ State = Tuple[LogNumber, LogNumber, LogNumber]  # the scale (N,), then b and l r
 class Algebra(object):
     """The array operations of one library, and arithmetic on log numbers with them.
 
-    A log number is a tuple of arrays. The first is the value, ln p. A subclass may carry a second array along with it.
+    A log number is a tuple of arrays. The first is the value, ln p. A subclass may carry a second
+    array along with it.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ class Algebra(object):
         numpy, jax.numpy, torch, or the `tensor` module of a library of the Theano family.
     """
 
-    zero = (NEG_INF,)  # type: LogNumber  # the log number of probability 0
+    zero: LogNumber = (NEG_INF,)  # the log number of probability 0
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -57,7 +59,8 @@ class Algebra(object):
     def scan(self, step: Callable[..., State], state: State, frames: Any, may_skip: Any) -> State:
         """The state after the last frame.
 
-        `frames` are the flags (T, N) and the log numbers of the blank (T, N, 1) and the labels (T, N, S).
+        `frames` are the flags (T, N) and the log numbers of the blank (T, N, 1) and the labels (T,
+        N, S).
         """
         valid, *emissions = frames
         for t in range(len(valid)):
@@ -95,7 +98,9 @@ class Algebra(object):
 
     def shifted(self, labels: LogNumber) -> LogNumber:
         """(N, S) -> (N, S + 1): each entry one place to the right, probability 0 in front."""
-        fronts = [self.zeros(part, part.shape[0], 1) + fill for part, fill in zip(labels, self.zero)]
+        fronts = [
+            self.zeros(part, part.shape[0], 1) + fill for part, fill in zip(labels, self.zero)
+        ]
         return tuple(self.xp.concatenate(pair, axis=1) for pair in zip(fronts, labels))
 
 
@@ -112,7 +117,7 @@ class Rows(NamedTuple):
 
 
 def fewest_frames(algebra: Algebra, targets: Any, target_lengths: Any) -> Any:
-    """(N,): S_n, and one frame more for the blank between each pair of equal neighbours in the target."""
+    """(N,): one frame for each label, and one for the blank between two equal neighbours."""
     second_is_valid = algebra.arange(targets.shape[1])[None, 1:] < target_lengths[:, None]
     repeats = algebra.equal(targets[:, 1:], targets[:, :-1]) & second_is_valid
     return target_lengths + repeats.sum(axis=1)
@@ -126,7 +131,7 @@ def read_rows(
     target_lengths: Any,
     blank: Any,
 ) -> Rows:
-    """The rules of the contract for the integer arguments. `shape` is (T, N, C), `blank` in 0 .. C - 1."""
+    """The rules for the integer arguments. `shape` is (T, N, C), `blank` lies in 0 .. C - 1."""
     frames, _, classes = shape
     longest = targets.shape[1]
     where, equal, invert = algebra.xp.where, algebra.equal, algebra.invert
@@ -196,8 +201,10 @@ def log_likelihood(algebra: Algebra, rows: Rows, log_p: LogNumber, blank: Any) -
     return algebra.times(total, tuple(part.sum(axis=1) for part in ends))
 
 
-def move(algebra: Algebra, b: LogNumber, l: LogNumber, may_skip: Any) -> Tuple[LogNumber, LogNumber]:
-    """One frame forward without its emissions: stay, take one step, or skip a blank between different labels."""
+def move(
+    algebra: Algebra, b: LogNumber, l: LogNumber, may_skip: Any
+) -> Tuple[LogNumber, LogNumber]:
+    """One frame forward, without its emissions: stay, step, or skip a blank between two labels."""
     before = algebra.shifted(l)  # (N, S + 1): the label before each blank
     b_before, l_before = (tuple(part[:, :-1] for part in lane) for lane in (b, before))
     skipped = algebra.where(may_skip, l_before, algebra.zero)
@@ -205,9 +212,11 @@ def move(algebra: Algebra, b: LogNumber, l: LogNumber, may_skip: Any) -> Tuple[L
 
 
 def rescale(algebra: Algebra, b: LogNumber, l: LogNumber) -> State:
-    """The maximum (N,) of both lanes, and the lanes minus this maximum. Rows of -inf stay as they are, with maximum 0.
+    """The maximum (N,) of both lanes, and the lanes minus this maximum. Rows of -inf stay as they
+    are, with maximum 0.
 
-    The gradient comes from the differences between states. They keep their digits on long inputs when the values stay small.
+    The gradient comes from the differences between states. They keep their digits on long inputs
+    when the values stay small.
     """
     top = algebra.row_maximum(algebra.xp.concatenate([b[0], l[0]], axis=1))
     top = algebra.constant(algebra.xp.where(algebra.equal(top, NEG_INF), 0.0, top))
@@ -218,7 +227,7 @@ def rescale(algebra: Algebra, b: LogNumber, l: LogNumber) -> State:
 def finish(
     algebra: Algebra, rows: Rows, loss: Any, normalize: bool, infeasible: str, largest: float = INF
 ) -> Any:
-    """Raw losses (N,) with the rules of the contract applied. Losses above `largest` overflow to inf."""
+    """Raw losses (N,) with the contract's rules applied. Losses above `largest` become inf."""
     where = algebra.xp.where
     if normalize:  # rounding may give a probability of 1 + 1e-16; the derivative stays
         loss = loss + algebra.constant(algebra.xp.maximum(-loss, 0.0))

@@ -10,11 +10,11 @@ from ctc_shim.reference.forward import NEG_INF
 
 
 class NumpyAlgebra(forward.Algebra):
-    """Log numbers are plain arrays. `alpha` holds the lanes (b, l) after each frame of the last scan."""
+    """Log numbers are plain arrays. `alpha` holds (b, l) after each frame of the last scan."""
 
     def __init__(self) -> None:
         super(NumpyAlgebra, self).__init__(np)
-        self.alpha = []  # type: List[Tuple[np.ndarray, np.ndarray]]
+        self.alpha: List[Tuple[np.ndarray, np.ndarray]] = []
 
     def log_add(self, one: Any, other: Any) -> forward.LogNumber:
         return (np.logaddexp(one[0], other[0]),)
@@ -23,7 +23,7 @@ class NumpyAlgebra(forward.Algebra):
         self.alpha = []
 
         def recorded(*arguments: Any) -> forward.State:
-            after = step(*arguments)  # type: forward.State
+            after: forward.State = step(*arguments)
             self.alpha.append((after[1][0], after[2][0]))
             return after
 
@@ -33,8 +33,9 @@ class NumpyAlgebra(forward.Algebra):
 class Lattice(object):
     """Checked arguments, the log probabilities, and the forward-backward recursion over them.
 
-    Where several rules of the contract meet in one sequence, the first of these applies. Bad lengths and labels are errors.
-    An infeasible target is decided from the lengths alone: its scores are not read. Then come NaN and +inf in the scores.
+    Where several rules of the contract meet in one sequence, the first of these applies. Bad
+    lengths and labels are errors. An infeasible target is decided from the lengths alone: its
+    scores are not read. Then come NaN and +inf in the scores.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ class Lattice(object):
     TypeError, ValueError
         Wrong number of axes or dtype, unknown policy.
     CTCInputError
-        A length or a label out of range, or an infeasible target where the policy makes it an error.
+        A length or a label out of range, or an infeasible target where the policy makes it an
+        error.
     """
 
     def __init__(self, batch: Batch, options: Options, loss: bool = True) -> None:
@@ -76,7 +78,7 @@ class Lattice(object):
         read, self.poisoned = forward.read_scores(self._algebra, self.rows, frames_first)
         self.logits = np.swapaxes(read, 0, 1)  # (N, T, C), 0 where never read
         self.frame_is_valid = self.rows.frame_is_valid.T  # (N, T)
-        self._log_p = None  # type: Optional[np.ndarray]
+        self._log_p: Optional[np.ndarray] = None
         if loss:
             log_p = np.swapaxes(self.log_p, 0, 1)
             if not self.C:  # without classes every probability is 1
@@ -92,7 +94,7 @@ class Lattice(object):
         return self._log_p
 
     def finish(self, loss: np.ndarray) -> np.ndarray:
-        """Raw losses (N,) with the rules of the contract applied; sets `settled`, the rows without a gradient."""
+        """Raw losses (N,) with the contract's rules applied. Sets `settled`: no gradient."""
         policy = self.options.infeasible
         loss = forward.finish(self._algebra, self.rows, loss, self.options.normalize, policy)
         loss = np.where(self.poisoned, np.nan, loss + 0.0)  # + 0.0: no -0
@@ -100,10 +102,11 @@ class Lattice(object):
         return loss
 
     def posteriors(self) -> np.ndarray:
-        """(N, T, C): beta of Graves 2006, equations (9) - (11), joined with alpha as in (14) and (15).
+        """(N, T, C): beta of Graves 2006, equations (9) - (11), joined with alpha as in (14) and
+        (15).
 
-        beta leaves out the emission of its own frame, so that alpha + beta needs no division. On reversed lanes it moves as
-        alpha does.
+        beta leaves out the emission of its own frame, so that alpha + beta needs no division. On
+        reversed lanes it moves as alpha does.
         """
         posterior = np.zeros((self.N, self.T, self.C))
         if not self.C:
@@ -134,7 +137,7 @@ class Lattice(object):
     def _add_posterior(
         self, frame: np.ndarray, log_b: np.ndarray, log_l: np.ndarray, live: np.ndarray
     ) -> None:
-        """Sum the states of one frame by class into `frame` (N, C), normalised to 1, in the rows `live`."""
+        """Sum the states of a frame by class into `frame` (N, C), normalised to 1, where `live`."""
         _, (log_b,), (log_l,) = forward.rescale(self._algebra, (log_b,), (log_l,))
         p_b, p_l = np.exp(log_b), np.exp(log_l)
         mass = p_b.sum(axis=1) + p_l.sum(axis=1)
@@ -144,7 +147,7 @@ class Lattice(object):
 
 
 def log_softmax(scores: Any) -> np.ndarray:
-    """ln softmax over the last axis, exact for confident frames; a frame that is all -inf stays so."""
+    """ln softmax over the last axis, exact for confident frames; a frame of -inf stays as it is."""
     scores = np.asarray(scores, dtype=np.float64)
     if scores.shape[-1] == 0:
         return scores
@@ -154,7 +157,7 @@ def log_softmax(scores: Any) -> np.ndarray:
 
 
 def log_sum(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """ln sum exp over the last axis as two addends (..., 1), to be subtracted one after the other; 0 for a frame of -inf."""
+    """ln sum exp over the last axis as two addends (..., 1), both 0 for a frame of -inf."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         top = scores.max(axis=-1, keepdims=True)
         shift = np.where(np.isinf(top), 0.0, top)
@@ -165,7 +168,7 @@ def log_sum(scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def integers(name: str, values: Any, shape: Sequence[Optional[int]]) -> np.ndarray:
-    """`values` as int64 of the given shape (None: any length); TypeError or ValueError with the argument's name."""
+    """`values` as int64, checked for a shape (None: any length); errors name the argument."""
     values = np.asarray(values)
     if values.dtype.kind not in "iu" and values.size:
         raise TypeError("%s must be integers, got dtype %s" % (name, values.dtype))

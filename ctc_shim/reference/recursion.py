@@ -1,9 +1,8 @@
 """Loss, gradient and posteriors by the forward-backward recursion in log space.
 
 References
-----------
-Graves, Fernandez, Gomez, Schmidhuber: Connectionist temporal classification, ICML 2006 (elsewhere: Graves 2006), equations
-(5) - (16).
+---------- Graves, Fernandez, Gomez, Schmidhuber: Connectionist temporal classification, ICML 2006
+(elsewhere: Graves 2006), equations (5) - (16).
 """
 
 from typing import Any, Tuple
@@ -59,8 +58,7 @@ def ctc_loss(
     Graves 2006, equations (6) - (8).
     """
     batch = Batch(logits, targets, input_lengths, target_lengths)
-    loss = Lattice(batch, Options(blank, normalize, infeasible, time_major)).loss  # type: np.ndarray
-    return loss
+    return Lattice(batch, Options(blank, normalize, infeasible, time_major)).loss
 
 
 def ctc_loss_and_gradient(
@@ -73,9 +71,11 @@ def ctc_loss_and_gradient(
     infeasible: str = "inf",
     time_major: bool = False,
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Loss (N,) and its gradient with respect to `logits`, in their shape, both float64; arguments as in `ctc_loss`.
+    """Loss (N,) and its gradient with respect to `logits`, in their shape, both float64; arguments
+    as in `ctc_loss`.
 
-    With `normalize` the gradient is softmax - posterior (Graves 2006, equation (16)), without it -posterior (from (14)).
+    With `normalize` the gradient is softmax - posterior (Graves 2006, equation (16)), without it
+    -posterior (from (14)).
     """
     batch = Batch(logits, targets, input_lengths, target_lengths)
     lattice = Lattice(batch, Options(blank, normalize, infeasible, time_major))
@@ -96,10 +96,12 @@ def ctc_posteriors(
     infeasible: str = "inf",
     time_major: bool = False,
 ) -> np.ndarray:
-    """Probability of each class in each frame given the target, in the shape of `logits`; arguments as in `ctc_loss`.
+    """Probability of each class in each frame given the target, in the shape of `logits`; arguments
+    as in `ctc_loss`.
 
-    A valid frame sums to 1. Padded frames and sequences with an impossible target are 0. The valid frames of a sequence with
-    NaN or +inf are NaN. Graves 2006: the sum over lab(z, k) in equation (15), divided by p(z | x).
+    A valid frame sums to 1. Padded frames and sequences with an impossible target are 0. The valid
+    frames of a sequence with NaN or +inf are NaN. Graves 2006: the sum over lab(z, k) in equation
+    (15), divided by p(z | x).
     """
     batch = Batch(logits, targets, input_lengths, target_lengths)
     lattice = Lattice(batch, Options(blank, normalize, infeasible, time_major))

@@ -1,6 +1,8 @@
-"""The best path through the states of a target, for a whole batch: Graves' recursion with maxima instead of sums.
+"""The best path through the states of a target, for a whole batch: Graves' recursion with maxima
+instead of sums.
 
-States are those of Graves' l' (2006): 2 s is the blank before label s, 2 s + 1 the label, 2 S the last blank.
+States are those of Graves' l' (2006): 2 s is the blank before label s, 2 s + 1 the label, 2 S the
+last blank.
 """
 
 from typing import List, Sequence, Tuple
@@ -14,7 +16,8 @@ LOWEST = np.finfo(np.float64).min
 
 
 def best_states(lattice: Lattice) -> np.ndarray:
-    """(N, T) states of l' along the best path; -1 in padded frames and where every path has probability 0.
+    """(N, T) states of l' along the best path; -1 in padded frames and where every path has
+    probability 0.
 
     All paths of a frame share its normaliser, so the scores are taken as they are.
     """
@@ -66,7 +69,8 @@ def _trace(moves: np.ndarray, state: np.ndarray) -> np.ndarray:
 def spans(
     lattice: Lattice, states: np.ndarray, values: Sequence[np.ndarray]
 ) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
-    """Start and end (one past the last frame) of each label, and the means of each of `values` (N, T) over its frames.
+    """Start and end (one past the last frame) of each label, and the means of each of `values` (N,
+    T) over its frames.
 
     All results are (N, S); start and end are -1 for a label without frames.
     """

@@ -1,7 +1,9 @@
-"""CTC as a symbolic graph for the Theano family: the forward recursion as one scan over the frames, in log space.
+"""CTC as a symbolic graph for the Theano family: the forward recursion as one scan over the frames,
+in log space.
 
-The fused Op (loss_op.py) is tested against this definition and takes its second derivatives from it. Everything is computed in
-float64: float32 has too few digits for the logarithm of a long path, and so for the gradient.
+The fused Op (loss_op.py) is tested against this definition and takes its second derivatives from
+it. Everything is computed in float64: float32 has too few digits for the logarithm of a long path,
+and so for the gradient.
 """
 
 from typing import Any, List, Optional
@@ -27,8 +29,8 @@ def ctc_loss(
 ) -> Any:
     """Symbolic CTC loss as a differentiable scan; arguments and result as in `ctc_shim.ctc_loss`.
 
-    A graph cannot name a row in an error. A row with a label or a length out of range is NaN, and the policies "raise" and
-    "tensorflow" act as "inf". The fused Op raises.
+    A graph cannot name a row in an error. A row with a label or a length out of range is NaN, and
+    the policies "raise" and "tensorflow" act as "inf". The fused Op raises.
 
     References
     ----------
@@ -49,10 +51,12 @@ def directional_derivative(
     infeasible: str = "inf",
     time_major: bool = False,
 ) -> Any:
-    """Symbolic (N,): the slope of each loss along `direction` (shaped as `logits`), by forward differentiation.
+    """Symbolic (N,): the slope of each loss along `direction` (shaped as `logits`), by forward
+    differentiation.
 
-    Its gradient is the Hessian of the loss times `direction`. Differentiating `ctc_loss` twice gives the same, but the older
-    libraries need minutes to build the backward pass of a backward pass through a scan.
+    Its gradient is the Hessian of the loss times `direction`. Differentiating `ctc_loss` twice
+    gives the same, but the older libraries need minutes to build the backward pass of a backward
+    pass through a scan.
     """
     batch = Batch(logits, targets, input_lengths, target_lengths)
     return _build(batch, Options(blank, normalize, infeasible, time_major), direction)
@@ -68,7 +72,7 @@ def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
     blank = blank if blank >= 0 else scores.shape[2] + blank
     rows = forward.read_rows(algebra, scores.shape, *batch[1:], blank)
     read, poisoned = forward.read_scores(algebra, rows, scores)
-    log_p = (_log_softmax(T, read) if options.normalize else read,)
+    log_p: LogNumber = (_log_softmax(T, read) if options.normalize else read,)
     if direction is not None:
         slopes = forward.masked(algebra, rows, _frames_first(T, direction, options))
         if options.normalize:

@@ -11,7 +11,8 @@ from ctc_shim.reference import forward
 def answerable(
     loss: Any, targets: Any, input_lengths: Any, target_lengths: Any, infeasible: str
 ) -> Any:
-    """(N,) bool: which losses have a gradient. Not an infinite one, nor an infeasible target that the policy "zero" made 0.
+    """(N,) bool: which losses have a gradient. Not an infinite one, nor an infeasible target that
+    the policy "zero" made 0.
 
     NaN has one: it must be passed on.
     """
@@ -35,7 +36,8 @@ def hessian_product(
     normalize: bool,
     time_major: bool,
 ) -> Any:
-    """Hessian of the summed loss times `direction`, both shaped as `logits`; 0 for sequences that are not answerable.
+    """Hessian of the summed loss times `direction`, both shaped as `logits`; 0 for sequences that
+    are not answerable.
 
     NaN scores give NaN for their own sequence.
     """
