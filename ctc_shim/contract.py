@@ -351,6 +351,8 @@ def describe(
         return _label_text(n, position, value, classes, blank)
     if kind == INFEASIBLE:
         return _infeasible_text(n, position, value, labels)
+    if kind == BLANK and position == 0:
+        return "logits must have at least one class, got frames of C = 0"
     if kind == BLANK:
         return "blank must lie in -C .. C - 1 with C = %d classes, got %d" % (position, value)
     if kind == ROWS:

@@ -26,6 +26,7 @@ static void TYPED(round)(void) {
         blank = below(2) ? C + below(5) : -C - 1 - below(5);
         kept = 5;
     }
+    if (C == 0 && N > 0 && T > 0) kept = 5; /* frames without classes */
     for (k = 0; k < N * paths * T; k++) labels[k] = -1;
     for (k = 0; k < N * paths; k++) lengths[k] = -7;
     memset(&call, 0, sizeof call);

@@ -36,7 +36,7 @@ static int64_t expected_error(int64_t N, int64_t T, int64_t C, int64_t S, const 
                               int64_t policy, int64_t *row) {
     int64_t n, s, fewest;
     *row = 0;
-    if (C > 0 && (blank < -C || blank >= C)) return 5;
+    if (C > 0 ? blank < -C || blank >= C : N > 0 && T > 0) return 5;
     if (blank < 0) blank += C;
     for (n = 0; n < N; n++) {
         *row = n;

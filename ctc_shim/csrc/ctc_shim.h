@@ -35,7 +35,7 @@ enum ctc_shim_error {
     CTC_SHIM_ERROR_TARGET_LENGTH = 2, /* n, the longest allowed, the length */
     CTC_SHIM_ERROR_LABEL = 3,         /* n, s, the label */
     CTC_SHIM_ERROR_INFEASIBLE = 4,    /* n, frames needed, frames given */
-    CTC_SHIM_ERROR_BLANK = 5,         /* 0, C, the blank */
+    CTC_SHIM_ERROR_BLANK = 5,         /* 0, C, the blank; or frames without classes: C is 0 */
     CTC_SHIM_ERROR_MEMORY = 6,
     CTC_SHIM_ERROR_ROWS = 7 /* arrays of different lengths: only callers can see this */
 };

@@ -89,7 +89,7 @@ def _compute(
         lengths("input_length", input_length),
         lengths("label_length", label_length),
     )
-    host.check_counts(probabilities.shape[0], targets, frames, counts, upstream)
+    contract.check_rows(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
     if (
         probabilities.strides[2] != probabilities.itemsize

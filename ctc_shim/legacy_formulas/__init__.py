@@ -1,4 +1,4 @@
-"""How CTC was computed on Theano before: loss and gradient in numpy, for comparison."""
+"""Loss and gradient as older programs on Theano computed them, in numpy, for comparison."""
 
 from ctc_shim.legacy_formulas.gradient_formulas import stock_keras_gradient
 from ctc_shim.legacy_formulas.loss_formulas import (

@@ -1,16 +1,21 @@
-"""The gradient that legacy Keras on Theano took of its CTC loss, in numpy: loss_formulas.py backwards, operation by operation.
+"""The gradient of legacy Keras' CTC loss on Theano, in numpy: the formulas of loss_formulas.py,
+differentiated operation by operation as Theano does it.
 
-An exhibit: where a scaled probability underflows to 0, Theano's derivative of its logarithm is 0 / 0 or inf * 0, and the NaN
-reaches every class of the sequence. Exact arithmetic would have cancelled it.
+Where a scaled probability underflows to 0, the derivative of its logarithm is 0 / 0 or inf * 0, and
+the NaN reaches every class of the sequence. In exact arithmetic these terms cancel.
 """
+
+from typing import Any, List, Tuple
 
 import numpy as np
 
 from ctc_shim.legacy_formulas import loss_formulas
 
 
-def stock_keras_gradient(y_pred, y_true, input_length, label_length, dtype=np.float64):
-    """Gradient of the sum of `loss_formulas.stock_keras_loss` to `y_pred`, arguments as there; (N, T, C)."""
+def stock_keras_gradient(
+    y_pred: Any, y_true: Any, input_length: Any, label_length: Any, dtype: Any = np.float64
+) -> np.ndarray:
+    """(N, T, C): gradient of the summed `stock_keras_loss` with respect to `y_pred`."""
     y_pred = np.asarray(y_pred, dtype=dtype)
     lengths, labels = np.ravel(input_length), np.ravel(label_length)
     gradient = np.zeros_like(y_pred)
@@ -21,7 +26,7 @@ def stock_keras_gradient(y_pred, y_true, input_length, label_length, dtype=np.fl
     return gradient
 
 
-def _sequence(p, labels):
+def _sequence(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
     states = loss_formulas.interleaved(labels)
     smooth = loss_formulas.smoothed(p[:, states], len(states))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -31,7 +36,7 @@ def _sequence(p, labels):
         weights = np.exp(log_probs - log_probs.max()) * (
             forward.reached & backward.reached[::-1, ::-1]
         )
-        weights = weights / weights.sum()  # minus the loss's slope to log_probs
+        weights = weights / weights.sum()  # minus the derivative of the loss by log_probs
         slope = weights + forward.slope(-weights) + backward.slope(-weights[::-1, ::-1])[::-1, ::-1]
         slope = slope * (1 - loss_formulas.ALPHA) / smooth
     gradient = np.zeros_like(p)
@@ -41,15 +46,12 @@ def _sequence(p, labels):
 
 
 class _Lane(object):
-    """One direction of the recursion with what its way back needs; see loss_formulas._stock_lane."""
+    """One direction of the recursion, with all steps kept; see `loss_formulas._stock_lane`."""
 
-    def __init__(self, log_p, states):
-        self.log_p, self.values, self.reached, self.steps = (
-            log_p,
-            np.zeros_like(log_p),
-            np.zeros(log_p.shape, bool),
-            [],
-        )
+    def __init__(self, log_p: np.ndarray, states: np.ndarray) -> None:
+        self.log_p, self.values = log_p, np.zeros_like(log_p)
+        self.reached = np.zeros(log_p.shape, bool)
+        self.steps: List[Tuple[Any, ...]] = []
         count = log_p.shape[1]
         previous, active = np.zeros(count, dtype=log_p.dtype), 1
         for t in range(len(log_p)):
@@ -62,12 +64,10 @@ class _Lane(object):
             self.values[t] = previous
             self.reached[t, :active] = True
 
-    def slope(self, of_values):
-        """Slope to log_p, given the slope to `values`."""
-        found, carried = (
-            np.zeros_like(self.log_p),
-            np.zeros(self.log_p.shape[1], dtype=self.log_p.dtype),
-        )
+    def slope(self, of_values: np.ndarray) -> np.ndarray:
+        """The derivative by log_p, given the derivative by `values`."""
+        found = np.zeros_like(self.log_p)
+        carried = np.zeros(self.log_p.shape[1], dtype=self.log_p.dtype)
         for t in range(len(self.log_p) - 1, -1, -1):
             previous, active, moved, p, skip, top, following = self.steps[t]
             here = (of_values[t] + carried)[:following]

@@ -4,10 +4,10 @@ from typing import Any, List, NamedTuple
 
 import numpy as np
 
-from ctc_shim import reference
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import host
 from ctc_shim.reference import viterbi
+from ctc_shim.reference.lattice import Lattice, log_sum
 
 
 class Span(NamedTuple):
@@ -79,7 +79,7 @@ def align(batch: Batch, options: Options) -> Alignment:
     """`ctc_align` of checked arrays."""
     posterior = posteriors(batch, options)  # raises for what cannot be
     posterior = posterior.swapaxes(0, 1) if options.time_major else posterior
-    lattice = reference.Batch(*batch, *options, loss=False)
+    lattice = Lattice(batch, options, loss=False)
     states = viterbi.best_states(lattice)
     found = states >= 0
     class_of = viterbi.classes_of_states(lattice)
@@ -87,7 +87,7 @@ def align(batch: Batch, options: Options) -> Alignment:
         found, np.take_along_axis(class_of, np.maximum(states, 0), axis=1), lattice.C
     )
     score = _at(viterbi.with_never(lattice.logits), classes)
-    for part in reference.log_sum(lattice.logits) if options.normalize and lattice.C else ():
+    for part in log_sum(lattice.logits) if options.normalize and lattice.C else ():
         score = score - part[:, :, 0]
     score = np.where(found, score, 0.0)  # ln p along the path
     impossible = (~found & lattice.frame_is_valid).any(axis=1)
@@ -97,7 +97,7 @@ def align(batch: Batch, options: Options) -> Alignment:
     start, end, means = viterbi.spans(lattice, np.where(found, states, -1), (score, confidence))
     label_score = np.where(start >= 0, means[0], -np.inf)
     confidence = np.where(start >= 0, means[1], 0.0)
-    poisoned = lattice.poisoned[:, None] & lattice.label_is_valid
+    poisoned = lattice.poisoned[:, None] & lattice.rows.label_is_valid
     label_score[poisoned] = confidence[poisoned] = np.nan
     floats = [values.astype(posterior.dtype) for values in (0.0 - loss, label_score, confidence)]
     return Alignment(np.where(found, classes, -1), floats[0], start, end, floats[1], floats[2])

@@ -47,7 +47,8 @@ def compute(
     if options.time_major and gradient is not None:
         gradient = gradient.swapaxes(0, 1)
     batch, options = batch._replace(logits=logits), options._replace(time_major=False)
-    check_counts(len(logits), *batch[1:], upstream)
+    contract.check_shape(logits.shape)
+    contract.check_rows(len(logits), *batch[1:], upstream)
     library = load.kernel()
     if library is None:
         _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon)
@@ -76,16 +77,6 @@ def fail(report: Sequence[int], classes: int, blank: int, target_lengths: np.nda
         blank=blank % classes if classes else blank,
         labels=int(target_lengths[n]) if kind == contract.INFEASIBLE else None,
     )
-
-
-def check_counts(count: int, *arrays: Optional[np.ndarray]) -> None:
-    """CTCInputError unless each array has `count` rows.
-
-    The arrays are targets, input_lengths, target_lengths and, where there is one, upstream.
-    """
-    for which, array in enumerate(arrays):
-        if array is not None and array.shape[0] != count:
-            contract.raise_report((contract.ROWS, which, array.shape[0], count))
 
 
 def _in_numpy(

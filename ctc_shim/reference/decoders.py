@@ -1,11 +1,13 @@
-"""CTC decoding in numpy, step by step: what the compiled decoders must equal, and what runs where there are none.
+"""CTC decoding in numpy. The compiled decoders must equal it; it runs where there are none.
 
-`beam_search` follows TensorFlow's v1 op (tensorflow/core/util/ctc/ctc_beam_search.h), whose pruning is part of its numbers:
-a prefix that has just been pushed out of the beam may still grow in that frame, unless its parent met it first.
+`beam_search` follows TensorFlow's v1 op (tensorflow/core/util/ctc/ctc_beam_search.h), whose pruning
+is part of its numbers: a prefix that has just been pushed out of the beam may still grow in that
+frame, unless its parent met it first.
 """
 
 import heapq
 import math
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,19 +16,30 @@ from ctc_shim import contract
 NEVER = -math.inf
 
 
-def decode(scores, input_lengths, blank, normalize, beam_width, paths, merge):
-    """What `kernels.native.call_decoder` returns, without its report: labels, lengths and log probabilities.
+def decode(
+    scores: np.ndarray,
+    input_lengths: np.ndarray,
+    blank: int,
+    normalize: bool,
+    beam_width: int,
+    paths: int,
+    merge: bool,
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels (N, paths, T), padded with -1, their counts and ln p (N, paths), -inf for no path.
 
     Raises
     ------
     CTCInputError
         A length outside 0 .. T, or the blank outside the classes.
+    ValueError
+        Frames without classes.
     """
     N, T, C = scores.shape
+    contract.check_shape(scores.shape)
     blank = contract.resolve_blank(blank, C) if C else blank
     for n, frames in enumerate(input_lengths):
-        if not 0 <= frames <= (T if C else 0):
-            contract.raise_report((contract.INPUT_LENGTH, n, T if C else 0, frames))
+        if not 0 <= frames <= T:
+            contract.raise_report((contract.INPUT_LENGTH, n, T, frames))
     labels, lengths = (
         np.full((N, paths, T), -1, dtype=np.int64),
         np.zeros((N, paths), dtype=np.int64),
@@ -48,8 +61,8 @@ def decode(scores, input_lengths, blank, normalize, beam_width, paths, merge):
     return labels, lengths, log_probs
 
 
-def log_probabilities(scores, normalize):
-    """(T, C) float64 ln p of one sequence; None where a score is NaN or +inf. A frame of -inf alone stays as it is."""
+def log_probabilities(scores: np.ndarray, normalize: bool) -> Optional[np.ndarray]:
+    """(T, C) float64 ln p of a sequence, None if it holds NaN or +inf; a frame of -inf stays."""
     scores = np.asarray(scores, dtype=np.float64)
     if not (scores < np.inf).all():
         return None
@@ -61,8 +74,8 @@ def log_probabilities(scores, normalize):
     return scores - highest - np.log(np.where(total == 0, 1, total))
 
 
-def best_path(log_probs, blank, merge):
-    """(ln p, labels) of the path of the likeliest classes; `merge`: equal neighbours along the path are one label."""
+def best_path(log_probs: np.ndarray, blank: int, merge: bool) -> Tuple[float, List[int]]:
+    """(ln p, labels) of the most likely class in each frame; `merge` joins equal neighbours."""
     best = log_probs.argmax(axis=1) if len(log_probs) else []
     score = sum(row[label] for row, label in zip(log_probs, best))
     if score == NEVER:
@@ -74,21 +87,27 @@ def best_path(log_probs, blank, merge):
 
 
 class _Prefix(object):
-    """A node of the tree of prefixes; `old` and `new` are [total, blank, label] ln p before and after the current frame."""
+    """A node in the tree of prefixes.
 
-    def __init__(self, parent, label):
-        self.parent, self.label, self.children = parent, label, {}
+    `old` and `new` are ln p as [total, ending in blank, ending in label], before and after a frame.
+    """
+
+    def __init__(self, parent: Optional["_Prefix"], label: int) -> None:
+        self.parent, self.label = parent, label
+        self.children: Dict[int, _Prefix] = {}
         self.old, self.new = [NEVER] * 3, [NEVER] * 3
         self.inside = parent is None  # in the beam, or on its way into the next one
 
-    def child(self, label):
+    def child(self, label: int) -> "_Prefix":
         if label not in self.children:
             self.children[label] = _Prefix(self, label)
         return self.children[label]
 
-    def spell(self, merge):
-        """Labels from the root; `merge` takes equal neighbours for one, those with a blank between them too."""
-        labels, previous, node = [], None, self
+    def spell(self, merge: bool) -> List[int]:
+        """Labels from the root; `merge` joins equal neighbours, even with a blank between them."""
+        labels: List[int] = []
+        previous: Optional[int] = None
+        node: _Prefix = self
         while node.parent is not None:
             if not merge or node.label != previous:
                 labels.append(node.label)
@@ -97,17 +116,17 @@ class _Prefix(object):
 
 
 class _Beam(object):
-    """The best `width` prefixes by new total; of equal ones the first to come."""
+    """The best `width` prefixes by new total; of equal ones the earliest."""
 
-    def __init__(self, width, prefixes):
+    def __init__(self, width: int, prefixes: Sequence[_Prefix]) -> None:
         self.width, self.count = width, len(prefixes)
         self.heap = [(prefix.new[0], -i, prefix) for i, prefix in enumerate(prefixes)]
         heapq.heapify(self.heap)
 
-    def takes(self, total):
+    def takes(self, total: float) -> bool:
         return total > NEVER and (len(self.heap) < self.width or total > self.heap[0][0])
 
-    def push(self, prefix):
+    def push(self, prefix: _Prefix) -> None:
         item = (prefix.new[0], -self.count, prefix)
         self.count += 1
         prefix.inside = True
@@ -116,25 +135,27 @@ class _Beam(object):
         else:
             heapq.heapreplace(self.heap, item)[2].inside = False
 
-    def least(self):
+    def least(self) -> float:
         return self.heap[0][0] if len(self.heap) == self.width else NEVER
 
-    def best_first(self):
+    def best_first(self) -> List[_Prefix]:
         prefixes = [item[2] for item in sorted(self.heap, key=lambda item: item[:2], reverse=True)]
         for prefix in prefixes:
             prefix.inside = prefix.new[0] > NEVER
         return [prefix for prefix in prefixes if prefix.inside]
 
 
-def beam_search(log_probs, blank, beam_width, merge):
-    """[(ln p, labels)] of the prefixes in the last beam, likeliest first.
+def beam_search(
+    log_probs: np.ndarray, blank: int, beam_width: int, merge: bool
+) -> List[Tuple[float, List[int]]]:
+    """(ln p, labels) of the prefixes in the last beam, most likely first.
 
     Parameters
     ----------
     log_probs : (T, C) float64 array
     blank, beam_width : int
     merge : bool
-        Equal neighbouring labels of a result become one.
+        Join equal neighbours in each result.
     """
     root = _Prefix(None, -1)
     root.new = [0.0, 0.0, NEVER]
@@ -152,8 +173,8 @@ def beam_search(log_probs, blank, beam_width, merge):
     return [(prefix.new[0], prefix.spell(merge)) for prefix in prefixes]
 
 
-def _stay(prefix, row, blank):
-    """The prefix one frame on, without a new label."""
+def _stay(prefix: _Prefix, row: np.ndarray, blank: int) -> None:
+    """Advance the prefix by a frame without a new label."""
     total, _, label = prefix.old
     parent = prefix.parent
     if parent is not None:
@@ -164,11 +185,10 @@ def _stay(prefix, row, blank):
     prefix.new = [log_add(in_blank, label), in_blank, label]
 
 
-def _grow(prefix, row, blank, beam):
-    """The prefix with each label more: into the beam, where it is good enough."""
-    promising = set(
-        np.flatnonzero(row + prefix.old[0] > beam.least())
-    )  # the others can only be refused
+def _grow(prefix: _Prefix, row: np.ndarray, blank: int, beam: _Beam) -> None:
+    """Extend the prefix by each label, and put it into the beam where it is good enough."""
+    # The beam would refuse all others.
+    promising = set(np.flatnonzero(row + prefix.old[0] > beam.least()))
     for label in sorted((promising | set(prefix.children)) - {blank}):
         child = prefix.child(label)
         if child.inside:
@@ -178,10 +198,10 @@ def _grow(prefix, row, blank, beam):
             child.new = [total, NEVER, total]
             beam.push(child)
         else:
-            child.old = [NEVER] * 3  # one that was just pushed out does not grow any more
+            child.old = [NEVER] * 3  # a prefix that was just pushed out does not grow
 
 
-def log_add(a, b):
+def log_add(a: float, b: float) -> float:
     """ln(e^a + e^b)."""
     high, low = (a, b) if a > b else (b, a)
     return high if low == NEVER else high + math.log1p(math.exp(low - high))

@@ -1,65 +1,63 @@
-"""The best path through the states of a target: Graves' recursion with maxima in place of sums, for a whole batch at once.
+"""The best path through the states of a target, for a whole batch: Graves' recursion with maxima
+instead of sums.
 
-States are those of Graves' l' (2006): 2 s is the blank before label s, 2 s + 1 the label, 2 S the last blank.
+States are those of Graves' l' (2006): 2 s is the blank before label s, 2 s + 1 the label, 2 S the
+last blank.
 """
+
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
-from ctc_shim.reference import recursion
+from ctc_shim.reference.forward import NEG_INF
+from ctc_shim.reference.lattice import Lattice
 
 LOWEST = np.finfo(np.float64).min
 
 
-def best_states(batch):
-    """(N, T) states of l' along the best path; -1 in padded frames and where no path has a probability.
+def best_states(lattice: Lattice) -> np.ndarray:
+    """(N, T) states of l' along the best path; -1 in padded frames and where every path has
+    probability 0.
 
-    A frame's normaliser is the same for all paths, so this works on the scores as they are.
+    All paths of a frame share its normaliser, so the scores are taken as they are.
     """
-    classes = classes_of_states(batch)
-    emissions = np.ascontiguousarray(with_never(batch.logits).swapaxes(0, 1))  # (T, N, C + 1)
-    places = classes + (np.arange(batch.N) * (batch.C + 1))[:, None]
-    no_skip = np.full(
-        classes.shape, recursion.NEG_INF
-    )  # 0 where the blank before a label may be left out
+    classes = classes_of_states(lattice)
+    emissions = np.ascontiguousarray(with_never(lattice.logits).swapaxes(0, 1))  # (T, N, C + 1)
+    places = classes + (np.arange(lattice.N) * (lattice.C + 1))[:, None]
+    no_skip = np.full(classes.shape, NEG_INF)  # 0 where the blank before a label may be left out
     no_skip[:, 3::2][classes[:, 3::2] != classes[:, 1:-2:2]] = 0.0
-    buffer = np.full(
-        (batch.N, classes.shape[1] + 2), recursion.NEG_INF
-    )  # two cells of nothing on the left
+    # Two cells of -inf on the left: `steps` and `skips` are the cells one and two states back.
+    buffer = np.full((lattice.N, classes.shape[1] + 2), NEG_INF)
     cells, steps, skips = buffer[:, 2:], buffer[:, 1:-1], buffer[:, :-2]
     cells[:, 0] = 0.0  # before the first frame
-    moves = np.empty(
-        (batch.T,) + classes.shape, dtype=np.int8
-    )  # how many states back each one comes from
+    moves = np.empty((lattice.T,) + classes.shape, dtype=np.int8)  # states back to the previous one
     best, jump, emitted = np.empty((3,) + classes.shape)
-    last = np.array(
-        [_final(row, labels) for row, labels in zip(cells, batch.target_lengths)], dtype=np.int64
-    )
-    ends = {t: np.flatnonzero(batch.input_lengths == t + 1) for t in set(batch.input_lengths - 1)}
-    for t in range(batch.T):
+    ends = [_final(row, labels) for row, labels in zip(cells, lattice.target_lengths)]
+    last = np.array(ends, dtype=np.int64)
+    for t in range(lattice.T):
         np.maximum(cells, steps, out=best)
         np.greater(steps, cells, out=moves[t].view(bool))
         np.add(skips, no_skip, out=jump)
         np.putmask(moves[t], jump > best, 2)
         np.maximum(best, jump, out=best)
         best += emissions[t].take(places, out=emitted, mode="clip")
-        # Shifted to a maximum of 0: differences keep their digits however low all sink.
+        # Shifted to a maximum of 0: the differences keep their digits however low all scores are.
         np.subtract(best, np.maximum(best.max(axis=1), LOWEST)[:, None], out=cells)
-        for n in ends.get(t, ()):
-            last[n] = _final(cells[n], batch.target_lengths[n])
-    moves[~batch.frame_is_valid.T] = 0  # wait in the padding
-    return np.where(
-        batch.frame_is_valid & (last >= 0)[:, None], _trace(moves, np.maximum(last, 0)), -1
-    )
+        for n in np.flatnonzero(lattice.input_lengths == t + 1):
+            last[n] = _final(cells[n], lattice.target_lengths[n])
+    moves[~lattice.frame_is_valid.T] = 0  # stay in the padding
+    on_path = lattice.frame_is_valid & (last >= 0)[:, None]
+    return np.where(on_path, _trace(moves, np.maximum(last, 0)), -1)
 
 
-def _final(cells, labels):
-    """The better of the last label and the blank after it, -1 where neither can be reached."""
-    state = 2 * labels - (labels > 0 and cells[2 * labels - 1] >= cells[2 * labels])
+def _final(cells: np.ndarray, labels: int) -> int:
+    """The better of the last label and the blank after it; -1 where neither can be reached."""
+    state = 2 * labels - int(labels > 0 and cells[2 * labels - 1] >= cells[2 * labels])
     return -1 if np.isneginf(cells[state]) else state
 
 
-def _trace(moves, state):
-    """(N, T) states from each sequence's last one (N,) back to its first frame."""
+def _trace(moves: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """(N, T) states from the last state (N,) of each sequence back to its first frame."""
     states = np.empty(moves.shape[:2], dtype=np.int64)  # (T, N)
     first = np.arange(len(state)) * moves.shape[2]
     for t in range(len(moves) - 1, -1, -1):
@@ -68,38 +66,40 @@ def _trace(moves, state):
     return states.T
 
 
-def spans(batch, states, values):
-    """First frame and frame after the last of each label (N, S), -1 without one; means of each of `values` (N, T) over them."""
-    inside = states % 2 == 1  # the odd states are labels; -1 % 2 is 1
-    inside &= states >= 0
+def spans(
+    lattice: Lattice, states: np.ndarray, values: Sequence[np.ndarray]
+) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
+    """Start and end (one past the last frame) of each label, and the means of each of `values` (N,
+    T) over its frames.
+
+    All results are (N, S); start and end are -1 for a label without frames.
+    """
+    inside = (states >= 0) & (states % 2 == 1)  # the odd states are the labels
     begins = inside.copy()
     begins[:, 1:] &= states[:, 1:] != states[:, :-1]
-    place = np.arange(batch.N)[:, None] * batch.S + states // 2
-    start = np.full(batch.N * batch.S, -1, dtype=np.int64)
+    place = np.arange(lattice.N)[:, None] * lattice.S + states // 2
+    start = np.full(lattice.N * lattice.S, -1, dtype=np.int64)
     start[place[begins]] = np.nonzero(begins)[1]
     count = np.bincount(place[inside], minlength=start.size)
-    sums = [
-        np.bincount(place[inside], weights=value[inside], minlength=start.size) for value in values
-    ]
-    shape = (batch.N, batch.S)
     end = np.where(start >= 0, start + count, -1)
-    return (
-        start.reshape(shape),
-        end.reshape(shape),
-        [(total / np.maximum(count, 1)).reshape(shape) for total in sums],
-    )
+    shape = (lattice.N, lattice.S)
+    means = []
+    for value in values:
+        total = np.bincount(place[inside], weights=value[inside], minlength=start.size)
+        means.append((total / np.maximum(count, 1)).reshape(shape))
+    return start.reshape(shape), end.reshape(shape), means
 
 
-def classes_of_states(batch):
-    """(N, 2 S + 1): the class of each state of Graves' l', C (which nothing can emit) beyond the target."""
-    classes = np.full((batch.N, 2 * batch.S + 1), batch.C, dtype=np.int64)
-    classes[:, 1::2] = np.where(batch.label_is_valid, batch.targets, batch.C)
-    classes[:, ::2] = np.where(
-        np.arange(batch.S + 1) <= batch.target_lengths[:, None], batch.blank, batch.C
-    )
+def classes_of_states(lattice: Lattice) -> np.ndarray:
+    """(N, 2 S + 1): the class of each state of l'; C, which is never emitted, beyond the target."""
+    rows, never = lattice.rows, lattice.C
+    classes = np.full((lattice.N, 2 * lattice.S + 1), never, dtype=np.int64)
+    classes[:, 1::2] = np.where(rows.label_is_valid, rows.labels, never)
+    in_target = np.arange(lattice.S + 1) <= lattice.target_lengths[:, None]
+    classes[:, ::2] = np.where(in_target, lattice.blank, never)
     return classes
 
 
-def with_never(values):
-    """(N, T, C + 1): a class behind the others that nothing can emit."""
-    return np.concatenate([values, np.full(values.shape[:2] + (1,), recursion.NEG_INF)], axis=2)
+def with_never(values: np.ndarray) -> np.ndarray:
+    """(N, T, C + 1): one more class, which is never emitted."""
+    return np.concatenate([values, np.full(values.shape[:2] + (1,), NEG_INF)], axis=2)

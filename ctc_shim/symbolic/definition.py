@@ -1,285 +1,168 @@
-"""CTC as a symbolic graph: one batched scan over time in log space, for every library of the family.
+"""CTC as a symbolic graph for the Theano family: the forward recursion as one scan over the frames,
+in log space.
 
-This is the symbolic definition. The fused op (op.py) is proven equal to it and takes its second derivatives from it.
-
-The states stand in two lanes instead of Graves' interleaved l': `b` (N, S + 1) holds the blanks between the labels,
-`l` (N, S) the labels themselves (l'_{2 s} and l'_{2 s + 1}): three log-adds a label instead of four, and one gather.
-It computes in float64 whatever it is given: in float32 the log of a long path has no digits left for the gradient.
+The fused Op (loss_op.py) is tested against this definition and takes its second derivatives from
+it. Everything is computed in float64: float32 has too few digits for the logarithm of a long path,
+and so for the gradient.
 """
 
+from typing import Any, List, Optional
+
 from ctc_shim import contract
-from ctc_shim.symbolic.library import library_of
+from ctc_shim.contract import Batch, Options
+from ctc_shim.reference import forward
+from ctc_shim.reference.forward import LogNumber
+from ctc_shim.symbolic.library import Library, library_of
+
+LARGEST = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": forward.INF}
 
 
 def ctc_loss(
-    logits,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank=0,
-    normalize=True,
-    infeasible="inf",
-    time_major=False,
-):
-    """Symbolic CTC loss as a differentiable scan; arguments and result as `ctc_shim.ctc_loss`.
+    logits: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    normalize: bool = True,
+    infeasible: str = "inf",
+    time_major: bool = False,
+) -> Any:
+    """Symbolic CTC loss as a differentiable scan; arguments and result as in `ctc_shim.ctc_loss`.
 
-    A graph cannot name a row in an error: a label or a length out of range makes its own sequence NaN, and the policies
-    "raise" and "tensorflow" act as "inf". The fused op raises.
+    A graph cannot name a row in an error. A row with a label or a length out of range is NaN, and
+    the policies "raise" and "tensorflow" act as "inf". The fused Op raises.
 
     References
     ----------
     Graves 2006, equations (5) - (8).
     """
-    return _build(
-        logits,
-        None,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        normalize,
-        infeasible,
-        time_major,
-    )
+    batch = Batch(logits, targets, input_lengths, target_lengths)
+    return _build(batch, Options(blank, normalize, infeasible, time_major), None)
 
 
 def directional_derivative(
-    logits,
-    direction,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank=0,
-    normalize=True,
-    infeasible="inf",
-    time_major=False,
-):
-    """Symbolic (N,): the slope of each loss along `direction` (shaped as `logits`), by forward differentiation.
+    logits: Any,
+    direction: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    normalize: bool = True,
+    infeasible: str = "inf",
+    time_major: bool = False,
+) -> Any:
+    """Symbolic (N,): the slope of each loss along `direction` (shaped as `logits`), by forward
+    differentiation.
 
-    Its gradient is the Hessian of the loss times `direction`. Differentiating `ctc_loss` twice gives the same, but the
-    backward pass of a backward pass through a scan takes the older libraries minutes to build.
+    Its gradient is the Hessian of the loss times `direction`. Differentiating `ctc_loss` twice
+    gives the same, but the older libraries need minutes to build the backward pass of a backward
+    pass through a scan.
     """
-    return _build(
-        logits,
-        direction,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        normalize,
-        infeasible,
-        time_major,
-    )
+    batch = Batch(logits, targets, input_lengths, target_lengths)
+    return _build(batch, Options(blank, normalize, infeasible, time_major), direction)
 
 
-def _build(
-    logits,
-    direction,
-    targets,
-    input_lengths,
-    target_lengths,
-    blank,
-    normalize,
-    infeasible,
-    time_major,
-):
+def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
     """The loss, or with a direction its slope."""
-    contract.check_policy(infeasible)
-    library = library_of(logits)
-    T = library.tensor
-    scores = _frames_first(T, logits, time_major)
-    rows = _Rows(
-        library, scores, targets, input_lengths, target_lengths, contract.check_blank(blank)
+    contract.check_policy(options.infeasible)
+    blank = contract.check_blank(options.blank)
+    library = library_of(batch.logits)
+    T, algebra = library.tensor, (Symbols if direction is None else Duals)(library)
+    scores = _frames_first(T, batch.logits, options)
+    blank = blank if blank >= 0 else scores.shape[2] + blank
+    rows = forward.read_rows(algebra, scores.shape, *batch[1:], blank)
+    read, poisoned = forward.read_scores(algebra, rows, scores)
+    log_p: LogNumber = (_log_softmax(T, read) if options.normalize else read,)
+    if direction is not None:
+        slopes = forward.masked(algebra, rows, _frames_first(T, direction, options))
+        if options.normalize:
+            slopes = slopes - T.sum(T.exp(log_p[0]) * slopes, axis=2, keepdims=True)
+        log_p += (slopes,)
+    log_likelihood = forward.log_likelihood(algebra, rows, log_p, blank)
+    loss = forward.finish(
+        algebra, rows, -log_likelihood[0], *options[1:3], LARGEST[batch.logits.dtype]
     )
-    usable = rows.frame_is_valid & rows.is_false(rows.impossible | rows.wrong).dimshuffle("x", 0)
-    read = rows.keep_where(usable.dimshuffle(0, 1, "x"), scores)  # the rest is never read
-    poisoned = T.any(rows.is_false(T.lt(read, float("inf"))), axis=(0, 2))  # NaN or +inf
-    read = rows.keep_where(rows.is_false(poisoned).dimshuffle("x", 0, "x"), read)
-    log_p = _log_softmax(T, read) if normalize else read
-    slopes = None
     if direction is not None:
-        slopes = rows.keep_where(
-            usable.dimshuffle(0, 1, "x"), _frames_first(T, direction, time_major)
-        )
-        if normalize:
-            slopes = slopes - T.sum(T.exp(log_p) * slopes, axis=2, keepdims=True)
-
-    log_likelihood, slope = _log_likelihood(rows, log_p, slopes)
-    if direction is not None:
-        result = T.switch(rows.impossible, 0.0, -slope)
-    else:
-        result = -log_likelihood
-        if normalize:  # a probability: rounding may leave 1 + 1e-16
-            result = T.switch(T.lt(result, 0), 0.0, result)
-        result = T.switch(rows.impossible, 0.0 if infeasible == "zero" else float("inf"), result)
-    return T.cast(_spoil(rows, result, scores, rows.wrong | poisoned), logits.dtype)
+        settled = rows.infeasible | T.eq(loss, forward.INF)
+        loss = T.switch(settled, 0.0, -log_likelihood[1])
+    loss = forward.poison(algebra, rows, loss, scores, rows.wrong | poisoned)
+    return T.cast(loss, batch.logits.dtype)
 
 
-def _frames_first(T, values, time_major):
+def _frames_first(T: Any, values: Any, options: Options) -> Any:
     """(T, N, C) float64."""
     values = values.dimshuffle(1, 0, 2)
-    if time_major:
-        values = values.dimshuffle(
-            1, 0, 2
-        )  # there and back: the node gives float32 logits a float32 gradient
+    if options.time_major:  # there and back: this node gives float32 logits a float32 gradient
+        values = values.dimshuffle(1, 0, 2)
     return T.cast(values, "float64")
 
 
-class _Rows(object):
-    """What the integer arguments say: which frames and labels count, and which sequences have no answer."""
-
-    def __init__(self, library, scores, targets, input_lengths, target_lengths, blank):
-        self.library, self.T = library, library.tensor
-        T = self.T
-        frames, self.classes, self.longest = scores.shape[0], scores.shape[2], targets.shape[1]
-        self.count = scores.shape[1]
-        self.blank = blank if blank >= 0 else self.classes + blank
-        self.frame_is_valid = T.lt(
-            T.arange(frames).dimshuffle(0, "x"), input_lengths.dimshuffle("x", 0)
-        )  # (T, N)
-        self.label_is_valid = T.lt(
-            T.arange(self.longest).dimshuffle("x", 0), target_lengths.dimshuffle(0, "x")
-        )  # (N, S)
-        repeats = T.eq(targets[:, 1:], targets[:, :-1])
-        needed = target_lengths + T.sum(repeats & self.label_is_valid[:, 1:], axis=1)
-        self.impossible = T.lt(input_lengths, needed)  # (N,)
-        bad_label = T.lt(targets, 0) | T.ge(targets, self.classes) | T.eq(targets, self.blank)
-        self.wrong = (
-            T.any(bad_label & self.label_is_valid, axis=1)
-            | T.lt(input_lengths, 0)
-            | T.gt(input_lengths, frames)
-            | T.lt(target_lengths, 0)
-            | T.gt(target_lengths, self.longest)
-        )
-        self.labels = self.keep_where(
-            self.label_is_valid & self.is_false(self.wrong).dimshuffle(0, "x"), targets
-        )
-        self.target_lengths = self.keep_where(self.is_false(self.wrong), target_lengths)
-        no_skip = T.zeros_like(targets[:, :1])  # the first label has none before it
-        self.may_skip = T.concatenate(
-            [no_skip, T.cast(T.neq(self.labels[:, 1:], self.labels[:, :-1]), targets.dtype)], axis=1
-        )
-
-    def is_false(self, flags):
-        return self.T.eq(flags, 0)  # invert() of Theano 0.9's int8 flags would give -2
-
-    def keep_where(self, flags, values):
-        return self.T.switch(flags, values, self.T.zeros_like(values))
-
-
-def _log_softmax(T, scores):
-    """ln softmax over the last axis; a frame that is all -inf stays so."""
+def _log_softmax(T: Any, scores: Any) -> Any:
+    """ln softmax over the classes; a frame that is all -inf stays so."""
     top = T.max(scores, axis=2, keepdims=True)
-    shifted = scores - T.switch(T.eq(top, float("-inf")), 0.0, top)
+    shifted = scores - T.switch(T.eq(top, forward.NEG_INF), 0.0, top)
     mass = T.sum(T.exp(shifted), axis=2, keepdims=True)
     return shifted - T.log(T.switch(T.eq(mass, 0), 1.0, mass))
 
 
-def _log_likelihood(rows, log_p, slopes=None):
-    """ln p(target | scores), (N,), by the forward recursion: Graves 2006, equations (5) - (8); and its slope.
+class Symbols(forward.Algebra):
+    """Log numbers are plain symbolic variables."""
 
-    With `slopes`, those of `log_p`, each state carries its slope along: a sum's slope is the mean of its parts' slopes,
-    weighted with their shares. None otherwise.
-    """
-    T = rows.T
-    none = T.constant(float("-inf"), dtype="float64")
-    emit_b, emit_l = _emissions(rows, log_p)
-    emit_l = T.switch(rows.label_is_valid.dimshuffle("x", 0, 1), emit_l, none)
-    clock = T.concatenate(
-        [T.zeros((1, rows.count), dtype=rows.frame_is_valid.dtype), rows.frame_is_valid], axis=0
-    )
-    states = T.arange(rows.longest + 1).dimshuffle("x", 0)
-    b = T.switch(
-        T.eq(states + T.zeros_like(rows.target_lengths).dimshuffle(0, "x"), 0), 0.0, none
-    )  # (N, S + 1)
-    l = T.zeros_like(emit_l[0]) + none  # (N, S)
-    sequences, initial = [clock, emit_b, emit_l], [T.zeros_like(emit_b[0]), b, l]
-    if slopes is not None:
-        sequences += _emissions(rows, slopes)
-        initial += [T.zeros_like(b), T.zeros_like(emit_l[0])]
+    def __init__(self, library: Library) -> None:
+        super(Symbols, self).__init__(library.tensor)
+        self.library = library
 
-    def step(valid, emit_b, emit_l, *rest):
-        given, rest, may_skip = rest[: len(sequences) - 3], rest[len(sequences) - 3 : -1], rest[-1]
-        (total, b, l), moving = rest[:3], rest[3:]
-        valid = valid.dimshuffle(0, "x")
-        before = _shifted(T, l, none)  # (N, S + 1): the label before each blank
-        skipped = T.switch(may_skip, before[:, :-1], none)
-        to_b, stay = _log_add(T, b, before), _log_add(T, l, b[:, :-1])
-        to_l = _log_add(T, stay, skipped)
-        new_b = T.switch(valid, to_b + emit_b.dimshuffle(0, "x"), b)
-        new_l = T.switch(valid, to_l + emit_l, l)
-        # Shifted to a maximum of 0, so that the differences between states keep their digits on long inputs.
-        top = T.max(T.concatenate([new_b, new_l], axis=1), axis=1)
-        top = rows.library.disconnected_grad(T.switch(T.eq(top, none), 0.0, top))
-        after = [total + top, new_b - top.dimshuffle(0, "x"), new_l - top.dimshuffle(0, "x")]
-        if moving:
-            d_b, d_l = moving
-            d_before = _shifted(T, d_l, 0.0)
-            d_to_b = _mean(T, to_b, (b, d_b), (before, d_before))
-            d_to_l = _mean(T, to_l, (l, d_l), (b[:, :-1], d_b[:, :-1]), (skipped, d_before[:, :-1]))
-            after += [
-                T.switch(valid, d_to_b + given[0].dimshuffle(0, "x"), d_b),
-                T.switch(valid, d_to_l + given[1], d_l),
-            ]
-        return after
+    def equal(self, one: Any, other: Any) -> Any:
+        return self.xp.eq(one, other)
 
-    outputs = [
-        output[-1]
-        for output in rows.library.scan_sequence(step, sequences, initial, [rows.may_skip])
-    ]
-    total, b, l = outputs[:3]
-    at_end = T.eq(states, rows.target_lengths.dimshuffle(0, "x"))
-    last = _shifted(T, l, none)
-    whole = _log_add(T, b, last)
-    log_likelihood = T.sum(T.switch(at_end, whole, 0.0), axis=1) + total
-    if slopes is None:
-        return log_likelihood, None
-    d_whole = _mean(T, whole, (b, outputs[3]), (last, _shifted(T, outputs[4], 0.0)))
-    return log_likelihood, T.sum(T.switch(at_end, d_whole, 0.0), axis=1)
+    def invert(self, flags: Any) -> Any:
+        return self.xp.eq(flags, 0)  # flags are int8 in Theano 0.9, where ~1 is -2
+
+    def constant(self, values: Any) -> Any:
+        return self.library.disconnected_grad(values)
+
+    def gather(self, values: Any, labels: Any) -> Any:
+        frames, count, classes = values.shape
+        flat = values.dimshuffle(1, 2, 0).reshape((count * classes, frames))
+        index = (self.xp.arange(count) * classes)[:, None] + labels
+        found = flat[index.flatten()].reshape((count, labels.shape[1], frames))
+        return found.dimshuffle(2, 0, 1)
+
+    def scan(self, step: Any, state: Any, frames: Any, may_skip: Any) -> forward.State:
+        width = len(self.zero)
+
+        def numbers(flat: Any) -> List[LogNumber]:
+            return [tuple(flat[i : i + width]) for i in range(0, len(flat), width)]
+
+        def flat_step(valid: Any, *rest: Any) -> List[Any]:
+            emissions, before = numbers(rest[: 2 * width]), numbers(rest[2 * width : -1])
+            return [part for number in step(before, valid, *emissions, rest[-1]) for part in number]
+
+        valid, *emissions = frames
+        sequences = [valid] + [part for number in emissions for part in number]
+        sequences = [self._after_an_idle_frame(sequence) for sequence in sequences]
+        initial = [part for number in state for part in number]
+        outputs = self.library.scan_sequence(flat_step, sequences, initial, [may_skip])
+        total, b, l = numbers([output[-1] for output in outputs])
+        return total, b, l
+
+    def _after_an_idle_frame(self, sequence: Any) -> Any:
+        """One frame more in front, which is not valid: a scan cannot have zero steps."""
+        shape = [1] + [sequence.shape[axis] for axis in range(1, sequence.ndim)]
+        return self.xp.concatenate([self.xp.zeros(shape, dtype=sequence.dtype), sequence], axis=0)
 
 
-def _emissions(rows, values):
-    """(T + 1, N) of the blank and (T + 1, N, S) of the labels; the first frame is idle, for no scan likes zero steps."""
-    T = rows.T
-    values = T.concatenate(
-        [T.zeros((1, rows.count, rows.classes), dtype="float64"), values], axis=0
-    )
-    frames = values.shape[0]
-    flat = values.dimshuffle(1, 2, 0).reshape((rows.count * rows.classes, frames))
-    first = T.arange(rows.count) * rows.classes
-    index = (first.dimshuffle(0, "x") + rows.labels).reshape((rows.count * rows.longest,))
-    of_labels = flat[index].reshape((rows.count, rows.longest, frames)).dimshuffle(2, 0, 1)
-    return [flat[first + rows.blank].dimshuffle(1, 0), of_labels]
+class Duals(Symbols):
+    """Log numbers are pairs (value, slope): forward differentiation."""
 
+    zero = (forward.NEG_INF, 0.0)
 
-def _shifted(T, labels, filler):
-    """(N, S) -> (N, S + 1): each entry one place to the right, `filler` in front."""
-    front = T.zeros((labels.shape[0], 1), dtype="float64") + filler
-    return T.concatenate([front, labels], axis=1)
+    def lift(self, value: Any) -> LogNumber:
+        return value, 0.0
 
+    def times(self, one: LogNumber, other: LogNumber) -> LogNumber:
+        return one[0] + other[0], one[1] + other[1]
 
-def _log_add(T, one, other):
-    """ln(e^one + e^other), its first and second derivatives right at ties and at -inf."""
-    first = T.ge(one, other)
-    high, low = T.switch(first, one, other), T.switch(first, other, one)
-    nothing = T.eq(high, float("-inf"))
-    high = T.switch(nothing, 0.0, high)
-    return T.switch(nothing, float("-inf"), high + T.log1p(T.exp(low - high)))
-
-
-def _mean(T, whole, *parts):
-    """The slope of ln sum exp of (value, slope) parts, whose log-sum is `whole`; 0 where that is -inf."""
-    nothing = T.eq(whole, float("-inf"))
-    whole = T.switch(nothing, 0.0, whole)
-    total = 0.0
-    for value, slope in parts:
-        total = total + T.switch(nothing, 0.0, T.exp(value - whole)) * slope
-    return total
-
-
-def _spoil(rows, loss, scores, bad):
-    """NaN for the sequences in `bad`, with NaN as the gradient of every frame they read; the others untouched."""
-    T = rows.T
-    bad_frames = (rows.frame_is_valid & bad.dimshuffle("x", 0)).dimshuffle(0, 1, "x")
-    touched = T.sum(rows.keep_where(bad_frames, scores), axis=(0, 2))
-    return loss + touched * T.switch(bad, float("nan"), 0.0)
+    def growth(self, low: LogNumber, high: LogNumber) -> LogNumber:
+        ratio = self.xp.exp(low[0] - high[0])
+        return self.xp.log1p(ratio), ratio / (1 + ratio) * (low[1] - high[1])

@@ -1,6 +1,7 @@
-"""The one file that knows the Theano family's module names: Theano, Theano-PyMC, Aesara and PyTensor.
+"""The module names of the Theano family (Theano, Theano-PyMC, Aesara, PyTensor), which no other
+file knows.
 
-A library is found from a variable that the caller already holds, so nothing is imported that is not loaded:
+A library is found from a variable of it, so nothing is imported that is not already loaded:
 
 >>> library = library_of(logits)  # doctest: +SKIP
 >>> library.tensor.exp, library.scan, library.Apply  # doctest: +SKIP
@@ -9,8 +10,9 @@ A library is found from a variable that the caller already holds, so nothing is 
 import importlib
 import sys
 import warnings
+from typing import Any, Callable, Dict, Optional, Sequence
 
-# Where each name lives, newest place first; the family's packages differ in the first component only.
+# Where each name lives, newest version first. The packages differ only in the first component.
 PLACES = {
     "Apply": ("graph.basic.Apply", "gof.Apply"),
     "COp": ("link.c.op.COp", "graph.op.COp", "gof.Op"),
@@ -38,71 +40,75 @@ FAMILY = ("pytensor", "aesara", "theano")
 
 
 class Library(object):
-    """One package of the family, its differing names as attributes."""
+    """One package of the family, with the names of PLACES as attributes."""
 
-    def __init__(self, package):
+    def __init__(self, package: str) -> None:
         self.package = package
         self.root = importlib.import_module(package)
         self.tensor = importlib.import_module(package + ".tensor")
         self.config = self.root.config
         self.version = self.root.__version__
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name not in PLACES:
             raise AttributeError("no place is known for %r in %s" % (name, self.package))
         found = _first(self.package, PLACES[name])
         setattr(self, name, found)
         return found
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "<Library %s %s>" % (self.package, self.version)
 
-    def scan_sequence(self, step, sequences, initial, constants):
-        """The outputs of a scan whose steps have no updates, whatever this version's scan returns."""
+    def scan_sequence(
+        self,
+        step: Callable[..., Any],
+        sequences: Sequence[Any],
+        initial: Sequence[Any],
+        constants: Sequence[Any],
+    ) -> Any:
+        """The outputs of a scan without updates; what `scan` returns differs between versions."""
         arguments = dict(
             fn=step, sequences=sequences, outputs_info=initial, non_sequences=constants, strict=True
         )
-        if (
-            "return_updates" in self.scan.__code__.co_varnames
-        ):  # PyTensor from 2.36; the old form warns from 3.0
+        # PyTensor from 2.36 on; the old form warns from 3.0 on.
+        if "return_updates" in self.scan.__code__.co_varnames:
             return self.scan(return_updates=False, **arguments)
         return self.scan(**arguments)[0]
 
 
-def _first(package, places):
+def _first(package: str, places: Sequence[str]) -> Any:
     for place in places:
         module, _, name = (package + "." + place).rpartition(".")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", DeprecationWarning
-                )  # an old place may warn where a new one also exists
+                # An old place may warn where a newer one exists too.
+                warnings.simplefilter("ignore", DeprecationWarning)
                 return getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             continue
     raise ImportError("none of %s exists in %s" % (", ".join(places), package))
 
 
-_libraries = {}
+_libraries: Dict[str, Library] = {}
 
 
-def library(package):
+def library(package: str) -> Library:
     """The Library of a loaded package of the family."""
     if package not in _libraries or _libraries[package].root is not sys.modules.get(package):
         _libraries[package] = Library(package)
     return _libraries[package]
 
 
-def package_of(value):
-    """ "pytensor", "aesara" or "theano" for a symbolic variable (or a class of theirs), None for anything else."""
+def package_of(value: Any) -> Optional[str]:
+    """One of FAMILY for a symbolic variable or the class of one, None for anything else."""
     for base in (value if isinstance(value, type) else type(value)).__mro__:
-        package = base.__module__.partition(".")[0]
+        package: str = base.__module__.partition(".")[0]
         if package in FAMILY:
             return package
     return None
 
 
-def library_of(*values):
+def library_of(*values: Any) -> Library:
     """The Library of the first symbolic variable among `values`.
 
     Raises
@@ -115,6 +121,7 @@ def library_of(*values):
         if package is not None:
             return library(package)
     raise TypeError(
-        "expected a symbolic variable of %s, got %s. For numpy arrays use ctc_shim.reference.ctc_loss"
+        "expected a symbolic variable of %s, got %s. For numpy arrays use "
+        "ctc_shim.reference.ctc_loss"
         % (" / ".join(FAMILY), ", ".join(type(value).__name__ for value in values))
     )

@@ -1,16 +1,18 @@
-"""The rewrites: one that lets the node of the gradient give the loss as well, and one that puts a node's graph in its place."""
+"""Graph rewrites: take the loss from the node of its gradient, and replace a node by its graph."""
+
+from typing import Any, Iterable
 
 
-def register(op_class):
-    """Put the rewrite among the specialisations of the class' library.
+def register(op_class: Any) -> None:
+    """Where loss and gradient of the same inputs are both computed, let one node compute both.
 
-    At that stage the upstream gradient of sums and means has become a constant that no longer hangs on the loss. The Op has
-    `with_gradient`, `twin` and `scaled`, four inputs, and for the gradient the upstream one as a fifth.
+    Runs among the specialisations of the library. By then the upstream gradient of sums and means
+    is a constant that no longer depends on the loss. `op_class` is a `LossOp`.
     """
     lib = op_class.library
 
     @lib.node_rewriter([op_class])
-    def ctc_loss_from_its_gradient(*arguments):
+    def ctc_loss_from_its_gradient(*arguments: Any) -> Any:
         node = arguments[-1]  # (fgraph, node); (node,) in Theano
         if node.op.with_gradient:
             return False
@@ -20,7 +22,7 @@ def register(op_class):
             return False
         if not _depends(partner.inputs[4:], node):
             return [partner.outputs[0]]
-        # The upstream gradient is a function of the loss itself: take the plain gradient, and multiply behind it.
+        # The upstream gradient depends on the loss: multiply the plain gradient by it.
         loss, gradient = partner.op(*node.inputs[:4], return_list=True)
         return {
             node.outputs[0]: loss,
@@ -32,15 +34,17 @@ def register(op_class):
     )
 
 
-def register_inline(op_class):
-    """Replace PyTensor's nodes of the class by `as_graph` of their inputs, before any other rewrite: those for scans come early.
+def register_inline(op_class: Any) -> None:
+    """Replace PyTensor's nodes of the class by `as_graph` of their inputs, before the rewrites for
+    scans.
 
-    The modes of the linkers that take such nodes whole, JAX and PyTorch, exclude what is tagged "fusion".
+    The rewrite is tagged "fusion", which the modes for JAX and PyTorch exclude: these linkers lower
+    the node itself.
     """
     lib = op_class.library
 
     @lib.node_rewriter([op_class])
-    def inline(fgraph, node):
+    def inline(fgraph: Any, node: Any) -> Any:
         return node.op.as_graph(*node.inputs)
 
     lib.optdb.register(
@@ -53,22 +57,21 @@ def register_inline(op_class):
     )
 
 
-def _partner(fgraph, node):
+def _partner(fgraph: Any, node: Any) -> Any:
     """The node that computes the gradient of the same loss from the same inputs, or None."""
-    wanted = node.op.twin(True)
-    clients = getattr(
-        node.inputs[0], "clients", None
-    )  # Theano keeps them on the variable, the others on the graph
-    for client in fgraph.clients[node.inputs[0]] if clients is None else clients:
+    wanted, logits = node.op.twin(True), node.inputs[0]
+    # Theano keeps the clients on the variable, the other libraries on the graph.
+    clients = logits.clients if hasattr(logits, "clients") else fgraph.clients[logits]
+    for client in clients:
         other = client[0]
         if getattr(other, "op", None) == wanted and list(other.inputs[:4]) == list(node.inputs[:4]):
             return other
     return None
 
 
-def _depends(variables, node):
-    """Does any of `variables` come out of `node`?"""
-    seen, queue = set(), [variable for variable in variables]
+def _depends(variables: Iterable[Any], node: Any) -> bool:
+    """Is any of `variables` computed from an output of `node`?"""
+    seen, queue = set(), list(variables)
     while queue:
         owner = queue.pop().owner
         if owner is node:

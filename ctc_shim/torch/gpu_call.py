@@ -37,7 +37,7 @@ def compute(tensors, upstream, options, with_gradient):
         return _on_the_host(logits, integers, upstream, options, with_gradient)
     (N, S), C = integers[0].shape, logits.shape[2]
     T = logits.shape[0 if time_major else 1]
-    host.check_counts(logits.shape[1 if time_major else 0], *(integers + [upstream]))
+    contract.check_rows(logits.shape[1 if time_major else 0], *(integers + [upstream]))
     blank = contract.resolve_blank(blank, C) if C else 0
     if infeasible in ("raise", "tensorflow"):
         contract.validate(

@@ -26,14 +26,14 @@ static void *ctc_shim_decode_some(void *argument) {
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+    if (b->C > 0 ? b->blank < -b->C || b->blank >= b->C : b->N > 0 && b->T > 0)
         return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     *work = 0;
     for (n = 0; n < b->N; n++) {
         int64_t T = ctc_shim_frames_of(b, n);
-        if (T < 0 || T > b->T || (T > 0 && b->C < 1))
-            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->C < 1 ? 0 : b->T, T);
+        if (T < 0 || T > b->T)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
         *work += (double)T * (double)b->C;
     }
     return ctc_shim_report(report, 0, 0, 0, 0);

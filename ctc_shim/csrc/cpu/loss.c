@@ -24,7 +24,7 @@
  */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
-    if (b->C > 0 && (b->blank < -b->C || b->blank >= b->C))
+    if (b->C > 0 ? b->blank < -b->C || b->blank >= b->C : b->N > 0 && b->T > 0)
         return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
     b->longest = b->labels = 0;

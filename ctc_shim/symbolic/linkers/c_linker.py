@@ -37,12 +37,12 @@ CALL = """
     const npy_intp count = PyArray_DIM(%(logits)s, %(row_axis)d);
     if (PyArray_DIM(%(targets)s, 0) != count || PyArray_DIM(%(input_lengths)s, 0) != count
             || PyArray_DIM(%(target_lengths)s, 0) != count %(upstream_differs)s) {
-        PyObject *host = PyImport_ImportModule("ctc_shim.native.host");
-        PyObject *nothing = host ? PyObject_CallMethod(
-            host, (char *)"check_counts", (char *)"nOOO%(upstream_format)s", (Py_ssize_t)count,
+        PyObject *contract = PyImport_ImportModule("ctc_shim.contract");
+        PyObject *nothing = contract ? PyObject_CallMethod(
+            contract, (char *)"check_rows", (char *)"nOOO%(upstream_format)s", (Py_ssize_t)count,
             %(targets)s, %(input_lengths)s, %(target_lengths)s %(upstream_argument)s) : NULL;
         Py_XDECREF(nothing);
-        Py_XDECREF(host);
+        Py_XDECREF(contract);
         %(fail)s
     }
     npy_intp loss_shape[1] = {count};

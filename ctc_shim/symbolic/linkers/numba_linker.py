@@ -157,7 +157,8 @@ def caller(
             raise infeasible_target(error, n, position, value)
         if error:
             classes = scores.shape[2]
-            raise wrong_input(error, n, position, value, classes, blank % classes)
+            known = blank % classes if classes else blank
+            raise wrong_input(error, n, position, value, classes, known)
 
     return call
 

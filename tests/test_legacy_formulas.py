@@ -1,4 +1,4 @@
-"""The exhibits: stock's formulas, and what they amount to."""
+"""Stock Keras' formulas against exact CTC, and their known faults."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_the_linear_and_the_scaled_recursion_are_right(seed):
 
 
 def test_keras_own_numbers():
-    """The pair that stock printed for Keras' own test, as measured on every version."""
+    """The pair that stock Keras gives for its own test, measured on every version."""
     from data import load
 
     keras = next(c for c in load.cases() if c.name == "keras_pair")
@@ -60,7 +60,7 @@ def test_labels_wrap_at_128():
 
 
 def test_long_confident_targets_underflow():
-    """A network sure of blanks, a long target: -inf in linear space where log space has a finite loss."""
+    """Confident blanks and a long target: -inf in linear space, a finite loss in log space."""
     T, S, C = 300, 120, 12
     y_pred = np.full((1, T, C), 1e-9)
     y_pred[:, :, -1] = 1 - 1e-9 * (C - 1)
