@@ -176,6 +176,5 @@ def _keras():
         served,
         "patched at " + ", ".join(places) if places else "not patched",
     )
-    added = ["%s.%s" % place for place in keras_patch.added()]
-    text += "; added for it: " + ", ".join(added) if added else ""
-    return {"version": keras.__version__, "patched": bool(places), "places": places, "text": text}
+    patched = keras_patch.keras_is_patched()
+    return {"version": keras.__version__, "patched": patched, "places": places, "text": text}

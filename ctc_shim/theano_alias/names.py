@@ -107,6 +107,10 @@ NAMES = {
         "patternbroadcast": "ops.shapes:patternbroadcast",
         "grad": "gradient.grad",
     },
+    "theano.compile": {
+        "function": "ops.compiling:function",
+        "get_default_mode": "tuning.alias_mode:alias_mode",
+    },
     "theano.tensor.extra_ops": {"to_one_hot": "ops.tensor_functions:to_one_hot"},
     "theano.tensor.nnet": dict(NNET, **CONV),
     "theano.tensor.nnet.nnet": NNET,
