@@ -1,12 +1,20 @@
-"""What we know of the insides of legacy Keras' Theano backend.
-
-name                          since, until     without it
-in_train_phase.__code__       1.0.8 - 2.3.1    theano.ifelse is not imported for Keras 1.2.2 - 2.0.9, whose Dropout then fails
-backend.T, backend.theano     1.0.8 - 2.3.1    the backend does not count as loaded, and nothing is patched
-keras.__version__             1.0.8 - 2.3.1    bound last in keras/__init__.py: read from the file while Keras is being imported
-"""
+"""The insides of legacy Keras' Theano backend."""
 
 from typing import Any
+
+from ctc_shim.compat import Relied
+
+_BACKEND = "keras.backend.theano_backend."
+RELIED = (
+    Relied(
+        _BACKEND + "in_train_phase.__code__.co_names",
+        "Keras 1.0.8 - 2.3.1",
+        "theano.ifelse is not imported for Keras 1.2.2 - 2.0.9, whose Dropout then fails",
+    ),
+    Relied(_BACKEND + "T", "Keras 1.0.8 - 2.3.1", "the backend does not count as loaded"),
+    Relied(_BACKEND + "theano", "Keras 1.0.8 - 2.3.1", "ctc_decode on arrays fails"),
+    Relied(_BACKEND + "epsilon", "Keras 1.0.8 - 2.3.1", "ctc_batch_cost has no epsilon"),
+)
 
 
 def uses_name(function: Any, name: str) -> bool:

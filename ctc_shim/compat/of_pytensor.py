@@ -1,22 +1,45 @@
-"""What we know of the insides of PyTensor and Aesara, beside the places of public names (symbolic/library.py has those).
-
-name                          since, until        without it
-ConfigParam.val, .is_default  Aesara 2.0 - today  the BLAS flags and floatX cannot be put back as if they had never been set
-linker.required_rewrites,     PyTensor 2.3x       before, a Mode's own query tells what is left out; compiled C and Numba are
-  .incompatible_rewrites                          told apart by it
-query.extra_rewrites,         Aesara 2.0 - today  the alias would have to register its rewrites for everybody
-  by query.register()
-Variable.eval(**kwargs)       PyTensor 2.19       K.eval compiles with PyTensor's default linker
-Scan.link_mode, ._fn          PyTensor 3.3        the steps of a scan run in a Python loop: a recurrent step takes a third longer
-tags "fast_run", "numba",     Aesara 2.0 - today  images stay in Theano's order of axes: a convolutional step takes longer
-  "cxx_only"
-positions in optdb:           Aesara 2.0 - today  the rewrites of the alias would run too early or too late
-  specialize 2, merge3 100
-"""
+"""The insides of PyTensor. Places of public names that moved within the Theano family are in symbolic/library.py."""
 
 from typing import Any, Callable, Set
 
-SPECIALIZE, LAST = 2, 100  # positions in optdb: of "specialize", and of the last rewrite
+from ctc_shim.compat import Relied
+
+SPECIALIZE, LAST_MERGE = 2, 100  # positions in optdb of "specialize" and "merge3"
+
+RELIED = (
+    Relied(
+        "pytensor.configparser.PyTensorConfigParser.blas__ldflags",
+        "PyTensor 2.18 - 3.3",
+        "scipy's BLAS cannot be named: products of matrices go through numpy's C interface",
+    ),
+    Relied(
+        "pytensor.configparser.ConfigParam.__get__",
+        "Aesara 2.0, PyTensor 2.18 - 3.3",
+        "options live elsewhere than in ConfigParam.val and .is_default, and cannot be restored",
+    ),
+    Relied(
+        "pytensor.graph.rewriting.db.RewriteDatabaseQuery.register",
+        "Aesara 2.0, PyTensor 2.18 - 3.3",
+        "the alias would have to register its rewrites for everybody",
+    ),
+    Relied(
+        "pytensor.link.basic.Linker.incompatible_rewrites",
+        "PyTensor 2.38 - 3.3",
+        "only the query of a Mode tells compiled C from Numba",
+    ),
+    Relied(
+        "pytensor.scan.op.Scan.link_mode",
+        "PyTensor 3.3",
+        "the steps of a scan stay in a Python loop: a recurrent step takes a third longer",
+    ),
+    Relied(
+        "pytensor.compile.mode.optdb",
+        "Aesara 2.0, PyTensor 2.18 - 3.3",
+        "the CTC ops are not rewritten: the loss is computed twice, for itself and for its gradient",
+    ),
+)
+
+
 
 
 def saved_option(config: Any, name: str) -> Callable[[], None]:

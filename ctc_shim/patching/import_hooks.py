@@ -63,7 +63,8 @@ class HookFinder(object):
         finally:
             self._searching.discard(search)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _with_hooks(spec.loader)
+            loader: Any = _HookLoader(spec.loader)
+            spec.loader = loader
         return spec
 
 
@@ -81,10 +82,6 @@ def _first_spec(
     return None
 
 
-def _with_hooks(loader: Any) -> Any:
-    return _HookLoader(loader)
-
-
 class _HookLoader(object):
     """A loader whose modules call their hooks. An imported module is left with the loader that was found."""
 
@@ -92,11 +89,7 @@ class _HookLoader(object):
         self.loader = loader
 
     def create_module(self, spec: Any) -> Any:
-        spec.loader = self.loader
-        try:
-            return self.loader.create_module(spec)
-        finally:
-            spec.loader = self
+        return self.loader.create_module(spec)
 
     def exec_module(self, module: Any) -> None:
         module.__spec__.loader = module.__loader__ = self.loader

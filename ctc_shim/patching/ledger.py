@@ -45,6 +45,7 @@ class _Binding(_Change):
         )
         self.module, self.replacement = module, replacement
         self.original = vars(module).get(name, MISSING)
+        self.everywhere = False  # is it one of all the bindings of the original?
         setattr(module, name, replacement)
 
     def _holds(self) -> bool:
@@ -94,11 +95,13 @@ class Ledger(object):
             _changes.append(_Binding(self.owner, module, name, value))
 
     def replace(self, original: Any, replacement: Any) -> None:
-        """Bind `replacement` wherever a loaded module has bound the object `original`."""
+        """Bind `replacement`, an object of our own, wherever a loaded module has bound the object `original`."""
         with LOCK:
             for module, name, value in _all_bindings():
                 if value is original:
-                    self.bind(module, name, replacement)
+                    change = _Binding(self.owner, module, name, replacement)
+                    change.everywhere = True
+                    _changes.append(change)
 
     def insert_finder(self, finder: Any) -> None:
         """Put a finder into sys.meta_path, before the one that searches sys.path.
@@ -137,8 +140,8 @@ class Ledger(object):
                 if change.holds():
                     change.revert()
             bindings = [change for change in mine if isinstance(change, _Binding)]
-            originals = {id(b.replacement): b.original for b in bindings if b.original is not MISSING}
-            for module, name, value in _all_bindings():
+            originals = {id(b.replacement): b.original for b in bindings if b.everywhere}
+            for module, name, value in _all_bindings() if originals else ():
                 if id(value) in originals:
                     setattr(module, name, originals[id(value)])
 

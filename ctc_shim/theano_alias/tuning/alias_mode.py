@@ -69,5 +69,5 @@ def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
     # Just before the specialisations, which remove the transpositions that cancel.
     found = [(memory_order.channels_last, of_pytensor.SPECIALIZE - 0.01)]
     if in_c and scan_vm.is_needed():
-        found.append((scan_vm.scan_in_c, of_pytensor.LAST + 1))
+        found.append((scan_vm.scan_in_c, of_pytensor.LAST_MERGE + 1))
     return found
