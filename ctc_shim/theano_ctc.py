@@ -15,14 +15,15 @@ _ledger = Ledger("theano_ctc")
 def patch_theano_ctc(infeasible: str = "inf") -> None:
     """Serve Theano's own CTC function by ours, so that it works without warp-ctc.
 
-    ``theano.tensor.nnet.ctc.ctc(activations, labels, input_lengths)`` keeps its meaning: activations (T, N, C), labels (N, S)
-    padded with negative numbers, blank 0, a result of (N,) nats. It is replaced wherever it is bound. Theano is imported if
-    it is not loaded yet.
+    ``theano.tensor.nnet.ctc.ctc(activations, labels, input_lengths)`` keeps its meaning:
+    activations (T, N, C), labels (N, S) padded with negative numbers, blank 0, a result of (N,)
+    nats. It is replaced wherever it is bound. Theano is imported if it is not loaded yet.
 
     Parameters
     ----------
     infeasible : {"inf", "zero", "raise", "tensorflow"}
-        The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. warp-ctc gives "zero".
+        The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. warp-ctc gives
+        "zero".
 
     Raises
     ------
@@ -36,9 +37,9 @@ def patch_theano_ctc(infeasible: str = "inf") -> None:
         module = importlib.import_module(MODULE)
     except ImportError as error:
         raise ImportError(
-            "%s exists from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss computes the same "
-            "on any library of the family: ctc_loss(activations, labels, input_lengths, label_lengths, "
-            "time_major=True)" % (MODULE, error)
+            "%s exists from Theano 1.0 on, and cannot be imported here (%s). ctc_shim.ctc_loss "
+            "computes the same on any library of the family: ctc_loss(activations, labels, "
+            "input_lengths, label_lengths, time_major=True)" % (MODULE, error)
         )
     with LOCK:
         unpatch_theano_ctc()

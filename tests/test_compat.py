@@ -1,4 +1,4 @@
-"""Canaries: the installed libraries still have every private name that the package relies on (ctc_shim/compat)."""
+"""Canaries: the installed libraries still have every private name in ctc_shim/compat."""
 
 import importlib.util
 import sys

@@ -215,7 +215,10 @@ def test_the_alias_has_its_own_finder(tmp_path):
         + BY_THE_PATH % ""
         + "print(loader.helpers)\n"
     )
-    assert run(tmp_path, files, code) == ["TransformingLoader", "ctc_shim.theano_alias.keras_helpers"]
+    assert run(tmp_path, files, code) == [
+        "TransformingLoader",
+        "ctc_shim.theano_alias.keras_helpers",
+    ]
 
 
 @pytest.mark.parametrize("version, is_edited", [(2, False), (3, True)])

@@ -1,4 +1,4 @@
-"""The ledger and the import hooks: first original wins, absence is restored, undone in reverse, and safe among threads."""
+"""The ledger and the import hooks: the first original wins, undone in reverse, safe in threads."""
 
 import importlib
 import os
@@ -94,7 +94,7 @@ def test_undone_in_reverse(ours):
 
 
 def test_threads_never_lose_the_original(module):
-    """Many threads replace and restore the same function at once: at the end it is the stock one."""
+    """Many threads replace and restore one function at once: at the end it is the stock one."""
     stock = module.function
 
     def hammer(owner):
@@ -152,7 +152,12 @@ STUBS = {
     "theano/__init__.py": "",
     "keras/__init__.py": "from . import backend\n__version__ = '2.3.1'\n",
     "keras/backend/__init__.py": "from .theano_backend import *\n",
-    "keras/backend/theano_backend.py": "import theano\nT = None\ndef ctc_batch_cost(*a):\n    pass\n",
+    "keras/backend/theano_backend.py": """
+import theano
+T = None
+def ctc_batch_cost(*a):
+    pass
+""",
 }
 HAMMER = """
 import sys, threading

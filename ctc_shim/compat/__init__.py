@@ -1,6 +1,7 @@
-"""Private names of other libraries that this package relies on: one file per library, each with a table.
+"""Private names of other libraries that we rely on: one file per library, each with a table.
 
-tests/test_compat.py asks the installed versions for every name, so that a release without one is noticed before a user does.
+tests/test_compat.py asks the installed versions for every name, so that a release without one is
+noticed before a user does.
 """
 
 import importlib

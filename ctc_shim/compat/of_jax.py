@@ -24,7 +24,10 @@ RELIED = (
 
 
 def varying_axes(array: Any) -> FrozenSet[str]:
-    """Inside shard_map: the mesh axes along which an array differs between devices. Two releases spell it in two ways."""
+    """The mesh axes along which an array differs between devices, inside shard_map.
+
+    Releases spell it in two ways.
+    """
     import jax
 
     kind = getattr(jax.typeof(array), "manual_axis_type", jax.typeof(array))

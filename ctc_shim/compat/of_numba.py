@@ -37,6 +37,6 @@ def njit() -> Any:
 
 
 def register_cached(basic: Any, op_class: Any) -> Any:
-    """A decorator that registers the function of an Op, with PyTensor's default cache key where there is one."""
+    """A decorator that registers the function of an Op, with PyTensor's own cache key."""
     register = find(DEFAULT_CACHE_KEY) or basic.numba_funcify.register
     return register(op_class)

@@ -7,7 +7,7 @@ from ctc_shim.compat import Relied, find
 CPU_FEATURES = Relied(
     "numpy._core._multiarray_umath.__cpu_features__",
     "numpy 2; numpy.core in 1.21; none in 1.18",
-    "no prebuilt kernel is chosen for the processor: it is built on the spot, or the slow base variant runs",
+    "no prebuilt kernel is chosen: one is built on the spot, or the slow base variant runs",
     ("numpy.core._multiarray_umath.__cpu_features__",),
 )
 RELIED = (CPU_FEATURES,)

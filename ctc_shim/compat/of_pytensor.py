@@ -1,4 +1,4 @@
-"""The insides of PyTensor. Places of public names that moved within the Theano family are in symbolic/library.py."""
+"""The insides of PyTensor. symbolic/library.py has the places of public names that moved."""
 
 from typing import Any, Callable, Set
 
@@ -35,15 +35,13 @@ RELIED = (
     Relied(
         "pytensor.compile.mode.optdb",
         "Aesara 2.0, PyTensor 2.18 - 3.3",
-        "the CTC ops are not rewritten: the loss is computed twice, for itself and for its gradient",
+        "the CTC ops are not rewritten: the loss is computed again for its gradient",
     ),
 )
 
 
-
-
 def saved_option(config: Any, name: str) -> Callable[[], None]:
-    """A function that puts an option of the configuration back to its state of now, unread and unset included."""
+    """A function that restores the present state of an option, even if it is unread and unset."""
     option = getattr(type(config), name)
     state = dict(vars(option))
 
@@ -55,7 +53,10 @@ def saved_option(config: Any, name: str) -> Callable[[], None]:
 
 
 def is_chosen(config: Any, name: str) -> bool:
-    """Has the user, or the library's own search, given this option a value? Reading the option would start that search."""
+    """Has the user, or the library's own search, given this option a value?
+
+    The value itself is not asked for: that would start the search.
+    """
     option = getattr(type(config), name)
     return not option.is_default or bool(vars(option).get("val"))
 

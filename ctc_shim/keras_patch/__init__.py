@@ -1,7 +1,8 @@
 """Patching legacy Keras (1.0.8 - 2.3.1) on its Theano backend.
 
-`import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend``, or acts at once if it is loaded. replacements.py
-has the functions that take the place of Keras'; keras_sources.py has what Keras needs to run on today's Pythons and libraries.
+`import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend``, or acts at once if
+it is loaded. replacements.py has the functions that take the place of Keras'; keras_sources.py has
+what Keras needs to run on today's Pythons and libraries.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ class KerasPatchWarning(UserWarning):
 
 
 def arm() -> None:
-    """Patch Keras as soon as its Theano backend is loaded; CTC_SHIM_PATCH=0 in the environment prevents it."""
+    """Patch Keras as soon as its Theano backend is loaded, unless CTC_SHIM_PATCH=0 forbids it."""
     _set_policy(_policy_of_the_environment())  # it holds for a later patch_keras() too
     if os.environ.get("CTC_SHIM_PATCH", "1") != "0":
         _arm()
@@ -38,20 +39,21 @@ def arm() -> None:
 def patch_keras(infeasible: Optional[str] = None) -> bool:
     """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers.
 
-    They are ctc_batch_cost, ctc_cost, ctc_decode and ctc_label_dense_to_sparse. Importing ctc_shim patches them already. Call
-    this after `unpatch_keras`, with CTC_SHIM_PATCH=0, or to choose a policy. Calling it twice is safe.
+    They are ctc_batch_cost, ctc_cost, ctc_decode and ctc_label_dense_to_sparse. Importing ctc_shim
+    patches them already. Call this after `unpatch_keras`, with CTC_SHIM_PATCH=0, or to choose a
+    policy. Calling it twice is safe.
 
     Parameters
     ----------
     infeasible : {"tensorflow", "inf", "zero", "raise"}, optional
-        The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. Default: unchanged, at first
-        "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
+        The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. Default:
+        unchanged, at first "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
 
     Returns
     -------
     bool
-        True if Keras is patched now. False if it is not loaded yet (it will be patched when it is imported), or if there
-        is nothing to patch, which a KerasPatchWarning explains.
+        True if Keras is patched now. False if it is not loaded yet (it will be patched when it is
+        imported), or if there is nothing to patch, which a KerasPatchWarning explains.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def patch_keras(infeasible: Optional[str] = None) -> bool:
 
 
 def unpatch_keras() -> None:
-    """Restore every name as it was, and remove those that did not exist. Calling it twice is safe."""
+    """Restore every name, and remove those that did not exist. Calling it twice is safe."""
     _ledger.undo()
 
 
@@ -79,7 +81,7 @@ def keras_is_patched() -> bool:
 
 @contextlib.contextmanager
 def patched_keras(infeasible: Optional[str] = None) -> Iterator[None]:
-    """Patch Keras inside the `with` block, and restore what was there before; arguments as in `patch_keras`."""
+    """Patch Keras inside the `with` block only. The arguments are those of `patch_keras`."""
     before = dict(_state)
     was_armed = bool(_ledger.touched())
     patch_keras(infeasible)
@@ -92,12 +94,15 @@ def patched_keras(infeasible: Optional[str] = None) -> Iterator[None]:
 
 
 def touched() -> List[Tuple[str, str]]:
-    """The (module, name) pairs that are bound to something of ours now: replaced functions, and names added to Theano."""
+    """The (module, name) pairs now bound to something of ours.
+
+    They are the replaced functions, and names added to Theano.
+    """
     return [(place.where, place.name) for place in _ledger.touched() if place.where in sys.modules]
 
 
 def infeasible_policy() -> str:
-    """The policy for targets that do not fit their sequence, as the patched functions use it now."""
+    """The policy of the patched functions for targets that do not fit their sequence."""
     return _state["infeasible"]
 
 
@@ -110,7 +115,7 @@ def _arm() -> None:
 
 
 def _patch_backend(backend: Any) -> None:
-    """Replace the functions of a loaded ``keras.backend.theano_backend`` wherever they are bound."""
+    """Replace the functions of a ``keras.backend.theano_backend`` wherever they are bound."""
     if not hasattr(backend, "T") or keras_is_patched():
         return
     # Imports come before the lock: another thread may hold an import lock and wait for ours.
@@ -151,20 +156,23 @@ def _set_policy(infeasible: Optional[str]) -> None:
 
 def _nothing_to_patch() -> Optional[str]:
     """Why nothing is patched, or None if Keras has simply not been imported yet."""
-    keras = sys.modules.get("keras")
+    keras: Any = sys.modules.get("keras")
     if keras is None:
         if importlib.util.find_spec("keras") is None:
-            return "no Keras is installed here: nothing to patch. ctc_shim.ctc_loss works without Keras"
+            return (
+                "no Keras is installed here: nothing to patch. "
+                "ctc_shim.ctc_loss works without Keras"
+            )
         return None
     version = getattr(keras, "__version__", "of unknown version")
     if version.partition(".")[0] not in ("1", "2"):
         return (
-            "Keras %s has no Theano backend: nothing to patch (ctc_shim patches Keras 1.0.8 - 2.3.1)"
-            % version
+            "Keras %s has no Theano backend: nothing to patch "
+            "(ctc_shim patches Keras 1.0.8 - 2.3.1)" % version
         )
-    backend = getattr(keras, "backend", None)
+    backend: Any = getattr(keras, "backend", None)
     name = backend.backend() if hasattr(backend, "backend") else "an unknown"
     return (
-        "Keras %s runs on the %s backend: nothing to patch. To use Theano, set KERAS_BACKEND=theano before Keras is "
-        "imported" % (version, name)
+        "Keras %s runs on the %s backend: nothing to patch. To use Theano, set "
+        "KERAS_BACKEND=theano before Keras is imported" % (version, name)
     )

@@ -1,10 +1,12 @@
-"""Keras' batch cost as one Op: the kernel from probabilities, and the cut of trailing blanks before it.
+"""Keras' batch cost as one Op: trailing blanks are cut, then the kernel takes probabilities.
 
-Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
-one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
+Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which
+Theano's C linker compiles one by one, 0.8 s each. The Op has no C code: nothing of it is compiled,
+under any linker.
 """
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,16 @@ from ctc_shim.native import host
 from ctc_shim.symbolic.family_op import LossOp
 
 
-def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
-    """The batch cost (N, 1) as a graph of the library: CTC(softmax(ln(probabilities + epsilon))), blank last."""
+def composed(
+    lib: Any,
+    labels: Any,
+    probabilities: Any,
+    input_length: Any,
+    label_length: Any,
+    epsilon: float,
+    infeasible: str,
+) -> Any:
+    """The batch cost (N, 1) as a graph: CTC(softmax(ln(probabilities + epsilon))), blank last."""
     T = lib.tensor
     targets = T.cast(labels, "int64")
     input_lengths, target_lengths = (
@@ -50,17 +60,20 @@ def composed(lib, labels, probabilities, input_length, label_length, epsilon, in
 
 
 def compute(
-    labels,
-    probabilities,
-    input_length,
-    label_length,
-    epsilon,
-    infeasible,
-    loss,
-    gradient=None,
-    upstream=None,
-):
-    """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
+    labels: Any,
+    probabilities: Any,
+    input_length: Any,
+    label_length: Any,
+    epsilon: float,
+    infeasible: str,
+    loss: Any,
+    gradient: Any = None,
+    upstream: Any = None,
+) -> None:
+    """Write the batch cost of host arrays into `loss` (N,), and into `gradient` if it is given.
+
+    The gradient is that by the probabilities.
+    """
     try:
         _compute(
             labels,
@@ -82,8 +95,16 @@ def compute(
 
 
 def _compute(
-    labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream
-):
+    labels: Any,
+    probabilities: Any,
+    input_length: Any,
+    label_length: Any,
+    epsilon: float,
+    infeasible: str,
+    loss: Any,
+    gradient: Any,
+    upstream: Any,
+) -> None:
     targets, frames, counts = (
         labels.astype("int64"),
         lengths("input_length", input_length),
@@ -105,8 +126,8 @@ def _compute(
     )
 
 
-def without_trailing_blanks(targets, counts, blank):
-    """(N,) lengths up to the last label that is no blank, as TensorFlow cuts a row when only blanks follow."""
+def without_trailing_blanks(targets: np.ndarray, counts: np.ndarray, blank: int) -> np.ndarray:
+    """(N,) lengths up to the last label that is no blank: TensorFlow ignores blanks at the end."""
     S = targets.shape[1]
     position = np.arange(1, S + 1)
     is_label = (targets != blank) & (position <= counts[:, None])
@@ -116,7 +137,7 @@ def without_trailing_blanks(targets, counts, blank):
     )  # a length out of range stays as it is: the loss reports it
 
 
-# What an error of ours calls an argument, and what Keras does.
+# The name of an argument in our errors, and in Keras.
 KERAS_WORDS = {
     "target_lengths": "label_length",
     "input_lengths": "input_length",
@@ -129,7 +150,7 @@ KERAS_WORDS = {
 class BatchCostInputError(contract.CTCInputError):
     """A CTCInputError that calls the arguments as Keras does."""
 
-    def __init__(self, *report):
+    def __init__(self, *report: Any) -> None:
         super(BatchCostInputError, self).__init__(*report)
         self.args = (
             re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),
@@ -141,14 +162,18 @@ class BatchCostInfeasibleError(BatchCostInputError, contract.InfeasibleTargetErr
 
 
 class BatchCostOp(LossOp):
-    """The Op of every library: (N, 1) loss, and `with_gradient` also its gradient by the probabilities, shaped as they are."""
+    """The Op of every library: (N, 1) loss, and `with_gradient` also (N, T, C) its gradient."""
 
+    epsilon: float
+    infeasible: str
+    with_gradient: bool
+    library: Any
     PROPS = ("epsilon", "infeasible", "with_gradient")
     SCORES = 1
 
     @staticmethod
-    def register(made):
-        """The rewrite, and the faces of PyTensor's linkers."""
+    def register(made: Any) -> None:
+        """Register the rewrite, and the implementations for PyTensor's linkers."""
         from ctc_shim.symbolic import rewrites
 
         rewrites.register(made)
@@ -159,10 +184,17 @@ class BatchCostOp(LossOp):
             for linker in (jax_callback, batch_cost_numba, torch_callback):
                 linker.register_when_loaded(made)
 
-    def _by_row(self, values):
+    def _by_row(self, values: Any) -> Any:
         return values.dimshuffle(0, 1, "x")
 
-    def make_node(self, labels, probabilities, input_length, label_length, upstream=None):
+    def make_node(
+        self,
+        labels: Any,
+        probabilities: Any,
+        input_length: Any,
+        label_length: Any,
+        upstream: Any = None,
+    ) -> Any:
         T = self.library.tensor
         inputs = [
             self.library.as_tensor_variable(value)
@@ -175,13 +207,13 @@ class BatchCostOp(LossOp):
             inputs.append(T.cast(self.library.as_tensor_variable(upstream), inputs[1].dtype))
         return self.library.Apply(self, inputs, outputs)
 
-    def infer_shape(self, *arguments):
+    def infer_shape(self, *arguments: Any) -> Any:
         shapes = arguments[
             -1
         ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
         return [(shapes[1][0], 1)] + [shapes[1]] * self.with_gradient
 
-    def perform(self, node, inputs, outputs, *unused):
+    def perform(self, node: Any, inputs: Any, outputs: Any, *unused: Any) -> None:
         shape, dtype = inputs[1].shape, node.inputs[1].dtype
         loss = outputs[0][0] = np.empty((shape[0], 1), dtype=dtype)
         gradient = None
@@ -200,8 +232,8 @@ class BatchCostOp(LossOp):
             upstream,
         )
 
-    def _second_order(self, inputs, cotangent):
-        """Pull `cotangent` (as the probabilities) back through the gradient, by way of the definition; see op.py."""
+    def _second_order(self, inputs: Any, cotangent: Any) -> Any:
+        """Pull `cotangent` (N, T, C) back through the gradient, by way of the definition."""
         T, grad = self.library.tensor, self.library.grad
         loss = composed(self.library, *(inputs[:4] + [self.epsilon, self.infeasible]))
         slope = T.sum(grad(T.sum(loss), inputs[1]) * cotangent, axis=(1, 2)).dimshuffle(0, "x")

@@ -1,11 +1,15 @@
-"""What keeps legacy Keras itself from running on real Theano, changed only where that is needed, and taken back by the ledger.
+"""What legacy Keras needs to run on real Theano with today's Pythons and libraries.
 
-* Theano-PyMC renamed ``theano.sandbox.rng_mrg.MRG_RandomStreams``, which every Keras imports: the old name is added.
-* Keras 1.2.2 - 2.0.9 call ``theano.ifelse`` without having imported it, so that Dropout and BatchNormalization fail: it is
-  imported for them.
-* Keras 1.2.2 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has them, and decode what h5py 3
-  returns as text. Keras' sources are edited as they are loaded, so ctc_shim must be imported before Keras. A module that is
-  already loaded keeps the edits after the undo: without them it could not run.
+Each change is made only where it is needed, and the ledger takes it back.
+
+* Theano-PyMC renamed ``theano.sandbox.rng_mrg.MRG_RandomStreams``, which every Keras imports: the
+  old name is added.
+* Keras 1.2.2 - 2.0.9 call ``theano.ifelse`` without having imported it, so that Dropout and
+  BatchNormalization fail: it is imported for them.
+* Keras 1.2.2 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has
+  them, and decode what h5py 3 returns as text. Keras' sources are edited as they are loaded, so
+  ctc_shim must be imported before Keras. A module that is already loaded keeps the edits after the
+  undo: without them it could not run.
 """
 
 import importlib
@@ -45,7 +49,7 @@ NEEDED: Dict[Type[SourceTransformer], Callable[[], bool]] = {
 
 
 class KerasSourceFinder(SourceFinder):
-    """Edits the sources of a legacy Keras on real Theano. The theano alias has a finder of its own."""
+    """Edits the sources of a legacy Keras on real Theano. The alias has a finder of its own."""
 
     transformers = (CollectionsTransformer, H5pyTransformer)
 
@@ -79,7 +83,7 @@ def _is_on_theano() -> bool:
 
 
 def prepare(ledger: Ledger) -> None:
-    """Wait for the modules that need a change before Keras can be imported; nothing is loaded for it."""
+    """Wait for the modules that need a change before Keras can be imported. Nothing is loaded."""
 
     def add_random_streams(module: Any) -> None:
         if hasattr(module, "MRG_RandomStream") and not hasattr(module, "MRG_RandomStreams"):
@@ -90,7 +94,7 @@ def prepare(ledger: Ledger) -> None:
 
 
 def missing_ifelse(backend: Any) -> Optional[ModuleType]:
-    """The module theano.ifelse, if this ``keras.backend.theano_backend`` uses it without having imported it."""
+    """The module theano.ifelse, if Keras' Theano backend uses it without having imported it."""
     theano = getattr(backend, "theano", None)
     is_used = of_keras.uses_name(getattr(backend, "in_train_phase", None), "ifelse")
     if not is_used or hasattr(backend, "ifelse") or hasattr(theano, "ifelse"):

@@ -1,6 +1,7 @@
 """Functions that are called when a module has been imported, and that can be taken back.
 
-Hooks of wrapt and importlib cannot be taken back, and do not see a module that is dropped and imported again.
+Hooks of wrapt and importlib cannot be taken back, and do not see a module that is dropped and
+imported again.
 """
 
 import sys
@@ -17,7 +18,10 @@ _hooks: Dict[str, List[Hook]] = {}
 
 
 def call_after_import(ledger: Ledger, name: str, hook: Hook) -> None:
-    """Call `hook` with the module `name`: now if it is loaded, and after every import of it until `ledger` is undone."""
+    """Call `hook` with the module `name`: now if it is loaded, and after every import of it.
+
+    Undoing the ledger removes the hook.
+    """
     register(ledger, name, hook)
     call_if_loaded(name, hook)
 
@@ -45,7 +49,7 @@ def _remove(name: str, hook: Hook) -> None:
 
 
 class HookFinder(object):
-    """Finds a module that has hooks by asking the other finders, and has its loader call the hooks."""
+    """Finds modules with hooks by asking the other finders; their loader then calls the hooks."""
 
     def __init__(self) -> None:
         self._searching: Set[Tuple[int, str]] = set()
@@ -83,7 +87,7 @@ def _first_spec(
 
 
 class _HookLoader(object):
-    """A loader whose modules call their hooks. An imported module is left with the loader that was found."""
+    """Calls the hooks after a module is executed. The module keeps the loader that was found."""
 
     def __init__(self, loader: Any) -> None:
         self.loader = loader

@@ -1,11 +1,11 @@
 """The record of everything this package changes in other modules, and the way back.
 
-Every change is entered in one list for the whole process, under one lock. A `Ledger` makes the changes of one owner ("keras",
-"theano_ctc", "theano_alias") and undoes them in reverse order.
+Every change is entered in one list for the whole process, under one lock. A `Ledger` makes the
+changes of one owner ("keras", "theano_ctc", "theano_alias") and undoes them in reverse order.
 
-A function of Keras' backend is bound in several modules: ``theano_backend`` itself, ``load_backend`` and ``keras.backend``
-(star imports), and any user's module that said ``from keras.backend import ctc_batch_cost``. They are found by identity, under
-whatever name.
+A function of Keras' backend is bound in several modules: ``theano_backend`` itself,
+``load_backend`` and ``keras.backend`` (star imports), and any user's module that said ``from
+keras.backend import ctc_batch_cost``. They are found by identity, under whatever name.
 """
 
 import importlib.machinery
@@ -30,9 +30,7 @@ class Place(NamedTuple):
 class _Change(object):
     """One entry: how to tell that the change is in force, and how to take it back."""
 
-    def __init__(
-        self, place: Place, holds: Callable[[], bool], revert: Callable[[], None]
-    ) -> None:
+    def __init__(self, place: Place, holds: Callable[[], bool], revert: Callable[[], None]) -> None:
         self.place, self.holds, self.revert = place, holds, revert
 
 
@@ -95,7 +93,7 @@ class Ledger(object):
             _changes.append(_Binding(self.owner, module, name, value))
 
     def replace(self, original: Any, replacement: Any) -> None:
-        """Bind `replacement`, an object of our own, wherever a loaded module has bound the object `original`."""
+        """Bind `replacement`, an object of our own, wherever a loaded module binds `original`."""
         with LOCK:
             for module, name, value in _all_bindings():
                 if value is original:
@@ -106,7 +104,8 @@ class Ledger(object):
     def insert_finder(self, finder: Any) -> None:
         """Put a finder into sys.meta_path, before the one that searches sys.path.
 
-        It comes after finders that only watch imports, such as the import hooks: those ask the others, and so reach it.
+        It comes after finders that only watch imports, such as the import hooks: those ask the
+        others, and so reach it.
         """
         path_finder = importlib.machinery.PathFinder
         with LOCK:
@@ -122,14 +121,15 @@ class Ledger(object):
     def record(
         self, where: str, name: str, holds: Callable[[], bool], revert: Callable[[], None]
     ) -> None:
-        """Enter a change of any other kind: `holds` tells whether it is in force, `revert` takes it back."""
+        """Enter any other change: `holds` tells whether it is in force, `revert` takes it back."""
         with LOCK:
             _changes.append(_Change(Place(self.owner, where, name), holds, revert))
 
     def undo(self) -> None:
-        """Take all changes of this owner back, last first; what somebody else has overwritten since stays theirs.
+        """Take all changes of this owner back, last first; what others have overwritten stays.
 
-        A module that took one of our functions from a patched module in the meantime gets the original as well.
+        A module that took one of our functions from a patched module in the meantime gets the
+        original as well.
         """
         with LOCK:
             mine = [change for change in _changes if change.place.owner == self.owner]

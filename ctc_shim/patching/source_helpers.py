@@ -1,13 +1,14 @@
-"""What the transformed sources of Keras call in place of names that are gone. They reach this module as `ctc_shim_helpers`."""
+"""What edited sources of Keras call in place of names that are gone, as `ctc_shim_helpers`."""
 
 import collections
-import collections.abc as abstract  # noqa: F401  (called as ctc_shim_helpers.abstract)
+import collections.abc
 import inspect
 import re
 from typing import Any, Callable, Tuple
 
 import numpy as np
 
+abstract = collections.abc
 ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
 
 
@@ -17,13 +18,13 @@ def getargspec(function: Callable[..., Any]) -> ArgSpec:
     return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
 
 
-def text(value: Any) -> str:
+def text(value: Any) -> Any:
     """value.decode('utf8'), for values that h5py < 3 reads as bytes and h5py 3 as text."""
     return value.decode("utf8") if hasattr(value, "decode") else value
 
 
 def truth(value: Any) -> bool:
-    """`if value:` for a value that may be a symbolic variable: those were true in Theano, and PyTensor refuses to say."""
+    """bool(value), but True for a symbolic variable, as in Theano: PyTensor raises an error."""
     return True if hasattr(value, "owner") and hasattr(value, "type") else bool(value)
 
 
@@ -33,7 +34,7 @@ def index(slices: Any) -> Any:
 
 
 def attribute(value: Any) -> Any:
-    """What h5py < 3 stored for this value: a list of bytes was stored as an array of fixed-length bytes."""
+    """What h5py < 3 stored for a value: fixed-length bytes for a list of bytes."""
     items = value if isinstance(value, (list, tuple)) else ()
     return np.asarray(value) if items and all(isinstance(i, bytes) for i in items) else value
 

@@ -1,7 +1,8 @@
 """Source transformers: small edits of Keras' own sources, made while they are loaded.
 
-Legacy Keras uses names that new Pythons, numpy 2 and h5py 3 have removed. Only Keras' modules are edited, and no byte code of an
-edited module is written, so the same Keras runs unedited where no finder asks for the edits. Line numbers do not change.
+Legacy Keras uses names that new Pythons, numpy 2 and h5py 3 have removed. Only Keras' modules are
+edited, and no byte code of an edited module is written, so the same Keras runs unedited where no
+finder asks for the edits. Line numbers do not change.
 """
 
 import ast
@@ -14,8 +15,8 @@ from typing import Any, Optional, Pattern, Sequence, Tuple, Type
 # numpy names that were removed -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
 BUILTINS = ("int", "float", "bool", "object", "complex", "str")
-ABSTRACT = (
-    "Callable|Container|Hashable|Iterable|Mapping|MutableMapping|Sequence|Set|Sized".split("|")
+ABSTRACT = "Callable|Container|Hashable|Iterable|Mapping|MutableMapping|Sequence|Set|Sized".split(
+    "|"
 )
 HELPERS = "ctc_shim.patching.source_helpers"
 
@@ -33,13 +34,13 @@ class CollectionsTransformer(SourceTransformer):
         r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT)
     )
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         if _is_name(node.value, "collections") and node.attr in ABSTRACT:
             return _at(node, _helper("abstract", node.attr))
         return node
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
             node.module = "collections.abc"
         return node
@@ -50,13 +51,13 @@ class H5pyTransformer(SourceTransformer):
 
     triggers = re.compile(r"\.decode\(|\.fid\b|h5py\.File\(")
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         if node.attr == "fid":  # the id of an h5py.File
             node.attr = "id"
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "decode") and len(node.args) == 1 and _is_utf8(node.args[0]):
             return _at(node, _call("text", _object(node)))
@@ -75,7 +76,7 @@ class RemovedNamesTransformer(SourceTransformer):
         r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\["
     )
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         if _is_name(node.value, "np") or _is_name(node.value, "numpy"):
             if node.attr in BUILTINS:
@@ -85,7 +86,7 @@ class RemovedNamesTransformer(SourceTransformer):
             return _at(node, _helper("getargspec"))
         return node
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
         """`x[slices]` with a list of slices: numpy wants a tuple."""
         self.generic_visit(node)
         index: Any = getattr(node.slice, "value", node.slice)  # ast.Index up to Python 3.8
@@ -94,27 +95,27 @@ class RemovedNamesTransformer(SourceTransformer):
             node.slice = call if node.slice is index else ast.Index(call)
         return node
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """`group.attrs[name] = a list of bytes`: h5py 3 would store text of variable length, and read str."""
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """`group.attrs[name] = a list of bytes`: h5py 3 would store text, and read str."""
         self.generic_visit(node)
         target = node.targets[0]
         if isinstance(target, ast.Subscript) and getattr(target.value, "attr", None) == "attrs":
             node.value = _at(node.value, _call("attribute", node.value))
         return node
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         if node.module == "pkg_resources":
             node.module = HELPERS
         return node
 
-    def visit_If(self, node: ast.If) -> ast.AST:
+    def visit_If(self, node: ast.If) -> Any:
         """`if b:` and `if self.bias:` on a variable."""
         self.generic_visit(node)
         if isinstance(node.test, (ast.Name, ast.Attribute)):
             node.test = _at(node.test, _call("truth", node.test))
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "load") and _is_name(_object(node), "yaml"):
             if len(node.args) == 1 and not node.keywords:
@@ -127,7 +128,7 @@ class EvalTransformer(SourceTransformer):
 
     triggers = re.compile(r"\.eval\(\)")
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "eval") and not node.args and not node.keywords:
             return _at(node, _call("evaluate", _object(node)))
@@ -146,7 +147,7 @@ def _helper(*path: str) -> Any:
     return expression
 
 
-def _call(helper: str, argument: ast.AST) -> Any:
+def _call(helper: str, argument: Any) -> Any:
     return ast.Call(_helper(helper), [argument], [])
 
 
@@ -177,7 +178,7 @@ def transform(source: str, path: str, transformers: Sequence[Type[SourceTransfor
 
 
 class TransformingLoader(importlib.machinery.SourceFileLoader):
-    """Loads a module from its edited source; the module reaches the helpers as `ctc_shim_helpers`."""
+    """Loads a module from its edited source, which calls the helpers as `ctc_shim_helpers`."""
 
     def __init__(
         self,
@@ -196,7 +197,7 @@ class TransformingLoader(importlib.machinery.SourceFileLoader):
 
 
 class SourceFinder(object):
-    """Finds keras.* on sys.path as usual, and chooses TransformingLoader for the sources that need it."""
+    """Finds keras.* on sys.path, and gives sources that need it to TransformingLoader."""
 
     transformers: Tuple[Type[SourceTransformer], ...] = ()
     helpers = HELPERS  # the module of the functions that edited sources call

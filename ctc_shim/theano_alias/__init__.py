@@ -1,12 +1,13 @@
-"""`theano`, served by PyTensor: legacy Keras (1.0.8 - 2.3.1, KERAS_BACKEND=theano) where Theano cannot be installed.
+"""`theano`, served by PyTensor: legacy Keras (1.0.8 - 2.3.1) where Theano cannot be installed.
 
     from ctc_shim import theano_alias
     theano_alias.install()          # before anything imports theano or keras
     import keras
 
-install() loads nothing heavy: the library comes with the first `import theano`. It returns a handle with .uninstall(),
-which is also a context manager. Nothing of numpy, collections, inspect or PyTensor is changed. What Keras needs on new Pythons
-is edited in Keras' own sources as they are loaded, and the alias compiles in a Mode of its own.
+install() loads nothing heavy: the library comes with the first `import theano`. It returns a handle
+with .uninstall(), which is also a context manager. Nothing of numpy, collections, inspect or
+PyTensor is changed. What Keras needs on new Pythons is edited in Keras' own sources as they are
+loaded, and the alias compiles in a Mode of its own.
 """
 
 from ctc_shim.patching.ledger import touched

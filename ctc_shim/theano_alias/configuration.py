@@ -1,6 +1,7 @@
-"""theano.config: the library's own configuration, with Theano's dotted sections and the few options only Theano had.
+"""theano.config: the library's configuration with Theano's dotted sections and dropped options.
 
-What is set here is set in the library, as legacy code expects (Keras sets floatX), and restored when the alias is uninstalled.
+What is set here is set in the library, as legacy code expects (Keras sets floatX), and restored
+when the alias is uninstalled.
 """
 
 from typing import Any
@@ -42,7 +43,9 @@ class Section(object):
         name, where = self._prefix + name, lib.__name__ + ".config"
         restore = of_pytensor.saved_option(library_config, name)
         setattr(library_config, name, value)
-        entered = LEDGER.touched()  # nothing once the alias is uninstalled; the first original is kept
+        entered = (
+            LEDGER.touched()
+        )  # nothing once the alias is uninstalled; the first original is kept
         if entered and (LEDGER.owner, where, name) not in entered:
             LEDGER.record(where, name, lambda: True, restore)
 

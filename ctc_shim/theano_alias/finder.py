@@ -22,7 +22,7 @@ NUMBA_LINKER = "pytensor.link.numba.dispatch"
 
 
 class AliasFinder(object):
-    """Serves theano and theano.*. It comes before the finder of sys.path, so no folder there can."""
+    """Serves theano and theano.*, before the finder of sys.path can find them in a folder."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
@@ -42,7 +42,7 @@ class AliasFinder(object):
         return AliasModule(spec.name, "Served by ctc_shim.theano_alias.")
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to execute: names are looked up when they are asked for. The first module loads the library."""
+        """Load the library. Nothing else: names are looked up when they are asked for."""
         importlib.import_module("ctc_shim.theano_alias.server")
 
 
@@ -60,8 +60,9 @@ class AliasSourceFinder(SourceFinder):
 
 def _not_served(fullname: str) -> str:
     return (
-        "No module named %r: `theano` is an alias (ctc_shim.theano_alias) that serves only the modules legacy Keras "
-        "uses; ask at the ctc-shim issue tracker if you need this one" % fullname
+        "No module named %r: `theano` is an alias (ctc_shim.theano_alias) that serves only the "
+        "modules legacy Keras uses; ask at the ctc-shim issue tracker if you need this one"
+        % fullname
     )
 
 
@@ -69,8 +70,8 @@ def refuse_real_theano() -> None:
     theano = sys.modules.get("theano")
     if theano is not None:
         raise RuntimeError(
-            "the real Theano %s is already imported (%s): the alias cannot take its place in this process. "
-            "Install the alias first, or do without it"
+            "the real Theano %s is already imported (%s): the alias cannot take its place in this "
+            "process. Install the alias first, or do without it"
             % (getattr(theano, "__version__", "?"), getattr(theano, "__file__", "?"))
         )
 
@@ -85,7 +86,7 @@ def _install() -> None:
 
 
 def load_numba_kernels(dispatch: Any) -> None:
-    """Tell PyTensor's Numba linker about our Ops once it is loaded, so that nobody imports numba who does not use it."""
+    """Tell PyTensor's Numba linker about our Ops, once it is loaded: others need no numba."""
     importlib.import_module("ctc_shim.theano_alias.tuning.numba_kernels")
 
 
@@ -98,7 +99,7 @@ def _forget_modules(loaded_before: Set[str]) -> None:
 
 
 class Handle(object):
-    """What install() returns: .uninstall() takes the alias away again, as leaving a `with` block does."""
+    """What install() returns: .uninstall(), or leaving a `with` block, takes the alias away."""
 
     count = 0  # handles that are installed
 
@@ -111,7 +112,7 @@ class Handle(object):
         import_hooks.call_if_loaded(NUMBA_LINKER, load_numba_kernels)
 
     def uninstall(self) -> None:
-        """Take the alias away. The second call does nothing. Installed twice, it goes when both handles are uninstalled."""
+        """Take the alias away, unless another handle still holds it. Calling it twice is safe."""
         with LOCK:
             if self.installed:
                 self.installed = False

@@ -1,11 +1,15 @@
-"""What `theano` is made of: a table of modules, and in each the names that are not simply the library's own.
+"""The modules of `theano`, and in each the names that are not simply the library's own.
 
-A module `theano.x.y` falls through to the library's module of the same path (or the one named here), so that only
-what PyTensor renamed, changed or dropped is listed. A value "stand_in:name" is a file of this package, anything else
-a dotted path inside the library. Keras 1.0.8 - 2.3.1 uses 114 names; all are reached.
+A module `theano.x.y` falls through to the library's module of the same path (or the one named
+here), so that only what PyTensor renamed, changed or dropped is listed. A value "stand_in:name" is
+a file of this package, anything else a dotted path inside the library. Keras 1.0.8 - 2.3.1 uses 114
+names; all are reached.
 """
 
-# theano module -> the library's module it falls through to (None: nothing but the names listed for it below)
+from typing import List
+
+# theano module -> the library's module it falls through to (None: nothing but the names listed for
+# it below)
 MODULES = {
     "theano": "",
     "theano.tensor": "tensor",
@@ -146,7 +150,8 @@ NAMES = {
     "theano.scan_module.scan_utils": LOOPS,
 }
 
-# Names that come only with a library older than the one installed, or with a newer one: first path that exists wins.
+# Names that come only with a library older than the one installed, or with a newer one: first path
+# that exists wins.
 ELSEWHERE = {
     "sparse.SparseTensorType": ("sparse.SparseType",),
     "tensor.abs": ("tensor.abs_",),
@@ -157,7 +162,7 @@ ELSEWHERE = {
 }
 
 
-def submodules(name):
+def submodules(name: str) -> List[str]:
     """'theano.tensor' -> ['basic', 'extra_ops', ...]: modules one level below."""
     return [
         m[len(name) + 1 :]

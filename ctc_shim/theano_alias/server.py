@@ -1,7 +1,7 @@
-"""The library behind the alias: PyTensor, else Aesara. No other file of the alias knows its name and version.
+"""The library behind the alias: PyTensor, else Aesara. No other file knows which.
 
-The other files import everything they need of the library from here. Importing this file imports the library, so it must not
-happen before somebody imports `theano`.
+The other files import everything they need of the library from here. Importing this file imports
+the library, so it must not happen before somebody imports `theano`.
 """
 
 import importlib
@@ -17,7 +17,7 @@ SERVERS = ("pytensor", "aesara")
 
 
 def server_name() -> str:
-    """Name of the library that serves: CTC_SHIM_THEANO_SERVER, else one that is loaded, else one that is installed."""
+    """The library: CTC_SHIM_THEANO_SERVER, else one that is loaded, else one that is installed."""
     wanted = os.environ.get("CTC_SHIM_THEANO_SERVER")
     if wanted:
         if wanted not in SERVERS:
@@ -38,7 +38,7 @@ def server_name() -> str:
 
 
 def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Hand THEANO_FLAGS to a library that is not loaded yet; its own flags win. What only Theano had is left out.
+    """Hand THEANO_FLAGS to a library that is not loaded yet; its own flags win.
 
     The variable stays set while the alias is installed, for the processes that this one starts.
     """
@@ -58,18 +58,20 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
     LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
 
 
-# Theano's flags that mean the same in its successors; sections are joined by two underscores there (gcc.cxxflags).
+# Theano's flags that mean the same in its successors; sections are joined by two underscores there
+# (gcc.cxxflags).
 SAME_FLAGS = set(
     """floatX base_compiledir compiledir mode linker optimizer cxx openmp openmp_elemwise_minsize
-exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc optimizer_verbose
-optimizer_excluding optimizer_including optimizer_requiring on_opt_error cast_policy numpy__seterr_all blas__ldflags
-gcc__cxxflags cmodule__remove_gxx_opt cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
+exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc
+optimizer_verbose optimizer_excluding optimizer_including optimizer_requiring on_opt_error
+cast_policy numpy__seterr_all blas__ldflags gcc__cxxflags cmodule__remove_gxx_opt
+cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
 traceback__limit""".split()
 )
 
 
 def translate_flag(flag: str) -> Optional[str]:
-    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None for a flag that has no use any more (device, dnn.*, gpuarray.*)."""
+    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None for what only Theano had (dnn.*)."""
     name, value = flag.strip().split("=", 1)
     name = name.replace(".", "__")
     if name == "linker" and value.startswith(("c|py", "cvm_nogc", "vm_nogc")):
@@ -100,7 +102,7 @@ def has_part(path: str) -> bool:
         return False
 
 
-Op = part("graph.op").Op
+Op: Any = part("graph.op").Op
 Apply = part("graph.basic").Apply
 Constant = part("graph.basic").Constant
 Variable = part("graph.basic").Variable
@@ -111,7 +113,7 @@ version = tuple(int(p) for p in lib.__version__.split("+")[0].split(".")[:2] if 
 renamed_gradient = hasattr(Op, "pullback")
 
 
-class GradOp(Op):
+class GradOp(Op):  # type: ignore[misc]
     """An Op whose gradient is written once, as `vjp(inputs, outputs, output_gradients)`."""
 
     def pullback(self, inputs: Any, outputs: Any, gradients: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Real Keras on real Theano: what was added to Theano is there, is taken back, and comes again. Prints "fine" at the end."""
+"""Real Keras and Theano: names added to Theano go, and come again. Prints "fine" at the end."""
 
 import sys
 

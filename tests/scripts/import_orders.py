@@ -1,4 +1,4 @@
-"""One order of importing, in a fresh process: python import_orders.py ORDER. Prints "fine" at the end."""
+"""One order of imports, in a new process: python import_orders.py ORDER. Prints "fine"."""
 
 import sys
 import types

@@ -1,4 +1,4 @@
-"""The policy for targets that do not fit: from CTC_SHIM_INFEASIBLE=zero, then from patch_keras(infeasible=...)."""
+"""The policy for infeasible targets: CTC_SHIM_INFEASIBLE=zero, then patch_keras(infeasible=...)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Every touched name is the same object after the patch is undone, absence included. Prints "fine" at the end."""
+"""After the undo every touched name is the same object, or absent again. Prints "fine"."""
 
 import sys
 import types

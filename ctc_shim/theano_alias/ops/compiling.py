@@ -47,7 +47,10 @@ def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:
 
 
 def evaluate(variable: Any) -> Any:
-    """variable.eval(), compiled as `function` compiles. Old libraries' eval() takes no mode, and their default is C anyway."""
+    """variable.eval(), compiled as `function` compiles.
+
+    In old libraries eval() takes no mode, and their default is C anyway.
+    """
     code = getattr(variable.eval, "__code__", None)
     takes_mode = code is not None and "kwargs" in code.co_varnames
     with blas.while_compiling():
@@ -55,7 +58,7 @@ def evaluate(variable: Any) -> Any:
 
 
 def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[str] = None) -> Any:
-    """theano.ifelse.ifelse: both branches get one dtype, and forget the static shapes that Theano did not know."""
+    """theano.ifelse.ifelse: both branches in one dtype, with the static shapes that Theano knew."""
     library_ifelse = part("conditional.op" if has_part("conditional") else "ifelse").ifelse
     single = not isinstance(then_branch, (list, tuple))
     thens, elses = ([then_branch], [else_branch]) if single else (then_branch, else_branch)
@@ -66,7 +69,7 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[st
 
 
 def _alike(*branches: Any) -> Tuple[Any, Any]:
-    """Both branches in one dtype. An axis that broadcasts in only one of them broadcasts in neither."""
+    """Both in one dtype. An axis that broadcasts in only one of them broadcasts in neither."""
     branches = tuple(pt.as_tensor_variable(b) for b in branches)
     dtype = part("scalar").upcast(*[b.dtype for b in branches])
     first, second = [forget(pt.cast(b, dtype)) for b in branches]

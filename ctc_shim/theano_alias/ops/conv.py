@@ -1,23 +1,25 @@
 """theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py."""
 
+from typing import Any
+
 from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs
 from ctc_shim.theano_alias.server import config, pt
 
 
 def conv2d(
-    input,
-    filters,
-    input_shape=None,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    image_shape=None,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
-    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W'). The shapes are hints that are not needed here."""
+    input: Any,
+    filters: Any,
+    input_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    filter_flip: bool = True,
+    image_shape: Any = None,
+    filter_dilation: Any = (1, 1),
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Any:
+    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W'). The shapes are hints, and not used."""
     return _forward(
         2,
         input,
@@ -32,28 +34,46 @@ def conv2d(
 
 
 def conv3d(
-    input,
-    filters,
-    input_shape=None,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
+    input: Any,
+    filters: Any,
+    input_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1, 1),
+    num_groups: int = 1,
+) -> Any:
     """(N, G C, D, H, W), (G O, C, d, h, w) -> (N, G O, D', H', W')"""
     return _forward(
         3, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups
     )
 
 
-def _forward(dims, x, w, border_mode, subsample, flip, dilation, groups, unshared=False):
+def _forward(
+    dims: int,
+    x: Any,
+    w: Any,
+    border_mode: Any,
+    subsample: Any,
+    flip: Any,
+    dilation: Any,
+    groups: int,
+    unshared: bool = False,
+) -> Any:
     op = _op(Conv, dims, border_mode, subsample, dilation, groups, unshared)
     return op(x, _flipped(w, dims) if flip else w)
 
 
-def _op(cls, dims, border_mode, strides, dilation, groups=1, unshared=False):
+def _op(
+    cls: Any,
+    dims: int,
+    border_mode: Any,
+    strides: Any,
+    dilation: Any,
+    groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     if unshared:
         raise NotImplementedError(
             "convolution with unshared filters is not served by the theano alias"
@@ -66,7 +86,7 @@ def _op(cls, dims, border_mode, strides, dilation, groups=1, unshared=False):
     )
 
 
-def pads_of(border_mode, dims):
+def pads_of(border_mode: Any, dims: int) -> Any:
     """Theano's border_mode -> 'valid', 'half', 'full' or (before, after) per axis."""
     if border_mode in ("valid", "half", "full"):
         return border_mode
@@ -82,21 +102,39 @@ def pads_of(border_mode, dims):
     )
 
 
-def _flipped(w, dims):
+def _flipped(w: Any, dims: int) -> Any:
     w = pt.as_tensor_variable(w)
     return w[(slice(None),) * 2 + (slice(None, None, -1),) * dims]
 
 
 def _grad_inputs(
-    dims, gy, w, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
-):
+    dims: int,
+    gy: Any,
+    w: Any,
+    shape: Any,
+    border_mode: Any,
+    subsample: Any,
+    flip: Any,
+    dilation: Any,
+    groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     op = _op(ConvGradInputs, dims, border_mode, subsample, dilation, groups, unshared)
     return op(_flipped(w, dims) if flip else w, gy, shape)
 
 
 def _grad_weights(
-    dims, x, gy, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
-):
+    dims: int,
+    x: Any,
+    gy: Any,
+    shape: Any,
+    border_mode: Any,
+    subsample: Any,
+    flip: Any,
+    dilation: Any,
+    groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     gw = _op(ConvGradFilters, dims, border_mode, subsample, dilation, groups, unshared)(
         x, gy, shape
     )
@@ -104,17 +142,17 @@ def _grad_weights(
 
 
 def conv2d_grad_wrt_inputs(
-    output_grad,
-    filters,
-    input_shape,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
+    output_grad: Any,
+    filters: Any,
+    input_shape: Any,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1),
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     return _grad_inputs(
         2,
         output_grad,
@@ -130,16 +168,16 @@ def conv2d_grad_wrt_inputs(
 
 
 def conv3d_grad_wrt_inputs(
-    output_grad,
-    filters,
-    input_shape,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
+    output_grad: Any,
+    filters: Any,
+    input_shape: Any,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1, 1),
+    num_groups: int = 1,
+) -> Any:
     return _grad_inputs(
         3,
         output_grad,
@@ -154,17 +192,17 @@ def conv3d_grad_wrt_inputs(
 
 
 def conv2d_grad_wrt_weights(
-    input,
-    output_grad,
-    filter_shape,
-    input_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
+    input: Any,
+    output_grad: Any,
+    filter_shape: Any,
+    input_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1),
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     return _grad_weights(
         2,
         input,
@@ -180,16 +218,16 @@ def conv2d_grad_wrt_weights(
 
 
 def conv3d_grad_wrt_weights(
-    input,
-    output_grad,
-    filter_shape,
-    input_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
+    input: Any,
+    output_grad: Any,
+    filter_shape: Any,
+    input_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1, 1),
+    num_groups: int = 1,
+) -> Any:
     return _grad_weights(
         3,
         input,
@@ -204,17 +242,17 @@ def conv3d_grad_wrt_weights(
 
 
 def conv2d_transpose(
-    input,
-    filters,
-    output_shape,
-    filter_shape=None,
-    border_mode="valid",
-    input_dilation=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
+    input: Any,
+    filters: Any,
+    output_shape: Any,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    input_dilation: Any = (1, 1),
+    filter_flip: bool = True,
+    filter_dilation: Any = (1, 1),
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Any:
     return conv2d_grad_wrt_inputs(
         input,
         filters,
@@ -230,19 +268,22 @@ def conv2d_transpose(
 
 
 class AbstractConvGrad(object):
-    """Theano's AbstractConv*_grad* as Keras calls them: settings first, then (filters or input, gradient, shape)."""
+    """Theano's AbstractConv*_grad*: settings first, then (filters or input, gradient, shape)."""
+
+    dims: int
+    for_inputs: bool
 
     def __init__(
         self,
-        imshp=None,
-        kshp=None,
-        border_mode="valid",
-        subsample=None,
-        filter_flip=True,
-        filter_dilation=None,
-        num_groups=1,
-        unshared=False,
-    ):
+        imshp: Any = None,
+        kshp: Any = None,
+        border_mode: Any = "valid",
+        subsample: Any = None,
+        filter_flip: bool = True,
+        filter_dilation: Any = None,
+        num_groups: int = 1,
+        unshared: bool = False,
+    ) -> None:
         ones = (1,) * self.dims
         self.settings = (
             border_mode,
@@ -253,7 +294,7 @@ class AbstractConvGrad(object):
             unshared,
         )
 
-    def __call__(self, first, topgrad, shape):
+    def __call__(self, first: Any, topgrad: Any, shape: Any) -> Any:
         if self.for_inputs:
             return _grad_inputs(self.dims, topgrad, first, shape, *self.settings)
         return _grad_weights(self.dims, first, topgrad, shape, *self.settings)
@@ -275,7 +316,13 @@ class AbstractConv3d_gradWeights(AbstractConvGrad):
     dims, for_inputs = 3, False
 
 
-def conv3d2d(signals, filters, signals_shape=None, filters_shape=None, border_mode="valid"):
+def conv3d2d(
+    signals: Any,
+    filters: Any,
+    signals_shape: Any = None,
+    filters_shape: Any = None,
+    border_mode: Any = "valid",
+) -> Any:
     """theano.tensor.nnet.conv3d2d.conv3d: (N, T, C, H, W), (O, t, C, h, w) -> (N, T', O, H', W')"""
     y = conv3d(
         signals.dimshuffle(0, 2, 1, 3, 4),
@@ -286,9 +333,17 @@ def conv3d2d(signals, filters, signals_shape=None, filters_shape=None, border_mo
 
 
 def bilinear_upsampling(
-    input, ratio=None, frac_ratio=None, batch_size=None, num_input_channels=None, use_1D_kernel=True
-):
-    """(N, C, H, W) -> (N, C, ratio H, ratio W), by transposed convolution with a triangle along each axis in turn."""
+    input: Any,
+    ratio: Any = None,
+    frac_ratio: Any = None,
+    batch_size: Any = None,
+    num_input_channels: Any = None,
+    use_1D_kernel: bool = True,
+) -> Any:
+    """(N, C, H, W) -> (N, C, ratio H, ratio W)
+
+    A transposed convolution with a triangle, along each axis in turn.
+    """
     if frac_ratio is not None or not isinstance(ratio, int):
         raise NotImplementedError(
             "bilinear_upsampling: the theano alias serves whole ratios, given as `ratio`"

@@ -1,19 +1,21 @@
-"""The Mode with which theano.function compiles: the user's choice of linker, else C, with the rewrites of the alias.
+"""The Mode with which theano.function compiles: the user's linker, else C, and our rewrites.
 
-The rewrites are handed over in the Mode's own query. PyTensor's database of rewrites, its configuration and its default Mode
-stay as they are, so a plain pytensor.function compiles the same with and without the alias.
+The rewrites are handed over in the Mode's own query. PyTensor's database of rewrites, its
+configuration and its default Mode stay as they are, so a plain pytensor.function compiles the same
+with and without the alias.
 
-Which linker, if nobody chose one? Measured with Keras 2.3.1 and PyTensor 3.3.8, Python 3.12, one BLAS thread
-(benchmarks/alias.md): the train function of a GRU of 64 units with CTC, seconds to its first result; and a step of a GRU of 32
-units over 50 frames, batch 16.
+Which linker, if nobody chose one? Measured with Keras 2.3.1 and PyTensor 3.3.8, Python 3.12, one
+BLAS thread (benchmarks/alias.md): the train function of a GRU of 64 units with CTC, seconds to its
+first result; and a step of a GRU of 32 units over 50 frames, batch 16.
 
              cold      warm     a step
     C        35 s      1.5 s    2.8 ms      some 50 small C modules, each cached on its own
-    Numba    54 s      2.0 s    2.5 ms      and graphs with convolution or pooling are compiled again in each process
+    Numba    54 s      2.0 s    2.5 ms      graphs with convolution or pooling are not cached
     Theano   65 s      6.6 s    3.4 ms      1.0.5, its C linker
 
-Compile time matters most to those who run legacy Keras, hence C where there is a compiler. PYTENSOR_FLAGS=linker=numba (or
-THEANO_FLAGS) takes a tenth off the step of a recurrent net. A linker or mode that the user asked for is never overruled.
+Compile time matters most to those who run legacy Keras, hence C where there is a compiler.
+PYTENSOR_FLAGS=linker=numba (or THEANO_FLAGS) takes a tenth off the step of a recurrent net. A
+linker or mode that the user asked for is never overruled.
 """
 
 import weakref
@@ -41,7 +43,7 @@ def alias_mode(mode: Any = None) -> Any:
 
 
 def _chosen(mode: Any) -> Any:
-    """PyTensor's Mode of this name, but with the C linker if there is a compiler and neither linker nor mode was chosen."""
+    """PyTensor's Mode of this name, but compiling C if neither linker nor mode was chosen."""
     name = "MODE" if mode is None else str(mode).upper()
     is_open = config.linker == "auto" and config.mode == "Mode" and config.cxx
     if is_open and name == "FAST_RUN":

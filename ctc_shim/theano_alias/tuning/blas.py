@@ -1,8 +1,9 @@
 """A BLAS for compiled code: the OpenBLAS that scipy's wheel brings.
 
-PyTensor links C code to a BLAS of the system, and finds none where everything was installed by pip: each product of matrices
-then goes back through numpy's C interface, and an LSTM's step takes a third longer. scipy, which PyTensor needs, brings an
-OpenBLAS whose names have a prefix (scipy_sgemm_ for sgemm_); the compiler is told about it.
+PyTensor links C code to a BLAS of the system, and finds none where everything was installed by pip:
+each product of matrices then goes back through numpy's C interface, and an LSTM's step takes a
+third longer. scipy, which PyTensor needs, brings an OpenBLAS whose names have a prefix
+(scipy_sgemm_ for sgemm_); the compiler is told about it.
 """
 
 import contextlib
@@ -25,9 +26,10 @@ _compiling = threading.RLock()
 
 @contextlib.contextmanager
 def while_compiling() -> Iterator[None]:
-    """Name scipy's OpenBLAS while a function is compiled, if C is compiled and neither the user nor PyTensor has a BLAS.
+    """Name scipy's OpenBLAS while a function is compiled, unless PyTensor or the user names a BLAS.
 
-    PyTensor takes the flags from its configuration only, so the option is set for the time of one compilation, under a lock.
+    PyTensor takes the flags from its configuration only, so the option is set for the time of one
+    compilation, under a lock.
     """
     is_open = config.cxx and not of_pytensor.is_chosen(config, "blas__ldflags")
     found = flags() if is_open else None
@@ -44,7 +46,7 @@ def while_compiling() -> Iterator[None]:
 
 
 def flags() -> Optional[str]:
-    """What a compiler needs to link scipy's OpenBLAS, or None where there is none that it could link."""
+    """What a compiler needs to link scipy's OpenBLAS, or None if there is none to link."""
     spec = importlib.util.find_spec("scipy")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -59,7 +61,7 @@ def flags() -> Optional[str]:
 
 
 def _prefix(path: str) -> Optional[str]:
-    """The prefix of BLAS' names in the library at `path`: "scipy_" in newer wheels, "" in older ones."""
+    """The prefix of the names in a BLAS: "scipy_" in newer wheels, "" in older ones, or None."""
     try:
         library = ctypes.CDLL(path)
     except OSError:

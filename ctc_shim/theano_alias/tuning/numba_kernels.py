@@ -1,8 +1,9 @@
-"""Our Ops under PyTensor's Numba linker. This file imports numba, so finder.py loads it only after that linker.
+"""Our Ops under PyTensor's Numba linker. It imports numba: finder.py loads it after the linker.
 
-The random generator is compiled, so that a recurrent net with dropout stays in Numba's cache. Convolution and pooling run their
-numpy code in object mode: they spend their time in BLAS and copying under any linker, and nothing has to be compiled for them.
-The price is that Numba does not cache a function that contains one.
+The random generator is compiled, so that a recurrent net with dropout stays in Numba's cache.
+Convolution and pooling run their numpy code in object mode: they spend their time in BLAS and
+copying under any linker, and nothing has to be compiled for them. The price is that Numba does not
+cache a function that contains one.
 """
 
 from typing import Any
@@ -22,18 +23,13 @@ from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 njit = of_numba.njit()
 
 
-@of_numba.register_cached(basic, Forget)
 def funcify_forget(op: Any, **kwargs: Any) -> Any:
-    @njit
     def forget(x: Any) -> Any:
         return x
 
-    return forget
+    return njit(forget)
 
 
-@basic.numba_funcify.register(ConvOp)
-@basic.numba_funcify.register(PoolOp)
-@basic.numba_funcify.register(ChannelsLast)
 def funcify_in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Any:
     """perform() as it is. PyTensor would do the same, with a warning."""
     out = node.outputs[0].type
@@ -48,23 +44,20 @@ def funcify_in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Any:
         op.perform(node, [np.asarray(x) for x in inputs], storage)
         return storage[0][0]
 
-    @njit
     def perform(*inputs: Any) -> Any:
         with numba.objmode(result=signature):
             result = compute(inputs)
         return result
 
-    return perform
+    return njit(perform)
 
 
-@of_numba.register_cached(basic, MRGUniform)
 def funcify_mrg(op: Any, **kwargs: Any) -> Any:
     ndim, dtype = op.ndim, np.dtype(op.dtype)
     norm = dtype.type(mrg31k3p.NORM[op.dtype])
     m1, m2 = np.int64(mrg31k3p.M1), np.int64(mrg31k3p.M2)
     to_shape = find(of_numba.TO_FIXED_TUPLE)
 
-    @njit
     def draw(states: Any, size: Any) -> Any:
         states = states.copy()
         shape = to_shape(size, ndim)
@@ -84,4 +77,10 @@ def funcify_mrg(op: Any, **kwargs: Any) -> Any:
             flat[i] = dtype.type(difference) * norm
         return states, out
 
-    return draw
+    return njit(draw)
+
+
+of_numba.register_cached(basic, Forget)(funcify_forget)
+of_numba.register_cached(basic, MRGUniform)(funcify_mrg)
+for op_class in (ConvOp, PoolOp, ChannelsLast):
+    basic.numba_funcify.register(op_class)(funcify_in_object_mode)
