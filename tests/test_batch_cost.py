@@ -91,7 +91,7 @@ def test_it_is_its_definition(mode, dtype, columns):
     results = []
     for loss, by in (
         (_op()(*symbols), mode),
-        (composed(lib, *(symbols + [EPSILON, "inf"])), PYTHON),
+        (composed(lib, symbols, EPSILON, "inf"), PYTHON),
     ):
         gradient = lib.grad(T.sum(loss[:, 0] * weights), symbols[1])
         results.append(
@@ -179,7 +179,7 @@ def test_degenerate_sizes(mode, N, frames, S):
     ]
     batch = [value.astype(symbol.dtype) for value, symbol in zip(values, symbols)]
     loss, gradient = _compiled(symbols, list(_op(True)(*symbols)), mode)(*batch)
-    want = _compiled(symbols, composed(lib, *(symbols + [EPSILON, "inf"])))(*batch)
+    want = _compiled(symbols, composed(lib, symbols, EPSILON, "inf"))(*batch)
     assert gradient.shape == (N, frames, 3)
     assert_loss(loss, want, "float64")
 

@@ -1,6 +1,10 @@
-"""theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py."""
+"""theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py.
 
-from typing import Any
+`settings` are border_mode, subsample, filter_flip, filter_dilation, num_groups and unshared. The
+shapes that Theano takes as hints are not used.
+"""
+
+from typing import Any, Tuple
 
 from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs
 from ctc_shim.theano_alias.server import config, pt
@@ -15,22 +19,11 @@ def conv2d(
     subsample: Any = (1, 1),
     filter_flip: bool = True,
     image_shape: Any = None,
-    filter_dilation: Any = (1, 1),
-    num_groups: int = 1,
-    unshared: bool = False,
+    *more: Any,
+    **settings: Any,
 ) -> Any:
-    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W'). The shapes are hints, and not used."""
-    return _forward(
-        2,
-        input,
-        filters,
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W')"""
+    return _forward(2, input, filters, border_mode, subsample, filter_flip, *more, **settings)
 
 
 def conv3d(
@@ -38,52 +31,36 @@ def conv3d(
     filters: Any,
     input_shape: Any = None,
     filter_shape: Any = None,
-    border_mode: Any = "valid",
-    subsample: Any = (1, 1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1, 1),
-    num_groups: int = 1,
+    *settings: Any,
+    **named: Any,
 ) -> Any:
     """(N, G C, D, H, W), (G O, C, d, h, w) -> (N, G O, D', H', W')"""
-    return _forward(
-        3, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups
-    )
+    return _forward(3, input, filters, *settings, **named)
 
 
-def _forward(
-    dims: int,
-    x: Any,
-    w: Any,
-    border_mode: Any,
-    subsample: Any,
-    flip: Any,
-    dilation: Any,
-    groups: int,
-    unshared: bool = False,
-) -> Any:
-    op = _op(Conv, dims, border_mode, subsample, dilation, groups, unshared)
+def _forward(dims: int, x: Any, w: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(Conv, dims, *settings, **named)
     return op(x, _flipped(w, dims) if flip else w)
 
 
 def _op(
     cls: Any,
     dims: int,
-    border_mode: Any,
-    strides: Any,
-    dilation: Any,
-    groups: int = 1,
+    border_mode: Any = "valid",
+    subsample: Any = None,
+    filter_flip: bool = True,
+    filter_dilation: Any = None,
+    num_groups: int = 1,
     unshared: bool = False,
-) -> Any:
+) -> Tuple[Any, bool]:
+    """The Op with these settings, and whether the filters are flipped."""
     if unshared:
         raise NotImplementedError(
             "convolution with unshared filters is not served by the theano alias"
         )
-    return cls(
-        [int(s) for s in strides],
-        pads_of(border_mode, dims),
-        [int(d) for d in dilation],
-        int(groups),
-    )
+    strides, dilation = subsample or (1,) * dims, filter_dilation or (1,) * dims
+    pads = pads_of(border_mode, dims)
+    return cls(map(int, strides), pads, map(int, dilation), int(num_groups)), filter_flip
 
 
 def pads_of(border_mode: Any, dims: int) -> Any:
@@ -107,138 +84,45 @@ def _flipped(w: Any, dims: int) -> Any:
     return w[(slice(None),) * 2 + (slice(None, None, -1),) * dims]
 
 
-def _grad_inputs(
-    dims: int,
-    gy: Any,
-    w: Any,
-    shape: Any,
-    border_mode: Any,
-    subsample: Any,
-    flip: Any,
-    dilation: Any,
-    groups: int = 1,
-    unshared: bool = False,
-) -> Any:
-    op = _op(ConvGradInputs, dims, border_mode, subsample, dilation, groups, unshared)
+def _grad_inputs(dims: int, gy: Any, w: Any, shape: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(ConvGradInputs, dims, *settings, **named)
     return op(_flipped(w, dims) if flip else w, gy, shape)
 
 
-def _grad_weights(
-    dims: int,
-    x: Any,
-    gy: Any,
-    shape: Any,
-    border_mode: Any,
-    subsample: Any,
-    flip: Any,
-    dilation: Any,
-    groups: int = 1,
-    unshared: bool = False,
-) -> Any:
-    gw = _op(ConvGradFilters, dims, border_mode, subsample, dilation, groups, unshared)(
-        x, gy, shape
-    )
+def _grad_weights(dims: int, x: Any, gy: Any, shape: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(ConvGradFilters, dims, *settings, **named)
+    gw = op(x, gy, shape)
     return _flipped(gw, dims) if flip else gw
 
 
-def conv2d_grad_wrt_inputs(
-    output_grad: Any,
-    filters: Any,
-    input_shape: Any,
-    filter_shape: Any = None,
-    border_mode: Any = "valid",
-    subsample: Any = (1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1),
-    num_groups: int = 1,
-    unshared: bool = False,
-) -> Any:
-    return _grad_inputs(
-        2,
-        output_grad,
-        filters,
-        input_shape[-2:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+def _grad_functions(dims: int) -> Tuple[Any, Any]:
+    """conv2d_grad_wrt_inputs and conv2d_grad_wrt_weights, or those of three dimensions."""
+
+    def grad_wrt_inputs(
+        output_grad: Any,
+        filters: Any,
+        input_shape: Any,
+        filter_shape: Any = None,
+        *settings: Any,
+        **named: Any,
+    ) -> Any:
+        return _grad_inputs(dims, output_grad, filters, input_shape[-dims:], *settings, **named)
+
+    def grad_wrt_weights(
+        input: Any,
+        output_grad: Any,
+        filter_shape: Any,
+        input_shape: Any = None,
+        *settings: Any,
+        **named: Any,
+    ) -> Any:
+        return _grad_weights(dims, input, output_grad, filter_shape[-dims:], *settings, **named)
+
+    return grad_wrt_inputs, grad_wrt_weights
 
 
-def conv3d_grad_wrt_inputs(
-    output_grad: Any,
-    filters: Any,
-    input_shape: Any,
-    filter_shape: Any = None,
-    border_mode: Any = "valid",
-    subsample: Any = (1, 1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1, 1),
-    num_groups: int = 1,
-) -> Any:
-    return _grad_inputs(
-        3,
-        output_grad,
-        filters,
-        input_shape[-3:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-    )
-
-
-def conv2d_grad_wrt_weights(
-    input: Any,
-    output_grad: Any,
-    filter_shape: Any,
-    input_shape: Any = None,
-    border_mode: Any = "valid",
-    subsample: Any = (1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1),
-    num_groups: int = 1,
-    unshared: bool = False,
-) -> Any:
-    return _grad_weights(
-        2,
-        input,
-        output_grad,
-        filter_shape[-2:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
-
-
-def conv3d_grad_wrt_weights(
-    input: Any,
-    output_grad: Any,
-    filter_shape: Any,
-    input_shape: Any = None,
-    border_mode: Any = "valid",
-    subsample: Any = (1, 1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1, 1),
-    num_groups: int = 1,
-) -> Any:
-    return _grad_weights(
-        3,
-        input,
-        output_grad,
-        filter_shape[-3:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-    )
+conv2d_grad_wrt_inputs, conv2d_grad_wrt_weights = _grad_functions(2)
+conv3d_grad_wrt_inputs, conv3d_grad_wrt_weights = _grad_functions(3)
 
 
 def conv2d_transpose(
@@ -248,23 +132,11 @@ def conv2d_transpose(
     filter_shape: Any = None,
     border_mode: Any = "valid",
     input_dilation: Any = (1, 1),
-    filter_flip: bool = True,
-    filter_dilation: Any = (1, 1),
-    num_groups: int = 1,
-    unshared: bool = False,
+    *settings: Any,
+    **named: Any,
 ) -> Any:
-    return conv2d_grad_wrt_inputs(
-        input,
-        filters,
-        output_shape,
-        filter_shape,
-        border_mode,
-        input_dilation,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+    settings = (border_mode, input_dilation) + settings
+    return conv2d_grad_wrt_inputs(input, filters, output_shape, filter_shape, *settings, **named)
 
 
 class AbstractConvGrad(object):
@@ -273,31 +145,13 @@ class AbstractConvGrad(object):
     dims: int
     for_inputs: bool
 
-    def __init__(
-        self,
-        imshp: Any = None,
-        kshp: Any = None,
-        border_mode: Any = "valid",
-        subsample: Any = None,
-        filter_flip: bool = True,
-        filter_dilation: Any = None,
-        num_groups: int = 1,
-        unshared: bool = False,
-    ) -> None:
-        ones = (1,) * self.dims
-        self.settings = (
-            border_mode,
-            subsample or ones,
-            filter_flip,
-            filter_dilation or ones,
-            num_groups,
-            unshared,
-        )
+    def __init__(self, imshp: Any = None, kshp: Any = None, *settings: Any, **named: Any) -> None:
+        self.settings, self.named = settings, named
 
     def __call__(self, first: Any, topgrad: Any, shape: Any) -> Any:
         if self.for_inputs:
-            return _grad_inputs(self.dims, topgrad, first, shape, *self.settings)
-        return _grad_weights(self.dims, first, topgrad, shape, *self.settings)
+            return _grad_inputs(self.dims, topgrad, first, shape, *self.settings, **self.named)
+        return _grad_weights(self.dims, first, topgrad, shape, *self.settings, **self.named)
 
 
 class AbstractConv2d_gradInputs(AbstractConvGrad):

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, List, Sequence, Tuple
 
 import numpy as np
+from numpy import ndarray as Array
 from numpy.lib.stride_tricks import as_strided
 
 Ints = Tuple[int, ...]
@@ -25,20 +26,20 @@ def output_length(length: int, kernel: int, stride: int, pad: Sequence[int], dil
     return max((length + sum(pad) - dilation * (kernel - 1) - 1) // stride + 1, 0)
 
 
-def channels_last(x: np.ndarray) -> bool:
+def channels_last(x: Array) -> bool:
     """Is the channel axis (1) the contiguous one? The stride tells, for a single channel too."""
     is_contiguous = x.strides[1] == x.itemsize
     return bool(is_contiguous and (x.shape[1] == 1 or x.strides[-1] != x.itemsize))
 
 
-def _empty(shape: Ints, dtype: Any, last: bool, make: Any = np.empty) -> np.ndarray:
+def _empty(shape: Ints, dtype: Any, last: bool, make: Any = np.empty) -> Array:
     """An array (N, C, *I) whose memory is laid out (N, *I, C) if `last`."""
     if not last:
         return make(shape, dtype)
     return np.moveaxis(make(shape[:1] + shape[2:] + shape[1:2], dtype), -1, 1)
 
 
-def _pad(x: np.ndarray, pads: Pairs, last: bool) -> np.ndarray:
+def _pad(x: Array, pads: Pairs, last: bool) -> Array:
     if not any(map(any, pads)):
         return x
     padded = _empty(
@@ -54,9 +55,7 @@ def _inner(shape: Ints, pads: Pairs) -> Tuple[slice, ...]:
     )
 
 
-def _patches(
-    x: np.ndarray, kernel: Ints, out: Ints, strides: Ints, dilation: Ints, last: bool
-) -> np.ndarray:
+def _patches(x: Array, kernel: Ints, out: Ints, strides: Ints, dilation: Ints, last: bool) -> Array:
     """A view (N, C, *K, *J), or (N, *J, *K, C) if `last`."""
     d = len(kernel)
     step = x.strides[2:]
@@ -78,20 +77,18 @@ def _chunks(items: int, per_item: int) -> List[slice]:
     return [slice(a, min(a + step, items)) for a in range(0, items, step)]
 
 
-def _grouped(array: np.ndarray, axis: int, groups: int) -> List[np.ndarray]:
+def _grouped(array: Array, axis: int, groups: int) -> List[Array]:
     """The groups' parts along the channel axis."""
     n = array.shape[axis] // groups
     return [array[(slice(None),) * axis + (slice(g * n, (g + 1) * n),)] for g in range(groups)]
 
 
-def _weight_matrix(w: np.ndarray, last: bool) -> np.ndarray:
+def _weight_matrix(w: Array, last: bool) -> Array:
     """(O, C, *K) -> (O, C K), or (O, K C) if `last`."""
     return (np.moveaxis(w, 1, -1) if last else w).reshape(w.shape[0], -1)
 
 
-def forward(
-    x: np.ndarray, w: np.ndarray, strides: Ints, pads: Pairs, dilation: Ints, groups: int
-) -> np.ndarray:
+def forward(x: Array, w: Array, strides: Ints, pads: Pairs, dilation: Ints, groups: int) -> Array:
     """x, w -> y"""
     kernel = w.shape[2:]
     out = tuple(output_length(*a) for a in zip(x.shape[2:], kernel, strides, pads, dilation))
@@ -109,17 +106,10 @@ def forward(
 
 
 def _forward_group(
-    x: np.ndarray,
-    w: np.ndarray,
-    y: np.ndarray,
-    out: Ints,
-    strides: Ints,
-    dilation: Ints,
-    last: bool,
+    x: Array, w: Array, y: Array, out: Ints, strides: Ints, dilation: Ints, last: bool
 ) -> None:
-    by_channels = (
-        last and x.shape[1] > 1
-    )  # of a single channel, whole rows of x are copied, not values one by one
+    # Of a single channel, whole rows of x are copied, not values one by one.
+    by_channels = last and x.shape[1] > 1
     patches = _patches(x, w.shape[2:], out, strides, dilation, by_channels)
     weights = _weight_matrix(w, by_channels)
     positions, size = int(np.prod(out)), weights.shape[1]
@@ -138,14 +128,8 @@ def _forward_group(
 
 
 def grad_filters(
-    x: np.ndarray,
-    gy: np.ndarray,
-    kernel: Ints,
-    strides: Ints,
-    pads: Pairs,
-    dilation: Ints,
-    groups: int,
-) -> np.ndarray:
+    x: Array, gy: Array, kernel: Ints, strides: Ints, pads: Pairs, dilation: Ints, groups: int
+) -> Array:
     """x, gradient of y -> gradient of w; `kernel` is K."""
     last = channels_last(x)
     gw = np.zeros((gy.shape[1], x.shape[1] // groups) + kernel, np.result_type(x, gy))
@@ -160,7 +144,7 @@ def grad_filters(
 
 
 def _grad_filters_group(
-    x: np.ndarray, gy: np.ndarray, gw: np.ndarray, strides: Ints, dilation: Ints, last: bool
+    x: Array, gy: Array, gw: Array, strides: Ints, dilation: Ints, last: bool
 ) -> None:
     kernel, out = gw.shape[2:], gy.shape[2:]
     by_channels = last and x.shape[1] > 1
@@ -186,14 +170,8 @@ def _grad_filters_group(
 
 
 def grad_inputs(
-    w: np.ndarray,
-    gy: np.ndarray,
-    lengths: Ints,
-    strides: Ints,
-    pads: Pairs,
-    dilation: Ints,
-    groups: int,
-) -> np.ndarray:
+    w: Array, gy: Array, lengths: Ints, strides: Ints, pads: Pairs, dilation: Ints, groups: int
+) -> Array:
     """w, gradient of y -> gradient of x; `lengths` is I."""
     around = [tuple(d * (k - 1) - p for p in pad) for d, k, pad in zip(dilation, w.shape[2:], pads)]
     outputs, inputs = w.shape[0] // groups, w.shape[1]
@@ -215,7 +193,7 @@ def grad_inputs(
 
 
 def _grad_inputs_group(
-    w: np.ndarray, gy: np.ndarray, gx: np.ndarray, strides: Ints, dilation: Ints, last: bool
+    w: Array, gy: Array, gx: Array, strides: Ints, dilation: Ints, last: bool
 ) -> None:
     kernel, out = w.shape[2:], gy.shape[2:]
     weights = _weight_matrix(w, last)

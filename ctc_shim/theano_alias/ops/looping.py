@@ -8,39 +8,16 @@ from ctc_shim.theano_alias.server import lib
 
 
 def scan(
-    fn: Any,
-    sequences: Any = None,
-    outputs_info: Any = None,
-    non_sequences: Any = None,
-    n_steps: Any = None,
-    truncate_gradient: Any = -1,
-    go_backwards: bool = False,
-    mode: Any = None,
-    name: Optional[str] = None,
-    profile: bool = False,
-    allow_gc: Any = None,
-    strict: bool = False,
-    return_list: bool = False,
+    fn: Any, sequences: Any = None, outputs_info: Any = None, *more: Any, **options: Any
 ) -> Any:
-    """theano.scan -> outputs, updates. States have no static lengths, as in Theano."""
+    """theano.scan -> outputs, updates; the other arguments as in the library's scan.
+
+    States have no static lengths, as in Theano.
+    """
     with warnings.catch_warnings():
         # PyTensor asks to give up the updates among the results; they are Theano's interface.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return lib.scan(
-            _forgetful(fn),
-            sequences=sequences,
-            outputs_info=_states(outputs_info),
-            non_sequences=non_sequences,
-            n_steps=n_steps,
-            truncate_gradient=truncate_gradient,
-            go_backwards=go_backwards,
-            mode=mode,
-            name=name,
-            profile=profile,
-            allow_gc=allow_gc,
-            strict=strict,
-            return_list=return_list,
-        )
+        return lib.scan(_forgetful(fn), sequences, _states(outputs_info), *more, **options)
 
 
 def _states(outputs_info: Any) -> Any:
@@ -104,23 +81,21 @@ def reduce(
     return outputs[-1], updates
 
 
-def foldl(
+def foldl(fn: Any, sequences: Any, outputs_info: Any, *more: Any, **options: Any) -> Any:
+    return _fold(fn, sequences, outputs_info, False, *more, **options)
+
+
+def foldr(fn: Any, sequences: Any, outputs_info: Any, *more: Any, **options: Any) -> Any:
+    return _fold(fn, sequences, outputs_info, True, *more, **options)
+
+
+def _fold(
     fn: Any,
     sequences: Any,
     outputs_info: Any,
+    backwards: bool,
     non_sequences: Any = None,
     mode: Any = None,
     name: Optional[str] = None,
 ) -> Any:
-    return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name)
-
-
-def foldr(
-    fn: Any,
-    sequences: Any,
-    outputs_info: Any,
-    non_sequences: Any = None,
-    mode: Any = None,
-    name: Optional[str] = None,
-) -> Any:
-    return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
+    return reduce(fn, sequences, outputs_info, non_sequences, backwards, mode, name)

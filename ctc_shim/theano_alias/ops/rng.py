@@ -74,9 +74,8 @@ class MRG_RandomStreams(object):
     """
 
     def __init__(self, seed: int = 12345) -> None:
-        self.state_updates: List[
-            Any
-        ] = []  # (states, states afterwards, size, streams) of each draw
+        # (states, states afterwards, size, streams) of each draw
+        self.state_updates: List[Any] = []
         self.default_instance_seed = seed
         self.set_rstate(seed)
 
@@ -129,8 +128,7 @@ class MRG_RandomStreams(object):
         dims = ndim if ndim is not None else part("tensor.basic").get_vector_length(vector)
         after, samples = MRGUniform(dtype, dims)(states, vector)
         with warnings.catch_warnings():
-            # PyTensor would have updates be handed to function(); Theano's interface is that nobody
-            # does.
+            # PyTensor wants updates to be passed to function(); in Theano nobody does.
             warnings.simplefilter("ignore", DeprecationWarning)
             states.default_update = after
         samples.rstate, samples.update = states, (states, after)
