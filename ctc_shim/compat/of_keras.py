@@ -13,7 +13,6 @@ RELIED = (
     ),
     Relied(_BACKEND + "T", "Keras 1.0.8 - 2.3.1", "the backend does not count as loaded"),
     Relied(_BACKEND + "theano", "Keras 1.0.8 - 2.3.1", "ctc_decode on arrays fails"),
-    Relied(_BACKEND + "epsilon", "Keras 1.0.8 - 2.3.1", "ctc_batch_cost has no epsilon"),
 )
 
 

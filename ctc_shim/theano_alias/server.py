@@ -55,7 +55,8 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
         if own is None:
             del environ[variable]
 
-    LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
+    if LEDGER.touched():  # the alias is installed
+        LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
 
 
 # Theano's flags that mean the same in its successors; sections are joined by two underscores there

@@ -1,6 +1,6 @@
 """theano.tensor.signal.pool: an Op, its gradient, and the gradient of that."""
 
-from typing import Any, Tuple
+from typing import Any, Callable, Tuple
 
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
 from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
@@ -9,34 +9,25 @@ Ints = Tuple[int, ...]
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
 
-def pool_2d(
-    input: Any,
-    ws: Any = None,
-    ignore_border: Any = None,
-    stride: Any = None,
-    pad: Any = (0, 0),
-    mode: str = "max",
-    ds: Any = None,
-    st: Any = None,
-    padding: Any = None,
-) -> Any:
-    """Pool the last two axes. ignore_border=False also counts windows that are not whole."""
-    return _pool(2, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+def _pool_function(dims: int) -> Callable[..., Any]:
+    def pool(
+        input: Any,
+        ws: Any = None,
+        ignore_border: Any = None,
+        stride: Any = None,
+        pad: Any = (0,) * dims,
+        mode: str = "max",
+        ds: Any = None,
+        st: Any = None,
+        padding: Any = None,
+    ) -> Any:
+        """Pool the last two or three axes. ignore_border=False also counts partial windows."""
+        return _pool(dims, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+
+    return pool
 
 
-def pool_3d(
-    input: Any,
-    ws: Any = None,
-    ignore_border: Any = None,
-    stride: Any = None,
-    pad: Any = (0, 0, 0),
-    mode: str = "max",
-    ds: Any = None,
-    st: Any = None,
-    padding: Any = None,
-) -> Any:
-    """Pool the last three axes."""
-    return _pool(3, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+pool_2d, pool_3d = _pool_function(2), _pool_function(3)
 
 
 def _pool(

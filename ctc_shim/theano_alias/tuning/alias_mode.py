@@ -37,9 +37,11 @@ def alias_mode(mode: Any = None) -> Any:
     chosen = _chosen(mode)
     if type(chosen) is not modes.Mode or of_pytensor.query_of(chosen) is None:
         return chosen  # DebugMode and its like: they set up their own rewrites
-    if chosen not in _made:
-        _made[chosen] = _with_rewrites(chosen)
-    return _made[chosen]
+    rewrites = _rewrites(chosen)
+    if rewrites and chosen not in _made:
+        query = of_pytensor.query_of(chosen).register(*rewrites)
+        _made[chosen] = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
+    return _made[chosen] if rewrites else chosen
 
 
 def _chosen(mode: Any) -> Any:
@@ -52,14 +54,6 @@ def _chosen(mode: Any) -> Any:
     if is_open and name == "MODE":
         return _in_c.setdefault(chosen, modes.Mode("cvm", chosen.provided_optimizer))
     return chosen
-
-
-def _with_rewrites(mode: Any) -> Any:
-    rewrites = _rewrites(mode)
-    if not rewrites:
-        return mode
-    query = of_pytensor.query_of(mode).register(*rewrites)
-    return modes.Mode(mode.provided_linker, query, db=mode.optdb)
 
 
 def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
