@@ -90,10 +90,7 @@ def test_equals_its_definition(mode, dtype, columns):
     symbols = _symbols(dtype, columns)
     weights = T.vector("weights", dtype=dtype)
     results = []
-    for loss, by in (
-        (_op()(*symbols), mode),
-        (composed(lib, *(symbols + [EPSILON, "inf"])), PYTHON),
-    ):
+    for loss, by in ((_op()(*symbols), mode), (composed(lib, symbols, EPSILON, "inf"), PYTHON)):
         gradient = lib.grad(T.sum(loss[:, 0] * weights), symbols[1])
         results.append(
             _compiled(symbols + [weights], [loss, gradient], by)(
@@ -178,7 +175,7 @@ def test_degenerate_sizes(mode, N, frames, S):
     ]
     batch = [value.astype(symbol.dtype) for value, symbol in zip(values, symbols)]
     loss, gradient = _compiled(symbols, list(_op(True)(*symbols)), mode)(*batch)
-    want = _compiled(symbols, composed(lib, *(symbols + [EPSILON, "inf"])))(*batch)
+    want = _compiled(symbols, composed(lib, symbols, EPSILON, "inf"))(*batch)
     assert gradient.shape == (N, frames, 3)
     assert_loss(loss, want, "float64")
 

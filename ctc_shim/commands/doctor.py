@@ -147,10 +147,9 @@ def _keras() -> Report:
     except Exception as error:
         return {"text": "does not load: %s" % error}
     places = ["%s.%s" % place for place in keras_patch.touched()]
-    added = ["%s.%s" % place for place in keras_patch.added()]
     text = version
     if theano_alias.is_installed():
         text += " (theano is served by %s)" % legacy_keras.theano_server()
     text += ", patched at " + ", ".join(places) if places else ", not patched"
-    text += "; added for it: " + ", ".join(added) if added else ""
-    return {"version": version, "patched": bool(places), "places": places, "text": text}
+    patched = keras_patch.keras_is_patched()
+    return {"version": version, "patched": patched, "places": places, "text": text}

@@ -1,8 +1,8 @@
-"""Legacy Keras (1.0.8 - 2.3.1) on its Theano backend, mended: the verbs.
+"""Patching legacy Keras (1.0.8 - 2.3.1) on its Theano backend.
 
-`import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend`` (or acts at once when it is loaded). What is
-replaced, and how it is undone, stands in bindings.py; the replacing functions in replacements.py; what keeps Keras itself
-from running on today's Theanos in mends.py.
+`import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend``, or acts at once if
+it is loaded. replacements.py has the functions that take the place of Keras'; keras_sources.py has
+what Keras needs to run on today's Pythons and libraries.
 """
 
 import contextlib
@@ -10,113 +10,135 @@ import importlib.util
 import os
 import sys
 import warnings
-
-import wrapt
+from typing import Any, Iterator, List, Optional, Tuple
 
 from ctc_shim import contract
-from ctc_shim.keras_patch.keras_sources import BACKEND, Mends
-from ctc_shim.patching.ledger import Bindings
+from ctc_shim.keras_patch import keras_sources
+from ctc_shim.keras_patch.keras_sources import BACKEND
+from ctc_shim.patching import import_hooks
+from ctc_shim.patching.ledger import LOCK, MISSING, Ledger
 
-_bindings = Bindings()
-_mends = Mends()
-_state = {"armed": False, "hooked": False, "infeasible": "tensorflow"}
+# Modules that repeat the names of theano_backend; a name that is new there is added to them too.
+MIRRORS = ("keras.backend.load_backend", "keras.backend")
+
+_ledger = Ledger("keras_patch")
+_state = {"infeasible": "tensorflow"}
 
 
 class KerasPatchWarning(UserWarning):
     """patch_keras() was called where there is nothing to patch."""
 
 
-def arm():
-    """Patch Keras as soon as its Theano backend is loaded; CTC_SHIM_PATCH=0 in the environment prevents it."""
+def arm() -> None:
+    """Patch Keras as soon as its Theano backend is loaded, unless CTC_SHIM_PATCH=0 forbids it."""
     _set_policy(_policy_of_the_environment())  # it holds for a later patch_keras() too
     if os.environ.get("CTC_SHIM_PATCH", "1") != "0":
         _arm()
 
 
-def patch_keras(infeasible=None):
-    """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers: ctc_batch_cost, ctc_decode and their relatives.
+def patch_keras(infeasible: Optional[str] = None) -> bool:
+    """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers.
 
-    Importing ctc_shim does this already; the function is for after `unpatch_keras`, for CTC_SHIM_PATCH=0, and to choose a
+    They are ctc_batch_cost, ctc_cost, ctc_decode and ctc_label_dense_to_sparse. Importing ctc_shim
+    patches them already. Call this after `unpatch_keras`, with CTC_SHIM_PATCH=0, or to choose a
     policy. Calling it twice is safe.
 
     Parameters
     ----------
     infeasible : {"tensorflow", "inf", "zero", "raise"}, optional
-        What a target that does not fit its sequence gives, see `ctc_shim.ctc_loss`. Default: as before, which is
-        "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
+        The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. Default:
+        unchanged, at first "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
 
     Returns
     -------
     bool
-        True when Keras is patched now; False when it is not loaded yet (it will be patched on import) or when there is
-        nothing to patch, which a KerasPatchWarning explains.
+        True if Keras is patched now. False if it is not loaded yet (it will be patched when it is
+        imported), or if there is nothing to patch, which a KerasPatchWarning explains.
+
+    Raises
+    ------
+    ValueError
+        `infeasible` is none of these.
     """
     _set_policy(infeasible)
     _arm()
-    if not _bindings.active:
-        reason = _nothing_to_patch()
-        if reason:
-            warnings.warn(reason, KerasPatchWarning, stacklevel=2)
-    return _bindings.active
+    is_patched = keras_is_patched()
+    reason = None if is_patched else _nothing_to_patch()
+    if reason:
+        warnings.warn(reason, KerasPatchWarning, stacklevel=2)
+    return is_patched
 
 
-def unpatch_keras():
-    """Put every name back as it was, those that did not exist included; calling it twice is safe."""
-    _state["armed"] = False
-    _bindings.undo()
-    _mends.undo()
+def unpatch_keras() -> None:
+    """Restore every name, and remove those that did not exist. Calling it twice is safe."""
+    _ledger.undo()
 
 
-def keras_is_patched():
-    """Is the Theano backend of a loaded Keras patched at this moment?"""
-    return _bindings.active
+def keras_is_patched() -> bool:
+    """Is the Theano backend of the loaded Keras patched at this moment?"""
+    return (BACKEND, "ctc_batch_cost") in touched()
 
 
 @contextlib.contextmanager
-def patched_keras(infeasible=None):
-    """Keras patched inside the `with` block, and afterwards as it was before; arguments as in `patch_keras`."""
+def patched_keras(infeasible: Optional[str] = None) -> Iterator[None]:
+    """Patch Keras inside the `with` block only. The arguments are those of `patch_keras`."""
     before = dict(_state)
-    was_active = _bindings.active
+    was_armed = bool(_ledger.touched())
     patch_keras(infeasible)
     try:
         yield
     finally:
-        _state.update(armed=before["armed"], infeasible=before["infeasible"])
-        if not was_active:
-            _bindings.undo()
-        if not before["armed"]:
-            _mends.undo()
+        _state.update(before)
+        if not was_armed:
+            unpatch_keras()
 
 
-def touched():
-    """The (module name, attribute) pairs that are replaced now, for reports and tests."""
-    return _bindings.touched()
+def touched() -> List[Tuple[str, str]]:
+    """The (module, name) pairs now bound to something of ours.
+
+    They are the replaced functions, and names added to Theano.
+    """
+    return [(place.where, place.name) for place in _ledger.touched() if place.where in sys.modules]
 
 
-def added():
-    """The (module name, attribute) pairs that Theano has now because Keras needs them, for reports and tests."""
-    return _mends.added()
+def infeasible_policy() -> str:
+    """The policy of the patched functions for targets that do not fit their sequence."""
+    return _state["infeasible"]
 
 
-def _arm():
-    _state["armed"] = True
-    _mends.do()
-    if not _state["hooked"]:
-        _state["hooked"] = True
-        wrapt.register_post_import_hook(_when_loaded, BACKEND)  # at once, when it is loaded
-    elif BACKEND in sys.modules:
-        _when_loaded(sys.modules[BACKEND])
+def _arm() -> None:
+    with LOCK:
+        if not _ledger.touched():
+            keras_sources.prepare(_ledger)
+            import_hooks.register(_ledger, BACKEND, _patch_backend)
+    import_hooks.call_if_loaded(BACKEND, _patch_backend)
 
 
-def _when_loaded(backend):
-    if _state["armed"] and hasattr(backend, "T"):
-        from ctc_shim.keras_patch import replacements
+def _patch_backend(backend: Any) -> None:
+    """Replace the functions of a ``keras.backend.theano_backend`` wherever they are bound."""
+    if not hasattr(backend, "T") or keras_is_patched():
+        return
+    # Imports come before the lock: another thread may hold an import lock and wait for ours.
+    from ctc_shim.keras_patch import replacements
 
-        _mends.backend_loaded(backend)
-        _bindings.do(backend, replacements.make(backend, lambda: _state["infeasible"]))
+    made = replacements.make(backend, infeasible_policy)
+    ifelse = keras_sources.missing_ifelse(backend)
+    with LOCK:
+        if keras_is_patched() or not _ledger.touched():  # unpatched by another thread meanwhile
+            return
+        if ifelse is not None:
+            _ledger.bind(backend.theano, "ifelse", ifelse)
+        for name, replacement in sorted(made.items()):
+            original = vars(backend).get(name, MISSING)
+            if original is not MISSING:
+                _ledger.replace(original, replacement)
+                continue
+            for module in [backend] + [sys.modules[m] for m in MIRRORS if m in sys.modules]:
+                if name not in vars(module):
+                    _ledger.bind(module, name, replacement)
 
 
-def _policy_of_the_environment():
+def _policy_of_the_environment() -> Optional[str]:
     policy = os.environ.get("CTC_SHIM_INFEASIBLE")
     if policy and policy not in contract.POLICIES:
         raise ValueError(
@@ -126,28 +148,31 @@ def _policy_of_the_environment():
     return policy
 
 
-def _set_policy(infeasible):
+def _set_policy(infeasible: Optional[str]) -> None:
     if infeasible:
         contract.check_policy(infeasible)
         _state["infeasible"] = infeasible
 
 
-def _nothing_to_patch():
-    """Why nothing is patched, or None when Keras simply has not been imported yet."""
-    keras = sys.modules.get("keras")
+def _nothing_to_patch() -> Optional[str]:
+    """Why nothing is patched, or None if Keras has simply not been imported yet."""
+    keras: Any = sys.modules.get("keras")
     if keras is None:
         if importlib.util.find_spec("keras") is None:
-            return "no Keras is installed here: nothing to patch. ctc_shim.ctc_loss works without Keras"
+            return (
+                "no Keras is installed here: nothing to patch. "
+                "ctc_shim.ctc_loss works without Keras"
+            )
         return None
     version = getattr(keras, "__version__", "of unknown version")
     if version.partition(".")[0] not in ("1", "2"):
         return (
-            "Keras %s has no Theano backend: nothing to patch (ctc_shim mends Keras 1.0.8 - 2.3.1)"
-            % version
+            "Keras %s has no Theano backend: nothing to patch "
+            "(ctc_shim patches Keras 1.0.8 - 2.3.1)" % version
         )
-    backend = getattr(keras, "backend", None)
+    backend: Any = getattr(keras, "backend", None)
     name = backend.backend() if hasattr(backend, "backend") else "an unknown"
     return (
-        "Keras %s runs on the %s backend: nothing to patch. To use Theano, set KERAS_BACKEND=theano before Keras is "
-        "imported" % (version, name)
+        "Keras %s runs on the %s backend: nothing to patch. To use Theano, set "
+        "KERAS_BACKEND=theano before Keras is imported" % (version, name)
     )

@@ -1,10 +1,12 @@
-"""Keras' batch cost as one Op: the kernel from probabilities, and the cut of trailing blanks before it.
+"""Keras' batch cost as one Op: trailing blanks are cut, then the kernel takes probabilities.
 
-Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which Theano's C linker compiles one by
-one, 0.8 s each. The Op has no C code: nothing of it is compiled, under any linker.
+Written as a graph (`composed`, the definition) the same takes some twenty small nodes, which
+Theano's C linker compiles one by one, 0.8 s each. The Op has no C code: nothing of it is compiled,
+under any linker.
 """
 
 import re
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
@@ -15,14 +17,12 @@ from ctc_shim.native import host
 from ctc_shim.symbolic.family_op import LossOp
 
 
-def composed(lib, labels, probabilities, input_length, label_length, epsilon, infeasible):
-    """The batch cost (N, 1) as a graph of the library: CTC(softmax(ln(probabilities + epsilon))), blank last."""
-    T = lib.tensor
-    targets = T.cast(labels, "int64")
-    input_lengths, target_lengths = (
-        lengths("input_length", input_length),
-        lengths("label_length", label_length),
-    )
+def composed(lib: Any, inputs: Sequence[Any], epsilon: float, infeasible: str) -> Any:
+    """The batch cost (N, 1) as a graph: CTC(softmax(ln(probabilities + epsilon))), blank last."""
+    T, probabilities = lib.tensor, inputs[1]
+    targets = T.cast(inputs[0], "int64")
+    input_lengths = lengths("input_length", inputs[2])
+    target_lengths = lengths("label_length", inputs[3])
     position = T.arange(1, targets.shape[1] + 1).dimshuffle("x", 0)
     is_label = T.neq(targets, probabilities.shape[2] - 1) & T.le(
         position, target_lengths.dimshuffle(0, "x")
@@ -50,73 +50,55 @@ def composed(lib, labels, probabilities, input_length, label_length, epsilon, in
 
 
 def compute(
-    labels,
-    probabilities,
-    input_length,
-    label_length,
-    epsilon,
-    infeasible,
-    loss,
-    gradient=None,
-    upstream=None,
-):
-    """Write the batch cost of host arrays into `loss` (N,), and the gradient by the probabilities when an array for it is given."""
+    inputs: Sequence[np.ndarray],
+    epsilon: float,
+    infeasible: str,
+    loss: np.ndarray,
+    gradient: Optional[np.ndarray] = None,
+) -> None:
+    """Write the batch cost of host arrays into `loss` (N,), and into `gradient` if it is given.
+
+    Parameters
+    ----------
+    inputs : sequence of arrays
+        As the Op takes them: labels, probabilities, input_length, label_length, and, if wanted,
+        the upstream gradient (N, 1).
+    gradient : (N, T, C) array, optional
+        The derivative by the probabilities.
+    """
     try:
-        _compute(
-            labels,
-            probabilities,
-            input_length,
-            label_length,
-            epsilon,
-            infeasible,
-            loss,
-            gradient,
-            upstream,
-        )
+        _compute(inputs, epsilon, infeasible, loss, gradient)
     except contract.CTCInputError as error:
-        raise (
-            BatchCostInfeasibleError
-            if isinstance(error, contract.InfeasibleTargetError)
-            else BatchCostInputError
-        )(str(error))
+        is_infeasible = isinstance(error, contract.InfeasibleTargetError)
+        raise (BatchCostInfeasibleError if is_infeasible else BatchCostInputError)(str(error))
 
 
 def _compute(
-    labels, probabilities, input_length, label_length, epsilon, infeasible, loss, gradient, upstream
-):
-    targets, frames, counts = (
-        labels.astype("int64"),
-        lengths("input_length", input_length),
-        lengths("label_length", label_length),
-    )
+    inputs: Sequence[np.ndarray], epsilon: float, infeasible: str, loss: Any, gradient: Any
+) -> None:
+    targets, probabilities = inputs[0].astype("int64"), inputs[1]
+    frames, counts = lengths("input_length", inputs[2]), lengths("label_length", inputs[3])
+    upstream = inputs[4][:, 0] if len(inputs) > 4 else None
     contract.check_rows(probabilities.shape[0], targets, frames, counts, upstream)
     counts = without_trailing_blanks(targets, counts, probabilities.shape[2] - 1)
-    if (
-        probabilities.strides[2] != probabilities.itemsize
-    ):  # the kernel reads each frame three times
+    if probabilities.strides[2] != probabilities.itemsize:  # the kernel reads each frame 3 times
         probabilities = np.ascontiguousarray(probabilities)
-    host.compute(
-        contract.Batch(probabilities, targets, frames, counts),
-        contract.Options(blank=-1, infeasible=infeasible),
-        loss,
-        gradient,
-        upstream=upstream,
-        epsilon=epsilon,
-    )
+    batch = contract.Batch(probabilities, targets, frames, counts)
+    options = contract.Options(blank=-1, infeasible=infeasible)
+    host.compute(batch, options, loss, gradient, upstream=upstream, epsilon=epsilon)
 
 
-def without_trailing_blanks(targets, counts, blank):
-    """(N,) lengths up to the last label that is no blank, as TensorFlow cuts a row when only blanks follow."""
+def without_trailing_blanks(targets: np.ndarray, counts: np.ndarray, blank: int) -> np.ndarray:
+    """(N,) lengths up to the last label that is no blank: TensorFlow ignores blanks at the end."""
     S = targets.shape[1]
     position = np.arange(1, S + 1)
     is_label = (targets != blank) & (position <= counts[:, None])
     last = (is_label * position).max(axis=1) if S else np.zeros_like(counts)
-    return np.where(
-        (counts < 0) | (counts > S), counts, last
-    )  # a length out of range stays as it is: the loss reports it
+    # A length out of range stays as it is: the loss reports it.
+    return np.where((counts < 0) | (counts > S), counts, last)
 
 
-# What an error of ours calls an argument, and what Keras does.
+# The name of an argument in our errors, and in Keras.
 KERAS_WORDS = {
     "target_lengths": "label_length",
     "input_lengths": "input_length",
@@ -129,7 +111,7 @@ KERAS_WORDS = {
 class BatchCostInputError(contract.CTCInputError):
     """A CTCInputError that calls the arguments as Keras does."""
 
-    def __init__(self, *report):
+    def __init__(self, *report: Any) -> None:
         super(BatchCostInputError, self).__init__(*report)
         self.args = (
             re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),
@@ -141,14 +123,18 @@ class BatchCostInfeasibleError(BatchCostInputError, contract.InfeasibleTargetErr
 
 
 class BatchCostOp(LossOp):
-    """The Op of every library: (N, 1) loss, and `with_gradient` also its gradient by the probabilities, shaped as they are."""
+    """The Op of every library: (N, 1) loss, and `with_gradient` also (N, T, C) its gradient."""
 
+    epsilon: float
+    infeasible: str
+    with_gradient: bool
+    library: Any
     PROPS = ("epsilon", "infeasible", "with_gradient")
     SCORES = 1
 
     @staticmethod
-    def register(made):
-        """The rewrite, and the faces of PyTensor's linkers."""
+    def register(made: Any) -> None:
+        """Register the rewrite, and the implementations for PyTensor's linkers."""
         from ctc_shim.symbolic import rewrites
 
         rewrites.register(made)
@@ -159,51 +145,36 @@ class BatchCostOp(LossOp):
             for linker in (jax_callback, batch_cost_numba, torch_callback):
                 linker.register_when_loaded(made)
 
-    def _by_row(self, values):
+    def _by_row(self, values: Any) -> Any:
         return values.dimshuffle(0, 1, "x")
 
-    def make_node(self, labels, probabilities, input_length, label_length, upstream=None):
+    def make_node(self, *arrays: Any) -> Any:
+        """Takes labels, probabilities, input_length, label_length, and upstream if it is wanted."""
         T = self.library.tensor
-        inputs = [
-            self.library.as_tensor_variable(value)
-            for value in (labels, probabilities, input_length, label_length)
-        ]
+        inputs = [self.library.as_tensor_variable(value) for value in arrays[:4]]
         outputs = [T.col(dtype=inputs[1].dtype)]
         if self.with_gradient:
             outputs.append(inputs[1].type())
-        if upstream is not None:
+        for upstream in arrays[4:]:
             inputs.append(T.cast(self.library.as_tensor_variable(upstream), inputs[1].dtype))
         return self.library.Apply(self, inputs, outputs)
 
-    def infer_shape(self, *arguments):
-        shapes = arguments[
-            -1
-        ]  # (fgraph, node, shapes) in most libraries, (node, shapes) in the oldest and newest
+    def infer_shape(self, *arguments: Any) -> Any:
+        shapes = arguments[-1]  # after (fgraph, node), or node alone in the oldest and newest
         return [(shapes[1][0], 1)] + [shapes[1]] * self.with_gradient
 
-    def perform(self, node, inputs, outputs, *unused):
+    def perform(self, node: Any, inputs: Any, outputs: Any, *unused: Any) -> None:
         shape, dtype = inputs[1].shape, node.inputs[1].dtype
         loss = outputs[0][0] = np.empty((shape[0], 1), dtype=dtype)
         gradient = None
         if self.with_gradient:
             gradient = outputs[1][0] = np.empty(shape, dtype=dtype)
-        upstream = inputs[4][:, 0] if len(inputs) > 4 else None
-        compute(
-            inputs[0],
-            inputs[1],
-            inputs[2],
-            inputs[3],
-            self.epsilon,
-            self.infeasible,
-            loss[:, 0],
-            gradient,
-            upstream,
-        )
+        compute(inputs, self.epsilon, self.infeasible, loss[:, 0], gradient)
 
-    def _second_order(self, inputs, cotangent):
-        """Pull `cotangent` (as the probabilities) back through the gradient, by way of the definition; see op.py."""
+    def _second_order(self, inputs: Any, cotangent: Any) -> Any:
+        """Pull `cotangent` (N, T, C) back through the gradient, by way of the definition."""
         T, grad = self.library.tensor, self.library.grad
-        loss = composed(self.library, *(inputs[:4] + [self.epsilon, self.infeasible]))
+        loss = composed(self.library, inputs, self.epsilon, self.infeasible)
         slope = T.sum(grad(T.sum(loss), inputs[1]) * cotangent, axis=(1, 2)).dimshuffle(0, "x")
         weighted = slope * inputs[4] if len(inputs) > 4 else slope
         return grad(T.sum(weighted), inputs[1], consider_constant=[cotangent] + inputs[4:]), slope

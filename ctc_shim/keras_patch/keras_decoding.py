@@ -1,6 +1,7 @@
-"""K.ctc_decode and K.ctc_label_dense_to_sparse on the Theano backend, with the signatures and meaning of TensorFlow's backend."""
+"""K.ctc_decode and K.ctc_label_dense_to_sparse, as Keras' TensorFlow backend defines them."""
 
 import importlib
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -9,16 +10,21 @@ from ctc_shim.decode import ctc_beam_search_decode, ctc_greedy_decode
 from ctc_shim.keras_patch.keras_arguments import epsilon, keras_version, lengths
 from ctc_shim.symbolic.library import package_of
 
-HAS_TOP_PATHS, HAS_MERGE_REPEATED = (
-    (1, 1, 0),
-    (2, 2, 5),
-)  # the Keras from which on ctc_decode takes these
+# The first Keras whose ctc_decode takes these.
+HAS_TOP_PATHS, HAS_MERGE_REPEATED = (1, 1, 0), (2, 2, 5)
 
 
-def make(backend):
+def make(backend: Any) -> Dict[str, Callable[..., Any]]:
     """The functions for one loaded ``keras.backend.theano_backend``: dict of name -> function."""
 
-    def decode(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated):
+    def decode(
+        y_pred: Any,
+        input_length: Any,
+        greedy: bool,
+        beam_width: Any,
+        top_paths: int,
+        merge_repeated: bool,
+    ) -> Any:
         run = (
             _on_arrays
             if package_of(y_pred) is None and package_of(input_length) is None
@@ -26,7 +32,7 @@ def make(backend):
         )
         return run(backend, y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
 
-    def ctc_label_dense_to_sparse(labels, label_lengths):
+    def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
         """Labels without their padding, as a sparse matrix (ctc_shim).
 
         Parameters
@@ -38,8 +44,9 @@ def make(backend):
         Returns
         -------
         (N, S) sparse matrix of Theano (CSR), dtype of `labels`
-            It holds an entry for each label, label 0 too. ``K.to_dense`` gives the labels with 0 as padding, as on TensorFlow. The
-            functions of ctc_shim, K.ctc_batch_cost among them, take dense labels and need none of this.
+            It holds an entry for each label, label 0 too. ``K.to_dense`` gives the labels with 0 as
+            padding, as on TensorFlow. The functions of ctc_shim, K.ctc_batch_cost among them, take
+            dense labels and need none of this.
         """
         T, sparse = backend.T, _sparse(backend)
         labels = contract.check_axes(
@@ -66,13 +73,13 @@ def make(backend):
     }
 
 
-def _sparse(backend):
+def _sparse(backend: Any) -> Any:
     try:
         return importlib.import_module(backend.theano.__name__ + ".sparse")
     except ImportError as error:
         raise NotImplementedError(
-            "ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost and "
-            "ctc_shim.ctc_loss take dense labels with their lengths: use those" % error
+            "ctc_label_dense_to_sparse: there are no sparse matrices here (%s). K.ctc_batch_cost "
+            "and ctc_shim.ctc_loss take dense labels with their lengths: use those" % error
         )
 
 
@@ -85,14 +92,16 @@ y_pred : (N, T, C) tensor or array
 input_length : (N,) or (N, 1) tensor or array
     T_n, of any numeric dtype.
 greedy : bool
-    The labels along the most probable path; else beam search with TensorFlow's pruning, see `ctc_shim.ctc_beam_search_decode`.
+    The labels along the most probable path; else beam search with TensorFlow's pruning, see
+    `ctc_shim.ctc_beam_search_decode`.
 %s
 Returns
 -------
 list of (N, L) int64 tensors, padded with -1, and the scores
-    One of them for each path, with its own L. Scores: greedy (N, 1), minus the sum over the frames of the largest
-    ln(y_pred + epsilon); beam search (N, top_paths), ln p, -inf where there is no such path. Of arrays the results are
-    variables that hold a value: K.get_value and K.eval both give it, and nothing is compiled.
+    One of them for each path, with its own L. Scores: greedy (N, 1), minus the sum over the frames
+    of the largest ln(y_pred + epsilon); beam search (N, top_paths), ln p, -inf where there is no
+    such path. Of arrays the results are variables that hold a value: K.get_value and K.eval both
+    give it, and nothing is compiled.
 """
 BEAM = """beam_width, top_paths : int
     Width of the beam and number of paths, for beam search.
@@ -107,61 +116,77 @@ dict_seq_lens, dict_values
 """
 
 
-def _ctc_decode(decode):
+def _ctc_decode(decode: Callable[..., Any]) -> Callable[..., Any]:
     """ctc_decode with the signature of this Keras' TensorFlow backend.
 
-    Where it cannot be said, repeated labels are merged: the TensorFlow of those years did so unless told otherwise.
+    Signatures without merge_repeated merge: so did the TensorFlow of those years by default.
     """
-    if keras_version() >= HAS_MERGE_REPEATED:
 
-        def ctc_decode(
-            y_pred, input_length, greedy=True, beam_width=100, top_paths=1, merge_repeated=False
-        ):
-            return decode(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
+    def newest(
+        y_pred: Any,
+        input_length: Any,
+        greedy: bool = True,
+        beam_width: int = 100,
+        top_paths: int = 1,
+        merge_repeated: bool = False,
+    ) -> Any:
+        return decode(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
 
-        arguments = BEAM + MERGE
-    elif keras_version() >= HAS_TOP_PATHS:
+    def older(
+        y_pred: Any,
+        input_length: Any,
+        greedy: bool = True,
+        beam_width: int = 100,
+        top_paths: int = 1,
+    ) -> Any:
+        return decode(y_pred, input_length, greedy, beam_width, top_paths, True)
 
-        def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
-            return decode(y_pred, input_length, greedy, beam_width, top_paths, True)
+    def oldest(
+        y_pred: Any,
+        input_length: Any,
+        greedy: bool = True,
+        beam_width: Optional[int] = None,
+        dict_seq_lens: Any = None,
+        dict_values: Any = None,
+    ) -> Any:
+        if dict_seq_lens is not None or dict_values is not None:
+            raise NotImplementedError(
+                "ctc_decode: no TensorFlow ever decoded with a dictionary here: leave "
+                "dict_seq_lens and dict_values out, and choose among the paths of "
+                "ctc_shim.ctc_beam_search_decode"
+            )
+        return decode(y_pred, input_length, greedy, beam_width or 100, 1, True)
 
-        arguments = BEAM
-    else:
-
-        def ctc_decode(
-            y_pred, input_length, greedy=True, beam_width=None, dict_seq_lens=None, dict_values=None
-        ):
-            if dict_seq_lens is not None or dict_values is not None:
-                raise NotImplementedError(
-                    "ctc_decode: no TensorFlow ever decoded with a dictionary here: leave dict_seq_lens and "
-                    "dict_values out, and choose among the paths of ctc_shim.ctc_beam_search_decode"
-                )
-            return decode(y_pred, input_length, greedy, beam_width or 100, 1, True)
-
-        arguments = DICTIONARY
-    ctc_decode.__doc__ = DOC % arguments
-    return ctc_decode
+    version = keras_version()
+    made, arguments = (
+        (newest, BEAM + MERGE)
+        if version >= HAS_MERGE_REPEATED
+        else (older, BEAM)
+        if version >= HAS_TOP_PATHS
+        else (oldest, DICTIONARY)
+    )
+    made.__name__, made.__doc__ = "ctc_decode", DOC % arguments
+    return made
 
 
-def _decoded(scores, frames, greedy, beam_width, top_paths, merge_repeated):
+def _decoded(
+    scores: Any, frames: Any, greedy: bool, beam_width: Any, top_paths: int, merge_repeated: bool
+) -> Tuple[Any, Any]:
     """(labels (N, K, L), Keras' scores (N, K))"""
     if not greedy:
-        return ctc_beam_search_decode(
-            scores,
-            frames,
-            -1,
-            beam_width=beam_width,
-            top_paths=top_paths,
-            merge_repeated=merge_repeated,
-        )
+        options = dict(beam_width=beam_width, top_paths=top_paths, merge_repeated=merge_repeated)
+        labels, log_probs = ctc_beam_search_decode(scores, frames, -1, **options)
+        return labels, log_probs
     labels, log_probs = ctc_greedy_decode(scores, frames, -1, normalize=False)
     if package_of(labels) is None:
         return labels[:, None], -log_probs[:, None]
     return labels.dimshuffle(0, "x", 1), -log_probs.dimshuffle(0, "x")
 
 
-def _on_arrays(backend, y_pred, input_length, *options):
-    """At once; the results are shared variables, for scripts that take them with K.get_value as for those that call K.eval."""
+def _on_arrays(
+    backend: Any, y_pred: Any, input_length: Any, *options: Any
+) -> Tuple[List[Any], Any]:
+    """Decode at once. The results are shared variables, which K.get_value and K.eval accept."""
     y_pred = contract.check_axes("ctc_decode: y_pred", np.asarray(y_pred), 3)
     y_pred = y_pred.astype("float64" if y_pred.dtype == np.float64 else "float32")
     frames = lengths("ctc_decode: input_length", np.asarray(input_length))
@@ -175,7 +200,9 @@ def _on_arrays(backend, y_pred, input_length, *options):
     )
 
 
-def _in_a_graph(backend, y_pred, input_length, *options):
+def _in_a_graph(
+    backend: Any, y_pred: Any, input_length: Any, *options: Any
+) -> Tuple[List[Any], Any]:
     T = backend.T
     y_pred = contract.check_axes("ctc_decode: y_pred", T.as_tensor_variable(y_pred), 3)
     if y_pred.dtype not in ("float32", "float64"):

@@ -1,54 +1,66 @@
-"""What keeps Keras itself from running on real Theano, mended where that is needed and taken back by `undo`.
+"""What legacy Keras needs to run on real Theano with today's Pythons and libraries.
 
-* Theano-PyMC renamed ``theano.sandbox.rng_mrg.MRG_RandomStreams``, which every Keras imports: it gets the old name too.
-* Keras 1.2.2 - 2.0.9 call ``theano.ifelse`` without having imported it, so that Dropout and BatchNormalization fail: it is
-  imported for them.
-* Keras 1.2.2 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 has them no more, and decode what h5py 3
-  gives as text: Keras' own sources are mended as they are loaded, so ctc_shim must be imported before Keras. `undo` ends
-  that; a module that is loaded keeps what it was loaded with, as it could not run otherwise.
+Each change is made only where it is needed, and the ledger takes it back.
+
+* Theano-PyMC renamed ``theano.sandbox.rng_mrg.MRG_RandomStreams``, which every Keras imports: the
+  old name is added.
+* Keras 1.2.2 - 2.0.9 call ``theano.ifelse`` without having imported it, so that Dropout and
+  BatchNormalization fail: it is imported for them.
+* Keras 1.2.2 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has
+  them, and decode what h5py 3 returns as text. Keras' sources are edited as they are loaded, so
+  ctc_shim must be imported before Keras. A module that is already loaded keeps the edits after the
+  undo: without them it could not run.
 """
 
 import importlib
 import json
 import os
 import sys
+from types import ModuleType
+from typing import Any, Callable, Dict, Optional, Type
 
-import wrapt
-
-from ctc_shim.patching.source_transformers import CollectionsMender, H5pyMender, MendingFinder
-from ctc_shim.theano_alias import is_installed as alias_is_installed
-from ctc_shim.theano_alias.finder import insert_before_the_path
+from ctc_shim.compat import of_keras
+from ctc_shim.patching.import_hooks import call_after_import
+from ctc_shim.patching.ledger import Ledger, touched
+from ctc_shim.patching.source_transformers import (
+    CollectionsTransformer,
+    H5pyTransformer,
+    SourceFinder,
+    SourceTransformer,
+)
 
 BACKEND = "keras.backend.theano_backend"
 RANDOM = "theano.sandbox.rng_mrg"
 
 
-def _h5py_gives_text():
+def _h5py_returns_text() -> bool:
     try:
-        import h5py
+        h5py = importlib.import_module("h5py")
     except ImportError:
         return False
-    return h5py.version.version_tuple[0] >= 3
+    return bool(h5py.version.version_tuple[0] >= 3)
 
 
-# What edits a source -> is it needed here? Asked when a module of Keras has words that it looks for.
-NEEDED = {CollectionsMender: lambda: sys.version_info >= (3, 10), H5pyMender: _h5py_gives_text}
+# transformer -> does this Python or library need it?
+NEEDED: Dict[Type[SourceTransformer], Callable[[], bool]] = {
+    CollectionsTransformer: lambda: sys.version_info >= (3, 10),
+    H5pyTransformer: _h5py_returns_text,
+}
 
 
-class SourceFinder(MendingFinder):
-    """Mends the sources of a legacy Keras on real Theano; the alias has its own finder, and goes first."""
+class KerasSourceFinder(SourceFinder):
+    """Edits the sources of a legacy Keras on real Theano. The alias has a finder of its own."""
 
-    def find_spec(self, fullname, path=None, target=None):
-        if not fullname.startswith("keras.") or alias_is_installed() or not _is_legacy():
-            return None
-        return super(SourceFinder, self).find_spec(fullname, path, target)
+    transformers = (CollectionsTransformer, H5pyTransformer)
 
-    def menders(self, source):
-        found = [mender for mender in NEEDED if mender.triggers.search(source)]
-        return [mender for mender in found if _is_on_theano() and NEEDED[mender]()]
+    def is_needed(self) -> bool:
+        return not touched("theano_alias") and _is_legacy()
+
+    def applies(self, transformer: Type[SourceTransformer]) -> bool:
+        return _is_on_theano() and NEEDED[transformer]()
 
 
-def _is_legacy():
+def _is_legacy() -> bool:
     """Keras 3 and the Keras inside TensorFlow have no Theano backend."""
     folders = getattr(sys.modules.get("keras"), "__path__", ())
     return any(
@@ -56,8 +68,8 @@ def _is_legacy():
     )
 
 
-def _is_on_theano():
-    """Has Keras chosen Theano, or will it? As it does itself: KERAS_BACKEND, else keras.json."""
+def _is_on_theano() -> bool:
+    """Has Keras chosen Theano, or will it? It reads KERAS_BACKEND, else keras.json."""
     if BACKEND in sys.modules:
         return True
     if os.environ.get("KERAS_BACKEND"):
@@ -65,60 +77,28 @@ def _is_on_theano():
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     try:
         with open(os.path.join(home, "keras.json")) as stream:
-            return json.load(stream).get("backend") == "theano"
+            return bool(json.load(stream).get("backend") == "theano")
     except (OSError, ValueError):
         return False
 
 
-class Mends(object):
-    """The mends of one process, done and undone as a whole."""
+def prepare(ledger: Ledger) -> None:
+    """Wait for the modules that need a change before Keras can be imported. Nothing is loaded."""
 
-    def __init__(self):
-        self._active = self._hooked = False
-        self._finder = SourceFinder()
-        self._added = []  # (module, attribute, value)
+    def add_random_streams(module: Any) -> None:
+        if hasattr(module, "MRG_RandomStream") and not hasattr(module, "MRG_RandomStreams"):
+            ledger.bind(module, "MRG_RandomStreams", module.MRG_RandomStream)
 
-    def do(self):
-        """Mend what is loaded, and wait for what is not; nothing heavy is loaded for it."""
-        if self._active:
-            return
-        self._active = True
-        insert_before_the_path([self._finder])
-        if not self._hooked:
-            self._hooked = True
-            wrapt.register_post_import_hook(
-                self._random_streams, RANDOM
-            )  # at once, when it is loaded
-        elif RANDOM in sys.modules:
-            self._random_streams(sys.modules[RANDOM])
+    ledger.insert_finder(KerasSourceFinder())
+    call_after_import(ledger, RANDOM, add_random_streams)
 
-    def backend_loaded(self, backend):
-        """Called with ``keras.backend.theano_backend``."""
-        function = getattr(backend, "in_train_phase", None)
-        names = getattr(getattr(function, "__code__", None), "co_names", ())
-        theano = getattr(backend, "theano", None)
-        if "ifelse" in names and not hasattr(backend, "ifelse") and not hasattr(theano, "ifelse"):
-            # Importing binds the name the first time only; the second time, after an undo, the module is loaded already.
-            self._add(theano, "ifelse", importlib.import_module("theano.ifelse"))
 
-    def undo(self):
-        """Theano without the names that were added, and Keras' sources as they are."""
-        self._active = False
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self._finder]
-        for module, attribute, value in self._added:
-            if vars(module).get(attribute) is value:
-                delattr(module, attribute)
-        del self._added[:]
-
-    def added(self):
-        """The (module name, attribute) pairs that exist now because of us."""
-        return [(module.__name__, attribute) for module, attribute, _ in self._added]
-
-    def _random_streams(self, module):
-        names = vars(module)
-        if self._active and "MRG_RandomStream" in names and "MRG_RandomStreams" not in names:
-            self._add(module, "MRG_RandomStreams", module.MRG_RandomStream)
-
-    def _add(self, module, attribute, value):
-        setattr(module, attribute, value)
-        self._added.append((module, attribute, value))
+def missing_ifelse(backend: Any) -> Optional[ModuleType]:
+    """The module theano.ifelse, if Keras' Theano backend uses it without having imported it."""
+    theano = getattr(backend, "theano", None)
+    is_used = of_keras.uses_name(getattr(backend, "in_train_phase", None), "ifelse")
+    if not is_used or hasattr(backend, "ifelse") or hasattr(theano, "ifelse"):
+        return None
+    module = importlib.import_module("theano.ifelse")
+    vars(theano).pop("ifelse", None)  # bound by the first import only; the ledger binds it
+    return module

@@ -1,17 +1,20 @@
-"""The functions that take the place of Keras' own on the Theano backend, with the meaning they have on TensorFlow's.
+"""The functions that replace those of Keras' Theano backend, with the meaning of TensorFlow's.
 
-Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of them: ctc_path_probs,
-ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of stock's recursion.
+Left as they are, since nothing but stock's ctc_cost calls them and TensorFlow's backend has none of
+them: ctc_path_probs, ctc_update_log_p, ctc_create_skip_idxs and ctc_interleave_blanks, the parts of
+stock's recursion.
 """
+
+from typing import Any, Callable, Dict
 
 from ctc_shim import contract
 from ctc_shim.keras_patch import keras_decoding
-from ctc_shim.keras_patch.keras_arguments import check_lengths, epsilon
 from ctc_shim.keras_patch.batch_cost import BatchCostOp
+from ctc_shim.keras_patch.keras_arguments import check_lengths, epsilon
 from ctc_shim.symbolic.library import library_of
 
 
-def make(backend, policy):
+def make(backend: Any, policy: Callable[[], str]) -> Dict[str, Callable[..., Any]]:
     """The replacements for one loaded ``keras.backend.theano_backend``.
 
     Parameters
@@ -25,13 +28,14 @@ def make(backend, policy):
     dict of name -> function
     """
 
-    def ctc_batch_cost(y_true, y_pred, input_length, label_length):
+    def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
         """CTC loss of each batch element, with TensorFlow's numbers (ctc_shim).
 
         Parameters
         ----------
         y_true : (N, S) tensor
-            Labels, any numeric dtype; the blank is the last class. Blanks at the end of a row do not count.
+            Labels, any numeric dtype; the blank is the last class. Blanks at the end of a row do
+            not count.
         y_pred : (N, T, C) tensor
             Probabilities (a softmax's output).
         input_length, label_length : (N, 1) or (N,) tensors
@@ -56,7 +60,7 @@ def make(backend, policy):
         op = BatchCostOp.of(library_of(y_pred), epsilon(backend), policy(), False)
         return op(y_true, y_pred, input_length, label_length)
 
-    def ctc_cost(predict, Y):
+    def ctc_cost(predict: Any, Y: Any) -> Any:
         """CTC loss of one sequence, nats: that of `ctc_batch_cost` (ctc_shim).
 
         Parameters

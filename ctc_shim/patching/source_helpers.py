@@ -1,53 +1,51 @@
-"""What mended Keras modules call instead of names that are gone. Reached there as `ctc_shim_mend`."""
+"""What edited sources of Keras call in place of names that are gone, as `ctc_shim_helpers`."""
 
 import collections
-import collections.abc as abstract  # noqa: F401  (called as ctc_shim_mend.abstract)
+import collections.abc
 import inspect
+import re
+from typing import Any, Callable, Tuple
 
 import numpy as np
 
+abstract = collections.abc
 ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
 
 
-def getargspec(function):
-    """inspect.getargspec as it was: gone from Python 3.11."""
+def getargspec(function: Callable[..., Any]) -> ArgSpec:
+    """inspect.getargspec, which Python 3.11 removed."""
     spec = inspect.getfullargspec(function)
     return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
 
 
-def text(value):
-    """value.decode('utf8') where h5py < 3 gave bytes and h5py 3 gives text."""
+def text(value: Any) -> Any:
+    """value.decode('utf8'), for values that h5py < 3 reads as bytes and h5py 3 as text."""
     return value.decode("utf8") if hasattr(value, "decode") else value
 
 
-def truth(value):
-    """`if value:` where value may be a symbolic variable: those are true, as they were in Theano."""
+def truth(value: Any) -> bool:
+    """bool(value), but True for a symbolic variable, as in Theano: PyTensor raises an error."""
     return True if hasattr(value, "owner") and hasattr(value, "type") else bool(value)
 
 
-def index(slices):
+def index(slices: Any) -> Any:
+    """A list of slices as the tuple that numpy wants; anything else as it is."""
     return tuple(slices) if isinstance(slices, list) else slices
 
 
-def attribute(value):
-    """What h5py < 3 stored for this value: a list of bytes as an array of their longest length."""
-    is_bytes = (
-        isinstance(value, (list, tuple))
-        and value
-        and all(isinstance(item, bytes) for item in value)
-    )
-    return np.asarray(value) if is_bytes else value
+def attribute(value: Any) -> Any:
+    """What h5py < 3 stored for a value: fixed-length bytes for a list of bytes."""
+    items = value if isinstance(value, (list, tuple)) else ()
+    return np.asarray(value) if items and all(isinstance(i, bytes) for i in items) else value
 
 
-def yaml_load(stream):
-    """yaml.load(stream) without a loader: what it meant before PyYAML 6."""
+def yaml_load(stream: Any) -> Any:
+    """yaml.load(stream) without a loader, as it was before PyYAML 6."""
     import yaml
 
     return yaml.load(stream, Loader=yaml.UnsafeLoader)
 
 
-def parse_version(version):
-    """pkg_resources.parse_version, for the one comparison of Keras 1.x: versions as tuples of numbers."""
-    import re
-
+def parse_version(version: str) -> Tuple[int, ...]:
+    """pkg_resources.parse_version, for the one comparison in Keras 1.x."""
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])

@@ -1,205 +1,225 @@
-"""What legacy Keras needs on new Pythons, numpy 2 and h5py 3: small edits of its own source as it is loaded.
+"""Source transformers: small edits of Keras' own sources, made while they are loaded.
 
-Nothing outside Keras is touched, and no byte code of an edited module is written, so that the same Keras without the
-alias is what it was. A module without any of the words in TRIGGERS is loaded as ever. On real Theano keras_patch/mends.py
-applies the first two menders, each where it is needed.
+Legacy Keras uses names that new Pythons, numpy 2 and h5py 3 have removed. Only Keras' modules are
+edited, and no byte code of an edited module is written, so the same Keras runs unedited where no
+finder asks for the edits. Line numbers do not change.
 """
 
 import ast
+import importlib
 import importlib.machinery
 import re
+from types import CodeType, ModuleType
+from typing import Any, Optional, Pattern, Sequence, Tuple, Type
 
-TRIGGERS = re.compile(
-    r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
-    r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\["
-)
-
-# numpy names that are gone -> what they meant
+# numpy names that were removed -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
 BUILTINS = ("int", "float", "bool", "object", "complex", "str")
-ABSTRACT = (
-    "Iterable",
-    "Mapping",
-    "Sequence",
-    "Container",
-    "Callable",
-    "Hashable",
-    "MutableMapping",
-    "Sized",
-    "Set",
+ABSTRACT = "Callable|Container|Hashable|Iterable|Mapping|MutableMapping|Sequence|Set|Sized".split(
+    "|"
 )
 HELPERS = "ctc_shim.patching.source_helpers"
 
 
-class CollectionsMender(ast.NodeTransformer):
-    """The abstract classes, which from Python 3.10 on are in collections.abc only."""
+class SourceTransformer(ast.NodeTransformer):
+    """One kind of edit; `triggers` finds the sources that may need it."""
+
+    triggers: Pattern[str]
+
+
+class CollectionsTransformer(SourceTransformer):
+    """Abstract classes come from collections.abc: collections has lost them in Python 3.10."""
 
     triggers = re.compile(
         r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT)
     )
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         if _is_name(node.value, "collections") and node.attr in ABSTRACT:
             return _at(node, _helper("abstract", node.attr))
         return node
 
-    def visit_ImportFrom(self, node):
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
             node.module = "collections.abc"
         return node
 
 
-class H5pyMender(ast.NodeTransformer):
-    """What h5py 3 reads, writes and calls otherwise than h5py 2."""
+class H5pyTransformer(SourceTransformer):
+    """What h5py 3 reads, writes and names differently from h5py 2."""
 
     triggers = re.compile(r"\.decode\(|\.fid\b|h5py\.File\(")
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
-        if node.attr == "fid":  # of an h5py.File, whose id it is
+        if node.attr == "fid":  # the id of an h5py.File
             node.attr = "id"
         return node
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute):
-            if node.func.attr == "decode" and len(node.args) == 1 and _is_utf8(node.args[0]):
-                return _at(node, ast.Call(_helper("text"), [node.func.value], []))
-            if (
-                node.func.attr == "File"
-                and _is_name(node.func.value, "h5py")
-                and _only(node, "driver", "backing_store")
-            ):
-                # a file in memory: h5py < 3 opened it for writing unless told otherwise
-                node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
+        if _is_method(node, "decode") and len(node.args) == 1 and _is_utf8(node.args[0]):
+            return _at(node, _call("text", _object(node)))
+        in_memory = {k.arg for k in node.keywords} == {"driver", "backing_store"}
+        if _is_method(node, "File") and _is_name(_object(node), "h5py") and in_memory:
+            # A file in memory: h5py < 3 opened it for writing unless told otherwise.
+            node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
         return node
 
 
-class Mender(ast.NodeTransformer):
-    """The rest, which only the alias needs; line numbers stay."""
+class RemovedNamesTransformer(SourceTransformer):
+    """numpy 2, Python 3.11, PyYAML 6, and a symbolic variable as the condition of an `if`."""
 
-    def visit_Attribute(self, node):
+    triggers = re.compile(
+        r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
+        r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\["
+    )
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
-        owner = node.value.id if isinstance(node.value, ast.Name) else None
-        if owner in ("np", "numpy"):
-            if node.attr in NUMPY:
-                node.attr = NUMPY[node.attr]
-            elif node.attr in BUILTINS:
+        if _is_name(node.value, "np") or _is_name(node.value, "numpy"):
+            if node.attr in BUILTINS:
                 return _at(node, ast.Name(node.attr, node.ctx))
-        elif owner == "inspect" and node.attr == "getargspec":
+            node.attr = NUMPY.get(node.attr, node.attr)
+        elif _is_name(node.value, "inspect") and node.attr == "getargspec":
             return _at(node, _helper("getargspec"))
         return node
 
-    def visit_Subscript(self, node):
-        """`x[slices]` with a list of slices: numpy wants a tuple now."""
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        """`x[slices]` with a list of slices: numpy wants a tuple."""
         self.generic_visit(node)
-        index = getattr(node.slice, "value", node.slice)  # wrapped in ast.Index up to Python 3.8
+        index: Any = getattr(node.slice, "value", node.slice)  # ast.Index up to Python 3.8
         if _is_name(index, "slices"):
-            whole = _at(index, ast.Call(_helper("index"), [index], []))
-            node.slice = whole if node.slice is index else ast.Index(whole)
+            call = _at(index, _call("index", index))
+            node.slice = call if node.slice is index else ast.Index(call)
         return node
 
-    def visit_Assign(self, node):
-        """`group.attrs[name] = value` of a list of bytes: h5py 3 would store texts of variable length, and read str."""
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """`group.attrs[name] = a list of bytes`: h5py 3 would store text, and read str."""
         self.generic_visit(node)
-        owner = getattr(node.targets[0], "value", None)
-        if (
-            isinstance(node.targets[0], ast.Subscript)
-            and isinstance(owner, ast.Attribute)
-            and owner.attr == "attrs"
-        ):
-            node.value = _at(node.value, ast.Call(_helper("attribute"), [node.value], []))
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and getattr(target.value, "attr", None) == "attrs":
+            node.value = _at(node.value, _call("attribute", node.value))
         return node
 
-    def visit_ImportFrom(self, node):
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
         if node.module == "pkg_resources":
             node.module = HELPERS
         return node
 
-    def visit_If(self, node):
-        """`if b:`, `if self.bias:` on a variable was true in Theano; PyTensor refuses."""
+    def visit_If(self, node: ast.If) -> Any:
+        """`if b:` and `if self.bias:` on a variable."""
         self.generic_visit(node)
         if isinstance(node.test, (ast.Name, ast.Attribute)):
-            node.test = _at(node.test, ast.Call(_helper("truth"), [node.test], []))
+            node.test = _at(node.test, _call("truth", node.test))
         return node
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
-        if (
-            isinstance(node.func, ast.Attribute)
-            and node.func.attr == "load"
-            and _is_name(node.func.value, "yaml")
-        ):
+        if _is_method(node, "load") and _is_name(_object(node), "yaml"):
             if len(node.args) == 1 and not node.keywords:
                 node.func = _at(node, _helper("yaml_load"))
         return node
 
 
-def _at(node, new):
+class EvalTransformer(SourceTransformer):
+    """`x.eval()` becomes the call of a helper that decides how it is compiled."""
+
+    triggers = re.compile(r"\.eval\(\)")
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)
+        if _is_method(node, "eval") and not node.args and not node.keywords:
+            return _at(node, _call("evaluate", _object(node)))
+        return node
+
+
+def _at(node: ast.AST, new: Any) -> Any:
     return ast.fix_missing_locations(ast.copy_location(new, node))
 
 
-def _helper(*path):
-    """The expression `ctc_shim_mend.path`."""
-    expression = ast.Name("ctc_shim_mend", ast.Load())
+def _helper(*path: str) -> Any:
+    """The expression `ctc_shim_helpers.path`."""
+    expression: Any = ast.Name("ctc_shim_helpers", ast.Load())
     for name in path:
         expression = ast.Attribute(expression, name, ast.Load())
     return expression
 
 
-def _only(call, *names):
-    return {k.arg for k in call.keywords} == set(names)
+def _call(helper: str, argument: Any) -> Any:
+    return ast.Call(_helper(helper), [argument], [])
 
 
-def _is_name(node, name):
+def _is_method(call: ast.Call, name: str) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == name
+
+
+def _object(call: Any) -> Any:
+    """The object whose method is called."""
+    return call.func.value
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 
 
-def _is_utf8(node):
-    value = (
-        node.value if hasattr(node, "value") else getattr(node, "s", None)
-    )  # .s: Python 3.7 and older
-    return value in ("utf8", "utf-8")
+def _is_utf8(node: Any) -> bool:
+    name = "value" if hasattr(node, "value") else "s"  # ast.Str, in Python 3.7 and older
+    return getattr(node, name, None) in ("utf8", "utf-8")
 
 
-MENDERS = (CollectionsMender, H5pyMender, Mender)
-
-
-def mend(source, path, menders=MENDERS):
-    """Source of a Keras module -> its code, mended."""
-    tree = ast.parse(source, path)
-    for mender in menders:
-        tree = mender().visit(tree)
+def transform(source: str, path: str, transformers: Sequence[Type[SourceTransformer]]) -> CodeType:
+    """Compile the source of a Keras module after each transformer has edited it."""
+    tree: Any = ast.parse(source, path)
+    for transformer in transformers:
+        tree = transformer().visit(tree)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
 
-class MendingLoader(importlib.machinery.SourceFileLoader):
-    def __init__(self, fullname, path, menders):
-        super(MendingLoader, self).__init__(fullname, path)
-        self.menders = menders
+class TransformingLoader(importlib.machinery.SourceFileLoader):
+    """Loads a module from its edited source, which calls the helpers as `ctc_shim_helpers`."""
 
-    def exec_module(self, module):
-        from ctc_shim.patching import source_helpers
+    def __init__(
+        self,
+        fullname: str,
+        path: str,
+        transformers: Sequence[Type[SourceTransformer]],
+        helpers: str,
+    ) -> None:
+        super(TransformingLoader, self).__init__(fullname, path)
+        self.transformers, self.helpers = transformers, helpers
 
-        module.ctc_shim_mend = source_helpers
-        exec(mend(self.get_source(self.name), self.path, self.menders), module.__dict__)
+    def exec_module(self, module: ModuleType) -> None:
+        code = transform(self.get_source(self.name) or "", str(self.path), self.transformers)
+        vars(module)["ctc_shim_helpers"] = importlib.import_module(self.helpers)
+        exec(code, vars(module))
 
 
-class MendingFinder(object):
-    """Finds keras.* as the path does, and has a module loaded by MendingLoader if its source needs that."""
+class SourceFinder(object):
+    """Finds keras.* on sys.path, and gives sources that need it to TransformingLoader."""
 
-    def find_spec(self, fullname, path=None, target=None):
-        if not fullname.startswith("keras."):
+    transformers: Tuple[Type[SourceTransformer], ...] = ()
+    helpers = HELPERS  # the module of the functions that edited sources call
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        if not fullname.startswith("keras.") or not self.is_needed():
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         loader = getattr(spec, "loader", None)
-        if type(loader) is importlib.machinery.SourceFileLoader:
-            menders = self.menders(loader.get_source(fullname))
-            if menders:
-                spec.loader = MendingLoader(fullname, loader.path, menders)
+        if spec is not None and type(loader) is importlib.machinery.SourceFileLoader:
+            source = loader.get_source(fullname) or ""
+            found = [t for t in self.transformers if t.triggers.search(source) and self.applies(t)]
+            if found:
+                spec.loader = TransformingLoader(fullname, str(loader.path), found, self.helpers)
         return spec
 
-    def menders(self, source):
-        """Those that this source needs."""
-        return MENDERS if TRIGGERS.search(source) else ()
+    def is_needed(self) -> bool:
+        """Are there modules to edit at all? Asked before a module is searched for."""
+        return True
+
+    def applies(self, transformer: Type[SourceTransformer]) -> bool:
+        """Is this edit needed here? Asked when a source has the words it looks for."""
+        return True

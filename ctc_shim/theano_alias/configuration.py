@@ -1,8 +1,17 @@
-"""theano.config: the library's own configuration, with Theano's dotted sections and the few options only it had."""
+"""theano.config: the library's configuration with Theano's dotted sections and dropped options.
 
+What is set here is set in the library, as legacy code expects (Keras sets floatX), and restored
+when the alias is uninstalled.
+"""
+
+from typing import Any
+
+from ctc_shim.compat import of_pytensor
+from ctc_shim.theano_alias.finder import LEDGER
 from ctc_shim.theano_alias.server import config as library_config
+from ctc_shim.theano_alias.server import lib
 
-# Options of Theano that its successors dropped, with the value that says what is true here.
+# Options of Theano that its successors dropped, with the value that is true here.
 DROPPED = {
     "device": "cpu",
     "init_gpu_device": "",
@@ -14,10 +23,10 @@ DROPPED = {
 class Section(object):
     """theano.config.gcc: its option cxxflags is the library's gcc__cxxflags."""
 
-    def __init__(self, prefix=""):
+    def __init__(self, prefix: str = "") -> None:
         object.__setattr__(self, "_prefix", prefix)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         name = self._prefix + name
         if name in DROPPED:
             return DROPPED[name]
@@ -27,11 +36,18 @@ class Section(object):
             return Section(name + "__")
         raise AttributeError(
             "theano.config.%s: neither %s has this option nor the theano alias"
-            % (name.replace("__", "."), type(library_config).__module__.split(".")[0])
+            % (name.replace("__", "."), lib.__name__)
         )
 
-    def __setattr__(self, name, value):
-        setattr(library_config, self._prefix + name, value)
+    def __setattr__(self, name: str, value: Any) -> None:
+        name, where = self._prefix + name, lib.__name__ + ".config"
+        restore = of_pytensor.saved_option(library_config, name)
+        setattr(library_config, name, value)
+        entered = (
+            LEDGER.touched()
+        )  # nothing once the alias is uninstalled; the first original is kept
+        if entered and (LEDGER.owner, where, name) not in entered:
+            LEDGER.record(where, name, lambda: True, restore)
 
 
 config = Section()

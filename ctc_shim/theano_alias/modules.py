@@ -1,7 +1,8 @@
-"""The modules called theano.*: real module objects whose names are looked up when they are asked for."""
+"""The modules called theano.*: module objects whose names are looked up on first use."""
 
 import importlib
 import types
+from typing import Any, List
 
 from ctc_shim.theano_alias.names import ELSEWHERE, MODULES, NAMES, submodules
 
@@ -9,16 +10,19 @@ MISSING = object()
 
 
 class AliasModule(types.ModuleType):
-    """A module of the alias. A name is a submodule, an entry of the table, or the library's own of the same path."""
+    """A module of the alias.
 
-    def __getattr__(self, name):
+    A name is a submodule, an entry of the table, or the library's own of the same path.
+    """
+
+    def __getattr__(self, name: str) -> Any:
         value = find(self.__name__, name)
         if value is MISSING:
             raise AttributeError(explain(self.__name__ + "." + name))
         setattr(self, name, value)
         return value
 
-    def __dir__(self):
+    def __dir__(self) -> List[str]:
         library = library_module(self.__name__)
         return sorted(
             set(vars(self))
@@ -28,7 +32,7 @@ class AliasModule(types.ModuleType):
         )
 
 
-def find(module, name):
+def find(module: str, name: str) -> Any:
     """The value of theano name `module.name`, or MISSING."""
     if name.startswith("__") and name not in NAMES.get(module, {}):
         return MISSING
@@ -41,7 +45,7 @@ def find(module, name):
     return MISSING if library is None else getattr(library, name, MISSING)
 
 
-def resolve(entry):
+def resolve(entry: str) -> Any:
     """'nnet:relu' -> a stand-in of this package; 'tensor.abs' -> the library's own."""
     if ":" in entry:
         file, name = entry.split(":")
@@ -53,7 +57,7 @@ def resolve(entry):
     return MISSING
 
 
-def library_value(path):
+def library_value(path: str) -> Any:
     from ctc_shim.theano_alias import server
 
     value = server.lib
@@ -64,7 +68,7 @@ def library_value(path):
     return value
 
 
-def _from_module(module, name):
+def _from_module(module: str, name: str) -> Any:
     from ctc_shim.theano_alias import server
 
     try:
@@ -73,7 +77,7 @@ def _from_module(module, name):
         return MISSING
 
 
-def library_module(module):
+def library_module(module: str) -> Any:
     """The library's module that a theano module falls through to, or None."""
     from ctc_shim.theano_alias import server
 
@@ -86,11 +90,12 @@ def library_module(module):
         return None
 
 
-def explain(name):
+def explain(name: str) -> str:
     from ctc_shim.theano_alias import server
 
     return (
-        "%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the names legacy Keras "
-        "uses. If you need this one, ask at the ctc-shim issue tracker, or uninstall the alias and use Theano itself"
+        "%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the "
+        "names legacy Keras uses. If you need this one, ask at the ctc-shim issue tracker, or "
+        "uninstall the alias and use Theano itself"
         % (name, server.lib.__name__, server.lib.__version__)
     )

@@ -1,11 +1,14 @@
-"""What `theano` is made of: a table of modules, and in each the names that are not simply the library's own.
+"""The modules of `theano`, and in each the names that are not simply the library's own.
 
-A module `theano.x.y` falls through to the library's module of the same path (or the one named here), so that only
-what PyTensor renamed, changed or dropped is listed. A value "stand_in:name" is a file of this package, anything else
-a dotted path inside the library. Keras 1.0.8 - 2.3.1 uses 114 names; all are reached.
+A module `theano.x.y` falls through to the library's module of the same path (or the one named
+here), so that only what PyTensor renamed, changed or dropped is listed. A value "stand_in:name" is
+a file of this package, anything else a dotted path inside the library. Keras 1.0.8 - 2.3.1 uses 114
+names; all are reached.
 """
 
-# theano module -> the library's module it falls through to (None: nothing but the names listed for it below)
+from typing import Dict, List
+
+# theano module -> the library's module it falls through to (None: the names below only)
 MODULES = {
     "theano": "",
     "theano.tensor": "tensor",
@@ -44,37 +47,31 @@ MODULES = {
     "theano.scan_module.scan_utils": "scan.utils",
 }
 
-NNET = {
-    name: "ops.nnet:" + name
-    for name in (
-        "sigmoid",
-        "ultra_fast_sigmoid",
-        "hard_sigmoid",
-        "softplus",
-        "softsign",
-        "relu",
-        "elu",
-        "selu",
-        "softmax",
-        "logsoftmax",
-        "binary_crossentropy",
-        "sigmoid_binary_crossentropy",
-        "categorical_crossentropy",
-    )
-}
-CONV = {
-    name: "ops.conv:" + name
-    for name in (
-        "conv2d",
-        "conv3d",
-        "conv2d_transpose",
-        "conv2d_grad_wrt_inputs",
-        "conv2d_grad_wrt_weights",
-        "conv3d_grad_wrt_inputs",
-        "conv3d_grad_wrt_weights",
-    )
-}
-LOOPS = {name: "ops.looping:" + name for name in ("scan", "map", "reduce", "foldl", "foldr")}
+
+def _at(file: str, names: str) -> Dict[str, str]:
+    return {name: file + ":" + name for name in names.split()}
+
+
+NNET = _at(
+    "ops.nnet",
+    "sigmoid ultra_fast_sigmoid hard_sigmoid softplus softsign relu elu selu softmax logsoftmax "
+    "binary_crossentropy sigmoid_binary_crossentropy categorical_crossentropy",
+)
+CONV = _at(
+    "ops.conv",
+    "conv2d conv3d conv2d_transpose conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
+    "conv3d_grad_wrt_inputs conv3d_grad_wrt_weights",
+)
+ABSTRACT_CONV = _at(
+    "ops.conv",
+    "AbstractConv2d_gradInputs AbstractConv3d_gradInputs AbstractConv2d_gradWeights "
+    "AbstractConv3d_gradWeights bilinear_upsampling",
+)
+TENSOR = dict(
+    _at("ops.tensor_functions", "stack flatten tile clip batched_dot batched_tensordot"),
+    **_at("ops.shapes", "unbroadcast addbroadcast patternbroadcast"),
+)
+LOOPS = _at("ops.looping", "scan map reduce foldl foldr")
 
 NAMES = {
     "theano": dict(
@@ -92,46 +89,27 @@ NAMES = {
         },
     ),
     "theano.tensor": {
+        **TENSOR,
         "abs_": "tensor.abs",
         "inv": "tensor.reciprocal",
         "fill": "tensor.second",
         "sgn": "tensor.sign",
-        "stack": "ops.tensor_functions:stack",
-        "flatten": "ops.tensor_functions:flatten",
-        "tile": "ops.tensor_functions:tile",
-        "clip": "ops.tensor_functions:clip",
-        "batched_dot": "ops.tensor_functions:batched_dot",
-        "batched_tensordot": "ops.tensor_functions:batched_tensordot",
-        "unbroadcast": "ops.shapes:unbroadcast",
-        "addbroadcast": "ops.shapes:addbroadcast",
-        "patternbroadcast": "ops.shapes:patternbroadcast",
         "grad": "gradient.grad",
+    },
+    "theano.compile": {
+        "function": "ops.compiling:function",
+        "get_default_mode": "tuning.alias_mode:alias_mode",
     },
     "theano.tensor.extra_ops": {"to_one_hot": "ops.tensor_functions:to_one_hot"},
     "theano.tensor.nnet": dict(NNET, **CONV),
     "theano.tensor.nnet.nnet": NNET,
     "theano.tensor.nnet.conv": {"conv2d": "ops.conv:conv2d"},
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
-    "theano.tensor.nnet.bn": {
-        name: "ops.batchnorm:" + name
-        for name in ("batch_normalization", "batch_normalization_train", "batch_normalization_test")
-    },
-    "theano.tensor.nnet.abstract_conv": dict(
-        CONV,
-        **{
-            name: "ops.conv:" + name
-            for name in (
-                "AbstractConv2d_gradInputs",
-                "AbstractConv3d_gradInputs",
-                "AbstractConv2d_gradWeights",
-                "AbstractConv3d_gradWeights",
-                "bilinear_upsampling",
-            )
-        },
+    "theano.tensor.nnet.bn": _at(
+        "ops.batchnorm", "batch_normalization batch_normalization_train batch_normalization_test"
     ),
-    "theano.tensor.signal.pool": {
-        name: "ops.pool:" + name for name in ("pool_2d", "pool_3d", "max_pool_2d_same_size")
-    },
+    "theano.tensor.nnet.abstract_conv": dict(CONV, **ABSTRACT_CONV),
+    "theano.tensor.signal.pool": _at("ops.pool", "pool_2d pool_3d max_pool_2d_same_size"),
     "theano.tensor.signal.downsample": {"max_pool_2d": "ops.pool:pool_2d"},
     "theano.tensor.shared_randomstreams": {"RandomStreams": "ops.rng:MRG_RandomStreams"},
     "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "ops.rng:MRG_RandomStreams"},
@@ -142,7 +120,8 @@ NAMES = {
     "theano.scan_module.scan_utils": LOOPS,
 }
 
-# Names that come only with a library older than the one installed, or with a newer one: first path that exists wins.
+# Names that come only with a library older than the one installed, or with a newer one: first path
+# that exists wins.
 ELSEWHERE = {
     "sparse.SparseTensorType": ("sparse.SparseType",),
     "tensor.abs": ("tensor.abs_",),
@@ -153,7 +132,7 @@ ELSEWHERE = {
 }
 
 
-def submodules(name):
+def submodules(name: str) -> List[str]:
     """'theano.tensor' -> ['basic', 'extra_ops', ...]: modules one level below."""
     return [
         m[len(name) + 1 :]

@@ -1,19 +1,23 @@
-"""The library behind the alias (PyTensor, else Aesara). The one file that knows its name and versions.
+"""The library behind the alias: PyTensor, else Aesara. No other file knows which.
 
-The stand-ins import everything they need of the library from here. Importing this file imports the library,
-so nothing does it before somebody imports `theano`.
+The other files import everything they need of the library from here. Importing this file imports
+the library, so it must not happen before somebody imports `theano`.
 """
 
 import importlib
 import importlib.util
 import os
 import sys
+import warnings
+from typing import Any, MutableMapping, Optional
+
+from ctc_shim.theano_alias.finder import LEDGER
 
 SERVERS = ("pytensor", "aesara")
 
 
-def server_name():
-    """Name of the library that serves: CTC_SHIM_THEANO_SERVER, else one that is loaded, else one that is installed."""
+def server_name() -> str:
+    """The library: CTC_SHIM_THEANO_SERVER, else one that is loaded, else one that is installed."""
     wanted = os.environ.get("CTC_SHIM_THEANO_SERVER")
     if wanted:
         if wanted not in SERVERS:
@@ -33,36 +37,47 @@ def server_name():
     )
 
 
-def take_theano_flags(environ=os.environ):
-    """Hand THEANO_FLAGS to a library that is not loaded yet; its own flags win. What only Theano had is left out."""
-    flags = environ.get("THEANO_FLAGS", "")
-    name = server_name()
+def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Hand THEANO_FLAGS to a library that is not loaded yet; its own flags win.
+
+    The variable stays set while the alias is installed, for the processes that this one starts.
+    """
+    flags, name = environ.get("THEANO_FLAGS", ""), server_name()
     if not flags or name in sys.modules:
         return
-    kept = [translate_flag(f) for f in flags.split(",") if "=" in f]
     variable = name.upper() + "_FLAGS"
-    environ[variable] = ",".join([f for f in kept if f] + [f for f in [environ.get(variable)] if f])
+    own = environ.get(variable)
+    kept = [translate_flag(flag) for flag in flags.split(",") if "=" in flag] + [own]
+    environ[variable] = given = ",".join(filter(None, kept))
+
+    def restore() -> None:
+        environ.update({variable: own} if own is not None else {})
+        if own is None:
+            del environ[variable]
+
+    if LEDGER.touched():  # the alias is installed
+        LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
 
 
-# Theano's flags that mean the same in its successors; sections are joined by two underscores there (gcc.cxxflags).
+# Theano's flags that mean the same in its successors; sections are joined by two underscores there
+# (gcc.cxxflags).
 SAME_FLAGS = set(
     """floatX base_compiledir compiledir mode linker optimizer cxx openmp openmp_elemwise_minsize
-exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc optimizer_verbose
-optimizer_excluding optimizer_including optimizer_requiring on_opt_error cast_policy numpy__seterr_all blas__ldflags
-gcc__cxxflags cmodule__remove_gxx_opt cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
+exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc
+optimizer_verbose optimizer_excluding optimizer_including optimizer_requiring on_opt_error
+cast_policy numpy__seterr_all blas__ldflags gcc__cxxflags cmodule__remove_gxx_opt
+cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
 traceback__limit""".split()
 )
 
 
-def translate_flag(flag):
-    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None for a flag that is of no use any more (device, dnn.*, gpuarray.*)."""
+def translate_flag(flag: str) -> Optional[str]:
+    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None for what only Theano had (dnn.*)."""
     name, value = flag.strip().split("=", 1)
     name = name.replace(".", "__")
     if name == "linker" and value.startswith(("c|py", "cvm_nogc", "vm_nogc")):
         value = "cvm"
     if name == "device" and not value.startswith("cpu"):
-        import warnings
-
         warnings.warn(
             "THEANO_FLAGS asks for device=%s: the theano alias computes on the CPU" % value,
             stacklevel=2,
@@ -71,24 +86,24 @@ def translate_flag(flag):
 
 
 take_theano_flags()
-lib = importlib.import_module(server_name())
-pt = importlib.import_module(lib.__name__ + ".tensor")
-config = lib.config
+lib: Any = importlib.import_module(server_name())
+pt: Any = importlib.import_module(lib.__name__ + ".tensor")
+config: Any = lib.config
 
 
-def part(path):
+def part(path: str) -> Any:
     """A submodule of the library: part('tensor.extra_ops')."""
     return importlib.import_module(lib.__name__ + "." + path)
 
 
-def has_part(path):
+def has_part(path: str) -> bool:
     try:
         return importlib.util.find_spec(lib.__name__ + "." + path) is not None
     except ImportError:
         return False
 
 
-Op = part("graph.op").Op
+Op: Any = part("graph.op").Op
 Apply = part("graph.basic").Apply
 Constant = part("graph.basic").Constant
 Variable = part("graph.basic").Variable
@@ -99,13 +114,13 @@ version = tuple(int(p) for p in lib.__version__.split("+")[0].split(".")[:2] if 
 renamed_gradient = hasattr(Op, "pullback")
 
 
-class GradOp(Op):
+class GradOp(Op):  # type: ignore[misc]
     """An Op whose gradient is written once, as `vjp(inputs, outputs, output_gradients)`."""
 
-    def pullback(self, inputs, outputs, gradients):
+    def pullback(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         return self.vjp(inputs, outputs, gradients)
 
     if not renamed_gradient:
 
-        def L_op(self, inputs, outputs, gradients):
+        def L_op(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
             return self.vjp(inputs, outputs, gradients)

@@ -1,4 +1,4 @@
-"""What the alias calls itself: legacy code compares theano.__version__ with the versions it knows."""
+"""theano.__version__ of the alias: legacy code compares it with the versions it knows."""
 
 from ctc_shim.theano_alias.server import lib
 

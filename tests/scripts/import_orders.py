@@ -1,4 +1,4 @@
-"""Tests one order of imports in a new process: python import_orders.py ORDER. Prints "fine"."""
+"""One order of imports, in a new process: python import_orders.py ORDER. Prints "fine"."""
 
 import sys
 import types

@@ -1,7 +1,4 @@
-"""Checks that undoing the patch restores every object and removes every added name.
-
-Prints "fine" at the end.
-"""
+"""After the undo every touched name is the same object, or absent again. Prints "fine"."""
 
 import sys
 import types

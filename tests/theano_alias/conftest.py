@@ -49,6 +49,5 @@ def alone_compiling(alone):
         return ",".join(flag for flag in flags.split(",") if not flag.startswith("cxx"))
 
     names = ("THEANO_FLAGS", "PYTENSOR_FLAGS", "AESARA_FLAGS")
-    return lambda code: alone(
-        code, **{name: without_cxx(os.environ.get(name, "")) for name in names}
-    )
+    inherited = {name: without_cxx(os.environ.get(name, "")) for name in names}
+    return lambda code, **environment: alone(code, **dict(inherited, **environment))

@@ -15,7 +15,7 @@ PRODUCTS = """
 from ctc_shim import theano_alias
 theano_alias.install()
 import numpy as np, theano, theano.tensor as T
-assert "openblas" in theano.config.blas__ldflags, theano.config.blas__ldflags
+from ctc_shim.theano_alias.tuning import blas
 rng = np.random.RandomState(0)
 for dtype in ("float32", "float64"):
     a, b, v, w = [T.TensorType(dtype, (False,) * n)() for n in (2, 2, 1, 1)]
@@ -23,8 +23,16 @@ for dtype in ("float32", "float64"):
     outputs = [T.dot(a, b), T.dot(a, v), T.dot(v, v), 2 * T.dot(a, b) + T.exp(T.dot(a, b)), T.outer(v, w) + b]
     A, B, V, W = arrays
     expected = [A.dot(B), A.dot(V), V.dot(V), 2 * A.dot(B) + np.exp(A.dot(B)), np.outer(V, W) + B]
-    for got, want in zip(theano.function([a, b, v, w], outputs, mode=theano.Mode("cvm", "fast_run"))(*arrays), expected):
+    function = theano.function([a, b, v, w], outputs, mode=theano.Mode("cvm", "fast_run"))
+    for got, want in zip(function(*arrays), expected):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    # This C code is chosen only where there is a BLAS to link.
+    assert "CGemv" in str(function.maker.fgraph), function.maker.fgraph
+option = type(theano.config.change_flags(floatX="float32")._root).blas__ldflags
+assert option.is_default and "val" not in vars(option), "PyTensor's own option was changed"
+with blas.while_compiling():
+    assert "openblas" in theano.config.blas__ldflags
+assert "val" not in vars(option)
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 if not importlib.util.find_spec("pytensor"):
     pytest.skip("another library serves the alias: it has no such mode", allow_module_level=True)
 
-from ctc_shim.theano_alias.ops import conv, conv_ops, pool
+from ctc_shim.theano_alias.ops import compiling, conv, conv_ops, pool
 from ctc_shim.theano_alias.server import lib, pt  # noqa: E402
 from ctc_shim.theano_alias.tuning import memory_order, numba_kernels  # noqa: E402, F401
 
@@ -41,7 +41,7 @@ def net(dims, channels_last, mode="max"):
 
 
 def compiled(inputs, outputs, mode):
-    function = lib.function(inputs, outputs, mode=MODES[mode])
+    function = compiling.function(inputs, outputs, mode=MODES[mode])
     return function, [node.op for node in function.maker.fgraph.toposort()]
 
 
@@ -103,5 +103,5 @@ def test_activations_that_share_their_inputs_are_walked_once():
     for _ in range(40):
         x = x * pt.tanh(x)
     y = conv.conv2d(x, w).owner
-    (turned,) = memory_order.turn_around(None, y)
+    (turned,) = memory_order.turn_around(y)
     assert turned.owner.inputs[0].owner.op.__class__ is memory_order.ChannelsLast

@@ -1,9 +1,11 @@
 """theano.tensor.nnet.bn: batch normalisation as plain expressions."""
 
+from typing import Any, List
+
 from ctc_shim.theano_alias.server import pt
 
 
-def _axes(axes, ndim):
+def _axes(axes: Any, ndim: Any) -> Any:
     """The normalised axes and the others: ((0, 2, 3), [1]) for 'spatial' and four dimensions."""
     if axes == "per-activation":
         axes = (0,)
@@ -18,8 +20,8 @@ def _axes(axes, ndim):
     return axes, [a for a in range(ndim) if a not in axes]
 
 
-def _spread(parameter, ndim, others):
-    """(C,) -> (1, C, 1, 1): a parameter without the normalised axes, made to broadcast against the input."""
+def _spread(parameter: Any, ndim: Any, others: Any) -> Any:
+    """(C,) -> (1, C, 1, 1): a parameter that broadcasts against the input."""
     parameter = pt.as_tensor_variable(parameter)
     if parameter.ndim == ndim:
         return parameter
@@ -28,29 +30,29 @@ def _spread(parameter, ndim, others):
             "a batch normalisation parameter must have %d or %d dimensions, got %d"
             % (len(others), ndim, parameter.ndim)
         )
-    pattern = ["x"] * ndim
+    pattern: List[Any] = ["x"] * ndim
     for i, axis in enumerate(others):
         pattern[axis] = i
     return parameter.dimshuffle(pattern)
 
 
-def _epsilon(epsilon, x):
+def _epsilon(epsilon: Any, x: Any) -> Any:
     if epsilon < 1e-5 * (1 - 1e-6):
         raise ValueError("epsilon must be at least 1e-5, got %s" % epsilon)
     return pt.constant(epsilon, dtype=x.dtype)
 
 
 def batch_normalization_train(
-    inputs,
-    gamma,
-    beta,
-    axes="per-activation",
-    epsilon=1e-4,
-    running_average_factor=0.1,
-    running_mean=None,
-    running_var=None,
-):
-    """-> out, mean, 1 / std of this batch; then the new running mean and variance if the old ones are given.
+    inputs: Any,
+    gamma: Any,
+    beta: Any,
+    axes: str = "per-activation",
+    epsilon: float = 1e-4,
+    running_average_factor: float = 0.1,
+    running_mean: Any = None,
+    running_var: Any = None,
+) -> Any:
+    """-> out, mean, 1 / std of this batch, and the new running mean and variance if given old ones.
 
     All but `out` are shaped as gamma is: without the normalised axes, or with length 1 there.
     """
@@ -77,13 +79,23 @@ def batch_normalization_train(
     return tuple([out] + results)
 
 
-def batch_normalization_test(inputs, gamma, beta, mean, var, axes="per-activation", epsilon=1e-4):
+def batch_normalization_test(
+    inputs: Any,
+    gamma: Any,
+    beta: Any,
+    mean: Any,
+    var: Any,
+    axes: str = "per-activation",
+    epsilon: float = 1e-4,
+) -> Any:
     x = pt.as_tensor_variable(inputs)
     axes, others = _axes(axes, x.ndim)
     gamma, beta, mean, var = [_spread(p, x.ndim, others) for p in (gamma, beta, mean, var)]
     return (x - mean) * (gamma / pt.sqrt(var + _epsilon(epsilon, x))) + beta
 
 
-def batch_normalization(inputs, gamma, beta, mean, std, mode="low_mem"):
+def batch_normalization(
+    inputs: Any, gamma: Any, beta: Any, mean: Any, std: Any, mode: str = "low_mem"
+) -> Any:
     """Older form: std is given and contains epsilon; `mode` only chose the memory Theano used."""
     return (inputs - mean) * (gamma / std) + beta

@@ -1,26 +1,30 @@
-"""theano.function and theano.ifelse: same names in PyTensor, stricter arguments."""
+"""theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
+
+from typing import Any, Iterable, List, Optional, Tuple
 
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
+from ctc_shim.theano_alias.tuning import blas
+from ctc_shim.theano_alias.tuning.alias_mode import alias_mode
 
 
 def function(
-    inputs,
-    outputs=None,
-    mode=None,
-    updates=None,
-    givens=None,
-    no_default_updates=False,
-    accept_inplace=False,
-    name=None,
-    rebuild_strict=True,
-    allow_input_downcast=None,
-    profile=None,
-    on_unused_input=None,
-):
+    inputs: Iterable[Any],
+    outputs: Any = None,
+    mode: Any = None,
+    updates: Any = None,
+    givens: Any = None,
+    no_default_updates: Any = False,
+    accept_inplace: bool = False,
+    name: Optional[str] = None,
+    rebuild_strict: bool = True,
+    allow_input_downcast: Optional[bool] = None,
+    profile: Any = None,
+    on_unused_input: Optional[str] = None,
+) -> Any:
     """theano.function: updates and givens may be any iterable of pairs (dict.items() too)."""
     options = dict(
-        mode=mode,
+        mode=alias_mode(mode),
         updates=_pairs(updates),
         givens=_pairs(givens),
         accept_inplace=accept_inplace,
@@ -30,19 +34,31 @@ def function(
         profile=profile,
         on_unused_input=on_unused_input,
     )
-    if no_default_updates is not False:  # deprecated in PyTensor: named only when it is wanted
+    if no_default_updates is not False:  # deprecated in PyTensor: passed on only if it is wanted
         options["no_default_updates"] = no_default_updates
-    return lib.function(list(inputs), outputs, **options)
+    with blas.while_compiling():
+        return lib.function(list(inputs), outputs, **options)
 
 
-def _pairs(pairs):
+def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:
     if pairs is None:
         return None
     return list(pairs.items() if hasattr(pairs, "items") else pairs)
 
 
-def ifelse(condition, then_branch, else_branch, name=None):
-    """theano.ifelse.ifelse: the branches are brought to one dtype, and to what Theano knew of their shapes."""
+def evaluate(variable: Any) -> Any:
+    """variable.eval(), compiled as `function` compiles.
+
+    In old libraries eval() takes no mode, and their default is C anyway.
+    """
+    code = getattr(variable.eval, "__code__", None)
+    takes_mode = code is not None and "kwargs" in code.co_varnames
+    with blas.while_compiling():
+        return variable.eval(mode=alias_mode()) if takes_mode else variable.eval()
+
+
+def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[str] = None) -> Any:
+    """theano.ifelse.ifelse: both branches in one dtype, with the static shapes that Theano knew."""
     library_ifelse = part("conditional.op" if has_part("conditional") else "ifelse").ifelse
     single = not isinstance(then_branch, (list, tuple))
     thens, elses = ([then_branch], [else_branch]) if single else (then_branch, else_branch)
@@ -52,9 +68,9 @@ def ifelse(condition, then_branch, else_branch, name=None):
     return results[0] if single else results
 
 
-def _alike(*branches):
-    """Both branches in one dtype; an axis that broadcasts in one of them only broadcasts in neither."""
-    branches = [pt.as_tensor_variable(b) for b in branches]
+def _alike(*branches: Any) -> Tuple[Any, Any]:
+    """Both in one dtype. An axis that broadcasts in only one of them broadcasts in neither."""
+    branches = tuple(pt.as_tensor_variable(b) for b in branches)
     dtype = part("scalar").upcast(*[b.dtype for b in branches])
     first, second = [forget(pt.cast(b, dtype)) for b in branches]
     differ = [a for a in range(first.ndim) if first.broadcastable[a] != second.broadcastable[a]]

@@ -1,72 +1,69 @@
-"""theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py."""
+"""theano.tensor.nnet's convolutions: Theano's arguments, over the Ops of conv_ops.py.
+
+`settings` are border_mode, subsample, filter_flip, filter_dilation, num_groups and unshared. The
+shapes that Theano takes as hints are not used.
+"""
+
+from typing import Any, Tuple
 
 from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs
 from ctc_shim.theano_alias.server import config, pt
 
 
 def conv2d(
-    input,
-    filters,
-    input_shape=None,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    image_shape=None,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
-    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W'). The shapes are hints that are not needed here."""
-    return _forward(
-        2,
-        input,
-        filters,
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+    input: Any,
+    filters: Any,
+    input_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    filter_flip: bool = True,
+    image_shape: Any = None,
+    *more: Any,
+    **settings: Any,
+) -> Any:
+    """(N, G C, H, W), (G O, C, h, w) -> (N, G O, H', W')"""
+    return _forward(2, input, filters, border_mode, subsample, filter_flip, *more, **settings)
 
 
 def conv3d(
-    input,
-    filters,
-    input_shape=None,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
+    input: Any,
+    filters: Any,
+    input_shape: Any = None,
+    filter_shape: Any = None,
+    *settings: Any,
+    **named: Any,
+) -> Any:
     """(N, G C, D, H, W), (G O, C, d, h, w) -> (N, G O, D', H', W')"""
-    return _forward(
-        3, input, filters, border_mode, subsample, filter_flip, filter_dilation, num_groups
-    )
+    return _forward(3, input, filters, *settings, **named)
 
 
-def _forward(dims, x, w, border_mode, subsample, flip, dilation, groups, unshared=False):
-    op = _op(Conv, dims, border_mode, subsample, dilation, groups, unshared)
+def _forward(dims: int, x: Any, w: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(Conv, dims, *settings, **named)
     return op(x, _flipped(w, dims) if flip else w)
 
 
-def _op(cls, dims, border_mode, strides, dilation, groups=1, unshared=False):
+def _op(
+    cls: Any,
+    dims: int,
+    border_mode: Any = "valid",
+    subsample: Any = None,
+    filter_flip: bool = True,
+    filter_dilation: Any = None,
+    num_groups: int = 1,
+    unshared: bool = False,
+) -> Tuple[Any, bool]:
+    """The Op with these settings, and whether the filters are flipped."""
     if unshared:
         raise NotImplementedError(
             "convolution with unshared filters is not served by the theano alias"
         )
-    return cls(
-        [int(s) for s in strides],
-        pads_of(border_mode, dims),
-        [int(d) for d in dilation],
-        int(groups),
-    )
+    strides, dilation = subsample or (1,) * dims, filter_dilation or (1,) * dims
+    pads = pads_of(border_mode, dims)
+    return cls(map(int, strides), pads, map(int, dilation), int(num_groups)), filter_flip
 
 
-def pads_of(border_mode, dims):
+def pads_of(border_mode: Any, dims: int) -> Any:
     """Theano's border_mode -> 'valid', 'half', 'full' or (before, after) per axis."""
     if border_mode in ("valid", "half", "full"):
         return border_mode
@@ -82,181 +79,79 @@ def pads_of(border_mode, dims):
     )
 
 
-def _flipped(w, dims):
+def _flipped(w: Any, dims: int) -> Any:
     w = pt.as_tensor_variable(w)
     return w[(slice(None),) * 2 + (slice(None, None, -1),) * dims]
 
 
-def _grad_inputs(
-    dims, gy, w, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
-):
-    op = _op(ConvGradInputs, dims, border_mode, subsample, dilation, groups, unshared)
+def _grad_inputs(dims: int, gy: Any, w: Any, shape: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(ConvGradInputs, dims, *settings, **named)
     return op(_flipped(w, dims) if flip else w, gy, shape)
 
 
-def _grad_weights(
-    dims, x, gy, shape, border_mode, subsample, flip, dilation, groups=1, unshared=False
-):
-    gw = _op(ConvGradFilters, dims, border_mode, subsample, dilation, groups, unshared)(
-        x, gy, shape
-    )
+def _grad_weights(dims: int, x: Any, gy: Any, shape: Any, *settings: Any, **named: Any) -> Any:
+    op, flip = _op(ConvGradFilters, dims, *settings, **named)
+    gw = op(x, gy, shape)
     return _flipped(gw, dims) if flip else gw
 
 
-def conv2d_grad_wrt_inputs(
-    output_grad,
-    filters,
-    input_shape,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
-    return _grad_inputs(
-        2,
-        output_grad,
-        filters,
-        input_shape[-2:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+def _grad_functions(dims: int) -> Tuple[Any, Any]:
+    """conv2d_grad_wrt_inputs and conv2d_grad_wrt_weights, or those of three dimensions."""
+
+    def grad_wrt_inputs(
+        output_grad: Any,
+        filters: Any,
+        input_shape: Any,
+        filter_shape: Any = None,
+        *settings: Any,
+        **named: Any,
+    ) -> Any:
+        return _grad_inputs(dims, output_grad, filters, input_shape[-dims:], *settings, **named)
+
+    def grad_wrt_weights(
+        input: Any,
+        output_grad: Any,
+        filter_shape: Any,
+        input_shape: Any = None,
+        *settings: Any,
+        **named: Any,
+    ) -> Any:
+        return _grad_weights(dims, input, output_grad, filter_shape[-dims:], *settings, **named)
+
+    return grad_wrt_inputs, grad_wrt_weights
 
 
-def conv3d_grad_wrt_inputs(
-    output_grad,
-    filters,
-    input_shape,
-    filter_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
-    return _grad_inputs(
-        3,
-        output_grad,
-        filters,
-        input_shape[-3:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-    )
-
-
-def conv2d_grad_wrt_weights(
-    input,
-    output_grad,
-    filter_shape,
-    input_shape=None,
-    border_mode="valid",
-    subsample=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
-    return _grad_weights(
-        2,
-        input,
-        output_grad,
-        filter_shape[-2:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
-
-
-def conv3d_grad_wrt_weights(
-    input,
-    output_grad,
-    filter_shape,
-    input_shape=None,
-    border_mode="valid",
-    subsample=(1, 1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1, 1),
-    num_groups=1,
-):
-    return _grad_weights(
-        3,
-        input,
-        output_grad,
-        filter_shape[-3:],
-        border_mode,
-        subsample,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-    )
+conv2d_grad_wrt_inputs, conv2d_grad_wrt_weights = _grad_functions(2)
+conv3d_grad_wrt_inputs, conv3d_grad_wrt_weights = _grad_functions(3)
 
 
 def conv2d_transpose(
-    input,
-    filters,
-    output_shape,
-    filter_shape=None,
-    border_mode="valid",
-    input_dilation=(1, 1),
-    filter_flip=True,
-    filter_dilation=(1, 1),
-    num_groups=1,
-    unshared=False,
-):
-    return conv2d_grad_wrt_inputs(
-        input,
-        filters,
-        output_shape,
-        filter_shape,
-        border_mode,
-        input_dilation,
-        filter_flip,
-        filter_dilation,
-        num_groups,
-        unshared,
-    )
+    input: Any,
+    filters: Any,
+    output_shape: Any,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    input_dilation: Any = (1, 1),
+    *settings: Any,
+    **named: Any,
+) -> Any:
+    settings = (border_mode, input_dilation) + settings
+    return conv2d_grad_wrt_inputs(input, filters, output_shape, filter_shape, *settings, **named)
 
 
 class AbstractConvGrad(object):
-    """Theano's AbstractConv*_grad* as Keras calls them: settings first, then (filters or input, gradient, shape)."""
+    """Theano's AbstractConv*_grad*: settings first, then (filters or input, gradient, shape)."""
 
-    def __init__(
-        self,
-        imshp=None,
-        kshp=None,
-        border_mode="valid",
-        subsample=None,
-        filter_flip=True,
-        filter_dilation=None,
-        num_groups=1,
-        unshared=False,
-    ):
-        ones = (1,) * self.dims
-        self.settings = (
-            border_mode,
-            subsample or ones,
-            filter_flip,
-            filter_dilation or ones,
-            num_groups,
-            unshared,
-        )
+    dims: int
+    for_inputs: bool
 
-    def __call__(self, first, topgrad, shape):
+    def __init__(self, imshp: Any = None, kshp: Any = None, *settings: Any, **named: Any) -> None:
+        self.settings, self.named = settings, named
+
+    def __call__(self, first: Any, topgrad: Any, shape: Any) -> Any:
         if self.for_inputs:
-            return _grad_inputs(self.dims, topgrad, first, shape, *self.settings)
-        return _grad_weights(self.dims, first, topgrad, shape, *self.settings)
+            return _grad_inputs(self.dims, topgrad, first, shape, *self.settings, **self.named)
+        return _grad_weights(self.dims, first, topgrad, shape, *self.settings, **self.named)
 
 
 class AbstractConv2d_gradInputs(AbstractConvGrad):
@@ -275,7 +170,13 @@ class AbstractConv3d_gradWeights(AbstractConvGrad):
     dims, for_inputs = 3, False
 
 
-def conv3d2d(signals, filters, signals_shape=None, filters_shape=None, border_mode="valid"):
+def conv3d2d(
+    signals: Any,
+    filters: Any,
+    signals_shape: Any = None,
+    filters_shape: Any = None,
+    border_mode: Any = "valid",
+) -> Any:
     """theano.tensor.nnet.conv3d2d.conv3d: (N, T, C, H, W), (O, t, C, h, w) -> (N, T', O, H', W')"""
     y = conv3d(
         signals.dimshuffle(0, 2, 1, 3, 4),
@@ -286,9 +187,17 @@ def conv3d2d(signals, filters, signals_shape=None, filters_shape=None, border_mo
 
 
 def bilinear_upsampling(
-    input, ratio=None, frac_ratio=None, batch_size=None, num_input_channels=None, use_1D_kernel=True
-):
-    """(N, C, H, W) -> (N, C, ratio H, ratio W), by transposed convolution with a triangle along each axis in turn."""
+    input: Any,
+    ratio: Any = None,
+    frac_ratio: Any = None,
+    batch_size: Any = None,
+    num_input_channels: Any = None,
+    use_1D_kernel: bool = True,
+) -> Any:
+    """(N, C, H, W) -> (N, C, ratio H, ratio W)
+
+    A transposed convolution with a triangle, along each axis in turn.
+    """
     if frac_ratio is not None or not isinstance(ratio, int):
         raise NotImplementedError(
             "bilinear_upsampling: the theano alias serves whole ratios, given as `ratio`"

@@ -1,38 +1,45 @@
-"""Convolution in numpy: patches by strides (no copy), one copy into a matrix, one product of matrices (BLAS).
+"""Convolution in numpy: patches by strides, one copy into a matrix, one product of matrices.
 
 All three are cross-correlations in d = 2 or 3 dimensions, with G groups:
-    x (N, G C, *I)    w (G O, C, *K)    y (N, G O, *J)    J = (I + pads - dilation (K - 1) - 1) // stride + 1
-The layout in memory is followed: where channels lie last (Keras' default, dimshuffled to Theano's order), the patch
-matrix is (positions, K C) and nothing is transposed; otherwise it is (C K, positions).
+    x (N, G C, *I)    w (G O, C, *K)    y (N, G O, *J)
+    J = (I + pads - dilation (K - 1) - 1) // stride + 1
+The layout in memory is followed: where channels lie last (Keras' default, dimshuffled to Theano's
+order), the patch matrix is (positions, K C) and nothing is transposed; otherwise it is (C K,
+positions).
 """
 
 from itertools import product
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
+from numpy import ndarray as Array
 from numpy.lib.stride_tricks import as_strided
 
-BUFFER = (
-    1 << 18
-)  # elements of one patch matrix: items are taken together up to this size, which a processor's cache holds
+Ints = Tuple[int, ...]
+Pairs = Sequence[Sequence[int]]
+# Elements of one patch matrix: items are taken together up to this size, which a processor's cache
+# holds.
+BUFFER = 1 << 18
 
 
-def output_length(length, kernel, stride, pad, dilation):
+def output_length(length: int, kernel: int, stride: int, pad: Sequence[int], dilation: int) -> int:
     return max((length + sum(pad) - dilation * (kernel - 1) - 1) // stride + 1, 0)
 
 
-def channels_last(x):
-    """Whether the channel axis (1) is the one that is contiguous in memory; of a single channel its stride tells."""
-    return x.strides[1] == x.itemsize and (x.shape[1] == 1 or x.strides[-1] != x.itemsize)
+def channels_last(x: Array) -> bool:
+    """Is the channel axis (1) the contiguous one? The stride tells, for a single channel too."""
+    is_contiguous = x.strides[1] == x.itemsize
+    return bool(is_contiguous and (x.shape[1] == 1 or x.strides[-1] != x.itemsize))
 
 
-def _empty(shape, dtype, last, make=np.empty):
+def _empty(shape: Ints, dtype: Any, last: bool, make: Any = np.empty) -> Array:
     """An array (N, C, *I) whose memory is laid out (N, *I, C) if `last`."""
     if not last:
         return make(shape, dtype)
     return np.moveaxis(make(shape[:1] + shape[2:] + shape[1:2], dtype), -1, 1)
 
 
-def _pad(x, pads, last):
+def _pad(x: Array, pads: Pairs, last: bool) -> Array:
     if not any(map(any, pads)):
         return x
     padded = _empty(
@@ -42,13 +49,13 @@ def _pad(x, pads, last):
     return padded
 
 
-def _inner(shape, pads):
+def _inner(shape: Ints, pads: Pairs) -> Tuple[slice, ...]:
     return (slice(None), slice(None)) + tuple(
         slice(p[0], p[0] + n) for n, p in zip(shape[2:], pads)
     )
 
 
-def _patches(x, kernel, out, strides, dilation, last):
+def _patches(x: Array, kernel: Ints, out: Ints, strides: Ints, dilation: Ints, last: bool) -> Array:
     """A view (N, C, *K, *J), or (N, *J, *K, C) if `last`."""
     d = len(kernel)
     step = x.strides[2:]
@@ -65,23 +72,23 @@ def _patches(x, kernel, out, strides, dilation, last):
     return as_strided(x, shape, by, writeable=False)
 
 
-def _chunks(items, per_item):
+def _chunks(items: int, per_item: int) -> List[slice]:
     step = max(1, min(items, BUFFER // max(per_item, 1)))
     return [slice(a, min(a + step, items)) for a in range(0, items, step)]
 
 
-def _grouped(array, axis, groups):
+def _grouped(array: Array, axis: int, groups: int) -> List[Array]:
     """The groups' parts along the channel axis."""
     n = array.shape[axis] // groups
     return [array[(slice(None),) * axis + (slice(g * n, (g + 1) * n),)] for g in range(groups)]
 
 
-def _weight_matrix(w, last):
+def _weight_matrix(w: Array, last: bool) -> Array:
     """(O, C, *K) -> (O, C K), or (O, K C) if `last`."""
     return (np.moveaxis(w, 1, -1) if last else w).reshape(w.shape[0], -1)
 
 
-def forward(x, w, strides, pads, dilation, groups):
+def forward(x: Array, w: Array, strides: Ints, pads: Pairs, dilation: Ints, groups: int) -> Array:
     """x, w -> y"""
     kernel = w.shape[2:]
     out = tuple(output_length(*a) for a in zip(x.shape[2:], kernel, strides, pads, dilation))
@@ -98,10 +105,11 @@ def forward(x, w, strides, pads, dilation, groups):
     return y
 
 
-def _forward_group(x, w, y, out, strides, dilation, last):
-    by_channels = (
-        last and x.shape[1] > 1
-    )  # of a single channel, whole rows of x are copied, not values one by one
+def _forward_group(
+    x: Array, w: Array, y: Array, out: Ints, strides: Ints, dilation: Ints, last: bool
+) -> None:
+    # Of a single channel, whole rows of x are copied, not values one by one.
+    by_channels = last and x.shape[1] > 1
     patches = _patches(x, w.shape[2:], out, strides, dilation, by_channels)
     weights = _weight_matrix(w, by_channels)
     positions, size = int(np.prod(out)), weights.shape[1]
@@ -119,7 +127,9 @@ def _forward_group(x, w, y, out, strides, dilation, last):
         )
 
 
-def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
+def grad_filters(
+    x: Array, gy: Array, kernel: Ints, strides: Ints, pads: Pairs, dilation: Ints, groups: int
+) -> Array:
     """x, gradient of y -> gradient of w; `kernel` is K."""
     last = channels_last(x)
     gw = np.zeros((gy.shape[1], x.shape[1] // groups) + kernel, np.result_type(x, gy))
@@ -133,7 +143,9 @@ def grad_filters(x, gy, kernel, strides, pads, dilation, groups):
     return gw
 
 
-def _grad_filters_group(x, gy, gw, strides, dilation, last):
+def _grad_filters_group(
+    x: Array, gy: Array, gw: Array, strides: Ints, dilation: Ints, last: bool
+) -> None:
     kernel, out = gw.shape[2:], gy.shape[2:]
     by_channels = last and x.shape[1] > 1
     patches = _patches(x, kernel, out, strides, dilation, by_channels)
@@ -157,12 +169,15 @@ def _grad_filters_group(x, gy, gw, strides, dilation, last):
         gw[...] = total.reshape(gw.shape)
 
 
-def grad_inputs(w, gy, lengths, strides, pads, dilation, groups):
+def grad_inputs(
+    w: Array, gy: Array, lengths: Ints, strides: Ints, pads: Pairs, dilation: Ints, groups: int
+) -> Array:
     """w, gradient of y -> gradient of x; `lengths` is I."""
     around = [tuple(d * (k - 1) - p for p in pad) for d, k, pad in zip(dilation, w.shape[2:], pads)]
     outputs, inputs = w.shape[0] // groups, w.shape[1]
     if set(strides) == {1} and np.min(around) >= 0 and outputs <= 2 * inputs and gy.size:
-        # The same as a convolution of gy, and faster: patches (O K) are copied, columns (C K) below are added up.
+        # The same as a convolution of gy, and faster: patches (O K) are copied, columns (C K) below
+        # are added up.
         turned = np.concatenate([part.swapaxes(0, 1) for part in _grouped(w, 0, groups)])
         turned = np.flip(turned, tuple(range(2, turned.ndim)))
         return forward(gy, turned, strides, around, dilation, groups)
@@ -177,7 +192,9 @@ def grad_inputs(w, gy, lengths, strides, pads, dilation, groups):
     return gx[_inner((0, 0) + tuple(lengths), pads)]
 
 
-def _grad_inputs_group(w, gy, gx, strides, dilation, last):
+def _grad_inputs_group(
+    w: Array, gy: Array, gx: Array, strides: Ints, dilation: Ints, last: bool
+) -> None:
     kernel, out = w.shape[2:], gy.shape[2:]
     weights = _weight_matrix(w, last)
     positions, size = int(np.prod(out)), weights.shape[1]

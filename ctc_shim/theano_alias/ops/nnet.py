@@ -1,4 +1,6 @@
-"""theano.tensor.nnet: activations and crossentropies, written as Theano wrote them (ties and gradients included)."""
+"""theano.tensor.nnet: activations and crossentropies, with Theano's formulas and gradients."""
+
+from typing import Any
 
 from ctc_shim.theano_alias.server import part, pt
 
@@ -6,16 +8,16 @@ sigmoid = pt.sigmoid
 softplus = pt.softplus
 
 
-def softmax(x, axis=-1):
+def softmax(x: Any, axis: Any = -1) -> Any:
     return part("tensor.special").softmax(pt.as_tensor_variable(x), axis=axis)
 
 
-def logsoftmax(x, axis=-1):
+def logsoftmax(x: Any, axis: Any = -1) -> Any:
     return part("tensor.special").log_softmax(pt.as_tensor_variable(x), axis=axis)
 
 
-def relu(x, alpha=0):
-    """max(x, alpha * x). The gradient at 0 is (1 + alpha) / 2, as in Theano: hence this formula and no switch."""
+def relu(x: Any, alpha: Any = 0) -> Any:
+    """max(x, alpha * x). No switch: the gradient at 0 is (1 + alpha) / 2, as in Theano."""
     if isinstance(alpha, (int, float)) and alpha == 0:
         return 0.5 * (x + abs(x))
     alpha = pt.as_tensor_variable(alpha)
@@ -24,47 +26,47 @@ def relu(x, alpha=0):
     return 0.5 * (1 + alpha) * x + 0.5 * (1 - alpha) * abs(x)
 
 
-def elu(x, alpha=1):
+def elu(x: Any, alpha: Any = 1) -> Any:
     return pt.switch(x > 0, x, alpha * pt.expm1(x))
 
 
-def selu(x):
+def selu(x: Any) -> Any:
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
 
-def softsign(x):
+def softsign(x: Any) -> Any:
     return x / (1.0 + abs(x))
 
 
-def hard_sigmoid(x):
+def hard_sigmoid(x: Any) -> Any:
     return pt.clip(x * _like(x, 0.2) + _like(x, 0.5), 0.0, 1.0)
 
 
-def ultra_fast_sigmoid(x):
+def ultra_fast_sigmoid(x: Any) -> Any:
     """Theano approximated here; this is the sigmoid itself."""
     return sigmoid(x)
 
 
-def _like(x, value):
+def _like(x: Any, value: Any) -> Any:
     """A constant of x's own float type, so that float32 stays float32."""
     return pt.constant(value, dtype=x.dtype) if "float" in x.dtype else value
 
 
-def binary_crossentropy(output, target):
+def binary_crossentropy(output: Any, target: Any) -> Any:
     return -(target * pt.log(output) + (1.0 - target) * pt.log(1.0 - output))
 
 
-def sigmoid_binary_crossentropy(output, target):
+def sigmoid_binary_crossentropy(output: Any, target: Any) -> Any:
     return softplus(-abs(output)) + output * ((output > 0) - target)
 
 
-def categorical_crossentropy(coding_dist, true_dist):
+def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Any:
     """(N, C) probabilities, (N, C) probabilities or (N,) class numbers -> (N,)."""
     if true_dist.ndim == coding_dist.ndim:
         return -pt.sum(true_dist * pt.log(coding_dist), axis=coding_dist.ndim - 1)
     if true_dist.ndim == coding_dist.ndim - 1 == 1:
         return -pt.log(coding_dist[pt.arange(true_dist.shape[0]), true_dist])
     raise TypeError(
-        "categorical_crossentropy: true_dist must have as many dimensions as coding_dist (%d) or, for a "
-        "matrix, be a vector of class numbers; got %d" % (coding_dist.ndim, true_dist.ndim)
+        "categorical_crossentropy: true_dist must have as many dimensions as coding_dist (%d) or, "
+        "for a matrix, be a vector of class numbers; got %d" % (coding_dist.ndim, true_dist.ndim)
     )

@@ -1,42 +1,38 @@
-"""theano.tensor.signal.pool over numpy (pool_kernels.py): an Op, its gradient, and the gradient of that."""
+"""theano.tensor.signal.pool: an Op, its gradient, and the gradient of that."""
+
+from typing import Any, Callable, Tuple
 
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
 from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
 
+Ints = Tuple[int, ...]
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
 
 
-def pool_2d(
-    input,
-    ws=None,
-    ignore_border=None,
-    stride=None,
-    pad=(0, 0),
-    mode="max",
-    ds=None,
-    st=None,
-    padding=None,
-):
-    """Pool the last two axes. ignore_border=False also counts windows that are not whole."""
-    return _pool(2, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+def _pool_function(dims: int) -> Callable[..., Any]:
+    def pool(
+        input: Any,
+        ws: Any = None,
+        ignore_border: Any = None,
+        stride: Any = None,
+        pad: Any = (0,) * dims,
+        mode: str = "max",
+        ds: Any = None,
+        st: Any = None,
+        padding: Any = None,
+    ) -> Any:
+        """Pool the last two or three axes. ignore_border=False also counts partial windows."""
+        return _pool(dims, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+
+    return pool
 
 
-def pool_3d(
-    input,
-    ws=None,
-    ignore_border=None,
-    stride=None,
-    pad=(0, 0, 0),
-    mode="max",
-    ds=None,
-    st=None,
-    padding=None,
-):
-    """Pool the last three axes."""
-    return _pool(3, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+pool_2d, pool_3d = _pool_function(2), _pool_function(3)
 
 
-def _pool(dims, x, window, ignore_border, stride, pad, mode):
+def _pool(
+    dims: int, x: Any, window: Any, ignore_border: Any, stride: Any, pad: Any, mode: Any
+) -> Any:
     x = pt.as_tensor_variable(x)
     if window is None:
         raise ValueError("pool: the window's size (ws) must be given")
@@ -49,7 +45,9 @@ def _pool(dims, x, window, ignore_border, stride, pad, mode):
     return Pool(window, stride, pad, bool(ignore_border), mode)(x)
 
 
-def _check(dims, x, window, stride, pad, ignore_border, mode):
+def _check(
+    dims: int, x: Any, window: Any, stride: Any, pad: Any, ignore_border: Any, mode: Any
+) -> None:
     if x.ndim < dims:
         raise TypeError(
             "pooling in %d dimensions wants a tensor of at least as many, got %d" % (dims, x.ndim)
@@ -69,7 +67,7 @@ def _check(dims, x, window, stride, pad, ignore_border, mode):
         )
 
 
-def max_pool_2d_same_size(input, patch_size):
+def max_pool_2d_same_size(input: Any, patch_size: Any) -> Any:
     """Each patch's maximum stays in its place, all else is 0."""
     y = pool_2d(input, patch_size, ignore_border=True)
     return part("gradient").grad(None, input, known_grads={y: y})
@@ -78,39 +76,38 @@ def max_pool_2d_same_size(input, patch_size):
 class PoolOp(GradOp):
     __props__ = ("window", "strides", "pads", "ignore_border", "mode")
 
-    def __init__(self, window, strides, pads, ignore_border, mode):
+    def __init__(self, window: Any, strides: Any, pads: Any, ignore_border: Any, mode: Any) -> None:
         self.window, self.strides, self.pads = window, strides, pads
         self.ignore_border, self.mode = ignore_border, mode
 
     @property
-    def places(self):
+    def places(self) -> Tuple[Ints, Ints, Ints]:
         return self.window, self.strides, self.pads
 
-    def sibling(self, cls):
+    def sibling(self, cls: Any) -> Any:
         return cls(*self._props())
 
 
 class Pool(PoolOp):
     """x -> y"""
 
-    def make_node(self, x):
+    def make_node(self, x: Any) -> Any:
         known = x.type.shape[: x.ndim - len(self.window)]
         shape = tuple(1 if n == 1 else None for n in known) + (None,) * len(self.window)
         return Apply(self, [x], [TensorType(x.dtype, shape=shape)()])
 
-    def out(self, lengths):
+    def out(self, lengths: Any) -> Any:
         return tuple(
             kernels.output_length(n, w, s, p, self.ignore_border)
             for n, w, s, p in zip(lengths, *self.places)
         )
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         x = inputs[0]
-        outputs[0][0] = kernels.pool(
-            x, self.out(x.shape[-len(self.window) :]), *self.places, mode=self.mode
-        )
+        out = self.out(x.shape[-len(self.window) :])
+        outputs[0][0] = kernels.pool(x, out, *self.places, self.mode)
 
-    def infer_shape(self, *args):
+    def infer_shape(self, *args: Any) -> Any:
         node, (shape,) = args[-2:]
         d = len(self.window)
         if not self.ignore_border:  # the formula branches: let it be computed
@@ -121,7 +118,7 @@ class Pool(PoolOp):
         lengths = [(n + 2 * p - w) // s + 1 for n, w, s, p in zip(shape[-d:], *self.places)]
         return [list(shape[:-d]) + lengths]
 
-    def vjp(self, inputs, outputs, gradients):
+    def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         if self.mode == "max":
             return [self.sibling(MaxPoolGrad)(inputs[0], outputs[0], gradients[0])]
         return [self.sibling(AveragePoolGrad)(inputs[0], gradients[0])]
@@ -130,16 +127,16 @@ class Pool(PoolOp):
 class MaxPoolGrad(PoolOp):
     """x, y, gradient of y -> gradient of x"""
 
-    def make_node(self, x, y, gy):
+    def make_node(self, x: Any, y: Any, gy: Any) -> Any:
         return Apply(self, [x, y, gy], [x.type()])
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         outputs[0][0] = kernels.grad_max(*inputs + list(self.places))
 
-    def infer_shape(self, *args):
+    def infer_shape(self, *args: Any) -> Any:
         return [args[-1][0]]
 
-    def vjp(self, inputs, outputs, gradients):
+    def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         x, y, _ = inputs
         return [x.zeros_like(), y.zeros_like(), self.sibling(MaxPoolPick)(x, y, gradients[0])]
 
@@ -147,16 +144,16 @@ class MaxPoolGrad(PoolOp):
 class MaxPoolPick(PoolOp):
     """x, y, an array like x -> its values at the maxima, summed: the gradient of MaxPoolGrad."""
 
-    def make_node(self, x, y, g):
+    def make_node(self, x: Any, y: Any, g: Any) -> Any:
         return Apply(self, [x, y, g], [y.type()])
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         outputs[0][0] = kernels.pick_max(*inputs + list(self.places))
 
-    def infer_shape(self, *args):
+    def infer_shape(self, *args: Any) -> Any:
         return [args[-1][1]]
 
-    def vjp(self, inputs, outputs, gradients):
+    def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         x, y, _ = inputs
         return [x.zeros_like(), y.zeros_like(), self.sibling(MaxPoolGrad)(x, y, gradients[0])]
 
@@ -164,14 +161,15 @@ class MaxPoolPick(PoolOp):
 class AveragePoolGrad(PoolOp):
     """x (for its shape), gradient of y -> gradient of x"""
 
-    def make_node(self, x, gy):
+    def make_node(self, x: Any, gy: Any) -> Any:
         return Apply(self, [x, gy], [x.type()])
 
-    def perform(self, node, inputs, outputs):
-        outputs[0][0] = kernels.grad_average(*inputs + list(self.places), mode=self.mode)
+    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
+        x, gy = inputs
+        outputs[0][0] = kernels.grad_average(x, gy, *self.places, self.mode)
 
-    def infer_shape(self, *args):
+    def infer_shape(self, *args: Any) -> Any:
         return [args[-1][0]]
 
-    def vjp(self, inputs, outputs, gradients):
+    def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         return [inputs[0].zeros_like(), self.sibling(Pool)(gradients[0])]

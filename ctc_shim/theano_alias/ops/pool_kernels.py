@@ -1,14 +1,18 @@
 """Pooling in numpy over the last d axes: one pass over the array for each place in the window.
 
-x (..., *I)    window W    J = (I + 2 pad - W) // stride + 1 where borders are ignored, else partial windows count
+x (..., *I)    window W
+J = (I + 2 pad - W) // stride + 1 if borders are ignored; else partial windows count too
 """
 
 from itertools import product
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+Ints = Tuple[int, ...]
 
-def output_length(length, window, stride, pad, ignore_border):
+
+def output_length(length: int, window: int, stride: int, pad: int, ignore_border: bool) -> int:
     if ignore_border:
         return max((length + 2 * pad - window) // stride + 1, 0)
     if stride >= window:
@@ -16,10 +20,13 @@ def output_length(length, window, stride, pad, ignore_border):
     return max((length - 1 - window + stride) // stride, 0) + 1
 
 
-def _places(x_lengths, out, window, strides, pads):
-    """For each place in the window: index of the outputs it counts for, index of the inputs it reads."""
+def _places(
+    x_lengths: Ints, out: Ints, window: Ints, strides: Ints, pads: Ints
+) -> Iterator[Tuple[Any, Any]]:
+    """For each place in the window: index of the outputs it counts for, and of the inputs."""
     for offset in product(*[range(w) for w in window]):
-        at_out, at_in = [Ellipsis], [Ellipsis]
+        at_out: List[Any] = [Ellipsis]
+        at_in: List[Any] = [Ellipsis]
         for o, n, j, s, p in zip(offset, x_lengths, out, strides, pads):
             first = max(0, -((o - p) // s))  # the first output whose o-th input is not left of x
             stop = min(j, (n - 1 - o + p) // s + 1)
@@ -31,8 +38,8 @@ def _places(x_lengths, out, window, strides, pads):
         yield tuple(at_out), tuple(at_in)
 
 
-def _like(x, shape, fill):
-    """An array of this shape, filled unless that is None, whose axes lie in memory in the order of x's."""
+def _like(x: np.ndarray, shape: Ints, fill: Any) -> np.ndarray:
+    """An array with x's order of axes in memory, filled unless `fill` is None."""
     order = np.argsort([-abs(s) for s in x.strides], kind="stable")
     made = np.empty([shape[a] for a in order], x.dtype).transpose(np.argsort(order))
     if fill is not None:
@@ -40,7 +47,9 @@ def _like(x, shape, fill):
     return made
 
 
-def counts(lengths, out, window, strides, pads, mode):
+def counts(
+    lengths: Ints, out: Ints, window: Ints, strides: Ints, pads: Ints, mode: str
+) -> Optional[np.ndarray]:
     """How many inputs an average is over: the window's size, or the inputs really there."""
     if mode == "average_inc_pad":
         return None
@@ -50,7 +59,7 @@ def counts(lengths, out, window, strides, pads, mode):
     return number
 
 
-def _divisor(x, out, window, strides, pads, mode):
+def _divisor(x: np.ndarray, out: Ints, window: Ints, strides: Ints, pads: Ints, mode: str) -> Any:
     if mode == "sum":
         return None
     number = counts(x.shape[-len(window) :], out, window, strides, pads, mode)
@@ -59,7 +68,9 @@ def _divisor(x, out, window, strides, pads, mode):
     return np.maximum(number, 1).astype(x.dtype)
 
 
-def pool(x, out, window, strides, pads, mode):
+def pool(
+    x: np.ndarray, out: Ints, window: Ints, strides: Ints, pads: Ints, mode: str
+) -> np.ndarray:
     """mode: max, sum, average_inc_pad or average_exc_pad; padding is never the maximum."""
     d = len(window)
     maximum = mode == "max"
@@ -79,8 +90,10 @@ def pool(x, out, window, strides, pads, mode):
     return y if divisor is None else np.divide(y, divisor, out=y)
 
 
-def grad_max(x, y, gy, window, strides, pads):
-    """Every input that equals its window's maximum gets the whole gradient (ties too), as in Theano."""
+def grad_max(
+    x: np.ndarray, y: np.ndarray, gy: np.ndarray, window: Ints, strides: Ints, pads: Ints
+) -> np.ndarray:
+    """Every input equal to its window's maximum gets the whole gradient, as in Theano."""
     d = len(window)
     overlap = any(s < w for s, w in zip(strides, window))
     tiled = all(
@@ -96,7 +109,9 @@ def grad_max(x, y, gy, window, strides, pads):
     return gx
 
 
-def grad_average(x, gy, window, strides, pads, mode):
+def grad_average(
+    x: np.ndarray, gy: np.ndarray, window: Ints, strides: Ints, pads: Ints, mode: str
+) -> np.ndarray:
     d = len(window)
     divisor = _divisor(x, gy.shape[-d:], window, strides, pads, mode)
     share = gy if divisor is None else gy / divisor
@@ -106,7 +121,9 @@ def grad_average(x, gy, window, strides, pads, mode):
     return gx
 
 
-def pick_max(x, y, g, window, strides, pads):
+def pick_max(
+    x: np.ndarray, y: np.ndarray, g: np.ndarray, window: Ints, strides: Ints, pads: Ints
+) -> np.ndarray:
     """Gradient of grad_max for gy: g, an array like x, summed over the places of each maximum."""
     d = len(window)
     picked = np.zeros_like(y)

@@ -1,13 +1,16 @@
 """Functions of theano.tensor that PyTensor has with another signature, or no longer has."""
 
+from typing import Any
+
 import numpy as np
 
 from ctc_shim.theano_alias.ops.shapes import forget
 from ctc_shim.theano_alias.server import config, pt
 
 
-def stack(*tensors, **kwargs):
+def stack(*given: Any, **kwargs: Any) -> Any:
     """T.stack(list, axis=0), and the older T.stack(a, b, c)."""
+    tensors: Any = given
     axis = kwargs.pop("axis", 0)
     if kwargs:
         raise TypeError("stack() got unexpected arguments: %s" % ", ".join(sorted(kwargs)))
@@ -18,12 +21,12 @@ def stack(*tensors, **kwargs):
     return pt.stack([forget(t) for t in tensors], axis=axis)
 
 
-def flatten(x, ndim=None, outdim=None):
+def flatten(x: Any, ndim: Any = None, outdim: Any = None) -> Any:
     return pt.flatten(x, ndim=ndim or outdim or 1)
 
 
-def tile(x, reps, ndim=None):
-    """T.tile with symbolic repetitions: a number, a list of numbers, or a vector of `ndim` elements."""
+def tile(x: Any, reps: Any, ndim: Any = None) -> Any:
+    """T.tile with symbolic repetitions: a number, a list, or a vector of `ndim` elements."""
     x = pt.as_tensor_variable(x)
     reps = _repetitions(reps, ndim)
     reps = [1] * ((ndim or x.ndim) - len(reps)) + reps
@@ -35,7 +38,7 @@ def tile(x, reps, ndim=None):
     return pt.reshape(pt.alloc(wide, *target), [r * n for r, n in zip(reps, lengths)], ndim=x.ndim)
 
 
-def _repetitions(reps, ndim):
+def _repetitions(reps: Any, ndim: Any) -> Any:
     if isinstance(reps, (list, tuple)):
         return list(reps)
     reps = pt.as_tensor_variable(reps)
@@ -46,19 +49,19 @@ def _repetitions(reps, ndim):
     return [reps[i] for i in range(ndim)]
 
 
-def clip(x, minimum, maximum):
+def clip(x: Any, minimum: Any, maximum: Any) -> Any:
     """T.clip; bounds that are Python or numpy numbers take x's own float type, as in Theano."""
     x = pt.as_tensor_variable(x)
     return pt.clip(x, _bound(minimum, x), _bound(maximum, x))
 
 
-def _bound(value, x):
+def _bound(value: Any, x: Any) -> Any:
     if "float" in x.dtype and isinstance(value, (int, float, np.number)):
         return pt.constant(value, dtype=x.dtype)
     return value
 
 
-def to_one_hot(y, nb_class, dtype=None):
+def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
     """(N,) class numbers -> (N, nb_class)."""
     columns = pt.arange(nb_class).dimshuffle("x", 0)
     return pt.cast(
@@ -66,13 +69,13 @@ def to_one_hot(y, nb_class, dtype=None):
     )
 
 
-def batched_dot(a, b):
-    """(N, ..., K), (N, K, ...) -> (N, ...): one dot product per item; vectors, matrices or more dimensions."""
+def batched_dot(a: Any, b: Any) -> Any:
+    """(N, ..., K), (N, K, ...) -> (N, ...): one dot product per item."""
     a, b = pt.as_tensor_variable(a), pt.as_tensor_variable(b)
     return batched_tensordot(a, b, axes=[[a.ndim - 1], [max(b.ndim - 2, 1)]])
 
 
-def batched_tensordot(a, b, axes=2):
+def batched_tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """T.batched_tensordot: a tensordot per item; axis 0 is the batch and axes count it."""
     a, b = pt.as_tensor_variable(a), pt.as_tensor_variable(b)
     a_axes, b_axes = _contracted(a, axes, b)
@@ -84,14 +87,14 @@ def batched_tensordot(a, b, axes=2):
     return pt.reshape(pt.matmul(left, right), shape, ndim=len(shape))
 
 
-def _contracted(a, axes, b):
+def _contracted(a: Any, axes: Any, b: Any) -> Any:
     if isinstance(axes, int):  # the last of a with the first of b, as in numpy's tensordot
         return list(range(a.ndim - axes, a.ndim)), list(range(1, axes + 1))
     a_axes, b_axes = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
     return [i % a.ndim for i in a_axes], [i % b.ndim for i in b_axes]
 
 
-def _as_cube(x, rows, columns):
+def _as_cube(x: Any, rows: Any, columns: Any) -> Any:
     """(N, ...) -> (N, product of rows, product of columns)"""
     x = x.dimshuffle([0] + rows + columns)
     if len(rows) == len(columns) == 1:

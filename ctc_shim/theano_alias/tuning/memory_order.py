@@ -1,10 +1,13 @@
-"""Channels last, as Keras orders the axes by default: convolution and pooling, compiled so that loops run along memory.
+"""Convolution and pooling on images that are channels last in memory, as in Keras by default.
 
-Theano's Ops take (N, C, *I); Keras gives them views of (N, *I, C). PyTensor moves those transpositions in front of the
-activations, and then Numba's loops, compiled for an order of axes, jump through memory, and so do C's that add up the gradient
-of a bias (12 ms for 4 million numbers instead of 1). A rewrite turns the Ops around, with the activations between them, and
-everything from one convolution to the next lies in one piece: a step of a convolutional net takes a quarter less time.
+Theano's Ops take (N, C, *I), and Keras gives them views of (N, *I, C). PyTensor moves those
+transpositions in front of the activations; then the loops of Numba, and C's that sum the gradient
+of a bias, jump through memory (12 ms for 4 million numbers instead of 1). A rewrite turns the Ops
+around, and the activations between them with them, so that everything from one convolution to the
+next is contiguous: a step of a convolutional net takes a quarter less time.
 """
+
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -13,109 +16,105 @@ from ctc_shim.theano_alias.ops.pool import PoolOp
 from ctc_shim.theano_alias.server import Apply, Op, TensorType, part
 
 DimShuffle, Elemwise = part("tensor.elemwise").DimShuffle, part("tensor.elemwise").Elemwise
-node_rewriter = part("graph.rewriting.basic").node_rewriter
 
-IMAGES = {
-    Conv: (0,),
-    ConvGradInputs: (1,),
-    ConvGradFilters: (0, 1),
-}  # which inputs are images; pooling: all
+# Which inputs are images; in pooling, all.
+IMAGES = {Conv: (0,), ConvGradInputs: (1,), ConvGradFilters: (0, 1)}
 
 
-class ChannelsLast(Op):
-    """An Op of convolution or pooling on images (N, *I, C); what it gives lies contiguous in memory."""
+class ChannelsLast(Op):  # type: ignore[misc]
+    """An Op of convolution or pooling on images (N, *I, C); its result is contiguous in memory."""
 
     __props__ = ("op",)
 
-    def __init__(self, op):
+    def __init__(self, op: Any) -> None:
         self.op = op
         self.images = IMAGES.get(type(op), (0, 1, 2))
         self.gives_image = not isinstance(op, ConvGradFilters)
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Any:
         given = [to_first(x) if i in self.images else x for i, x in enumerate(inputs)]
         out = self.op.make_node(*given).outputs[0].type
         shape = [out.shape[a] for a in _last(out.ndim)] if self.gives_image else out.shape
         return Apply(self, list(inputs), [TensorType(out.dtype, shape=tuple(shape))()])
 
-    def perform(self, node, inputs, outputs):
+    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         given = [np.moveaxis(x, -1, 1) if i in self.images else x for i, x in enumerate(inputs)]
-        cell = [None]
+        cell: List[Any] = [None]
         self.op.perform(None, given, [cell])
         outputs[0][0] = np.ascontiguousarray(
             np.moveaxis(cell[0], 1, -1) if self.gives_image else cell[0]
         )
 
 
-def _first(ndim):
+def _first(ndim: int) -> Tuple[int, ...]:
     return (0, ndim - 1) + tuple(range(1, ndim - 1))
 
 
-def _last(ndim):
+def _last(ndim: int) -> Tuple[int, ...]:
     return (0,) + tuple(range(2, ndim)) + (1,)
 
 
-def to_first(x):
+def to_first(x: Any) -> Any:
     """(N, *I, C) -> (N, C, *I)"""
     return x.dimshuffle(*_first(x.type.ndim))
 
 
-class Turned(object):
-    """What lies channels last before a node, and how it looks so. Activations share inputs: each is looked at once."""
+class ChannelsLastView(object):
+    """Finds channels-last images that are viewed in Theano's order, through activations too.
 
-    def __init__(self):
-        self.answers, self.made = {}, {}
+    Activations share inputs, so each variable is looked at once.
+    """
 
-    def lies_last(self, x):
-        """Is x a channels-last image seen in Theano's order, as it is or through activations?"""
+    def __init__(self) -> None:
+        self.answers: Dict[Any, bool] = {}
+        self.made: Dict[Any, Any] = {}
+
+    def is_channels_last(self, x: Any) -> bool:
+        """Is x, (N, C, *I), made from channels-last images?"""
         if x not in self.answers:
+            node = x.owner
             is_activation = (
-                isinstance(getattr(x.owner, "op", None), Elemwise) and len(x.owner.outputs) == 1
+                isinstance(getattr(node, "op", None), Elemwise) and len(node.outputs) == 1
             )
-            self.answers[x] = (
-                self.is_view(x)
-                or is_activation
-                and any([self.lies_last(y) for y in x.owner.inputs])
+            self.answers[x] = self.is_view(x) or (
+                is_activation and any(self.is_channels_last(y) for y in node.inputs)
             )
         return self.answers[x]
 
     @staticmethod
-    def is_view(x):
-        return isinstance(getattr(x.owner, "op", None), DimShuffle) and tuple(
-            x.owner.op.new_order
-        ) == _first(x.type.ndim)
+    def is_view(x: Any) -> bool:
+        op = getattr(x.owner, "op", None)
+        return isinstance(op, DimShuffle) and tuple(op.new_order) == _first(x.type.ndim)
 
-    def to_last(self, x):
-        """(N, C, *I) -> (N, *I, C): what lay so before, with the activations on it, or a view."""
+    def to_last(self, x: Any) -> Any:
+        """(N, C, *I) -> (N, *I, C): the image before the view, with activations, or a new view."""
         if x not in self.made:
             if self.is_view(x):
                 self.made[x] = x.owner.inputs[0]
-            elif self.lies_last(x):
+            elif self.is_channels_last(x):
                 self.made[x] = x.owner.op(*[self.to_last(y) for y in x.owner.inputs])
             else:
                 self.made[x] = x.dimshuffle(*_last(x.type.ndim))
         return self.made[x]
 
 
-def turn_around(fgraph, node):
-    """Turn around an Op one of whose images lies channels last."""
-    made, turned = ChannelsLast(node.op), Turned()
+def turn_around(node: Any) -> Optional[List[Any]]:
+    """New outputs for an Op of convolution or pooling, or None if no image is channels last."""
+    made, view = ChannelsLast(node.op), ChannelsLastView()
     images = [x for i, x in enumerate(node.inputs) if i in made.images]
     has_all_axes = all(x.type.ndim == len(node.op.strides) + 2 for x in images)
-    if not has_all_axes or not any(map(turned.lies_last, images)):
-        return False
-    result = made(
-        *[turned.to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)]
-    )
+    if not has_all_axes or not any(map(view.is_channels_last, images)):
+        return None
+    result = made(*[view.to_last(x) if i in made.images else x for i, x in enumerate(node.inputs)])
     return [to_first(result) if made.gives_image else result]
 
 
-# Among the specialisations of PyTensor's Numba mode and of those that compile C, each by a rewriter of its own: a query that
-# leaves out "cxx_only" leaves out the object. Once in a process, however often the alias comes and goes.
-for name, tags in (
-    ("theano_alias_channels_last", ["numba"]),
-    ("theano_alias_channels_last_in_c", ["fast_run", "cxx_only"]),
-):
-    part("compile.mode").optdb["specialize"].register(
-        name, node_rewriter([ConvOp, PoolOp])(turn_around), *tags
-    )
+def _turn_all_around(fgraph: Any) -> None:
+    """Turn around all Ops of convolution and pooling that have a channels-last image."""
+    for node in fgraph.toposort():
+        outputs = turn_around(node) if isinstance(node.op, (ConvOp, PoolOp)) else None
+        if outputs is not None:
+            fgraph.replace_all_validate(list(zip(node.outputs, outputs)), reason="channels_last")
+
+
+channels_last = part("graph.rewriting.basic").graph_rewriter(_turn_all_around)

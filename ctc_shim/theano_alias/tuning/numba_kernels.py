@@ -1,14 +1,18 @@
-"""Our Ops under PyTensor's Numba linker. Imports numba: loaded only when PyTensor's own dispatch is (see finder.py).
+"""Our Ops under PyTensor's Numba linker. It imports numba: finder.py loads it after the linker.
 
-The random generator is compiled, so that a recurrent net with dropout stays in Numba's cache. Convolution and pooling
-run their numpy code in object mode: their time is BLAS and copying in any linker, and nothing is compiled for them; the
-price is that Numba does not cache a function that contains one.
+The random generator is compiled, so that a recurrent net with dropout stays in Numba's cache.
+Convolution and pooling run their numpy code in object mode: they spend their time in BLAS and
+copying under any linker, and nothing has to be compiled for them. The price is that Numba does not
+cache a function that contains one.
 """
+
+from typing import Any
 
 import numba
 import numpy as np
 from pytensor.link.numba.dispatch import basic
 
+from ctc_shim.compat import find, of_numba
 from ctc_shim.theano_alias.ops import mrg31k3p
 from ctc_shim.theano_alias.ops.conv_ops import ConvOp
 from ctc_shim.theano_alias.ops.pool import PoolOp
@@ -16,24 +20,18 @@ from ctc_shim.theano_alias.ops.rng import MRGUniform
 from ctc_shim.theano_alias.ops.shapes import Forget
 from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 
-njit = getattr(basic, "numba_njit", numba.njit)
-cached = getattr(basic, "register_funcify_default_op_cache_key", basic.numba_funcify.register)
+njit = of_numba.njit()
 
 
-@cached(Forget)
-def funcify_forget(op, **kwargs):
-    @njit
-    def forget(x):
+def funcify_forget(op: Any, **kwargs: Any) -> Any:
+    def forget(x: Any) -> Any:
         return x
 
-    return forget
+    return njit(forget)
 
 
-@basic.numba_funcify.register(ConvOp)
-@basic.numba_funcify.register(PoolOp)
-@basic.numba_funcify.register(ChannelsLast)
-def funcify_in_object_mode(op, node=None, **kwargs):
-    """perform() as it is; PyTensor would do the same, with a warning."""
+def funcify_in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Any:
+    """perform() as it is. PyTensor would do the same, with a warning."""
     out = node.outputs[0].type
     signature = numba.types.Array(
         numba.from_dtype(np.dtype(out.dtype)),
@@ -41,29 +39,26 @@ def funcify_in_object_mode(op, node=None, **kwargs):
         "C" if isinstance(op, ChannelsLast) else "A",
     )
 
-    def compute(inputs):
-        storage = [[None]]
+    def compute(inputs: Any) -> Any:
+        storage: Any = [[None]]
         op.perform(node, [np.asarray(x) for x in inputs], storage)
         return storage[0][0]
 
-    @njit
-    def perform(*inputs):
+    def perform(*inputs: Any) -> Any:
         with numba.objmode(result=signature):
             result = compute(inputs)
         return result
 
-    return perform
+    return njit(perform)
 
 
-@cached(MRGUniform)
-def funcify_mrg(op, **kwargs):
+def funcify_mrg(op: Any, **kwargs: Any) -> Any:
     ndim, dtype = op.ndim, np.dtype(op.dtype)
     norm = dtype.type(mrg31k3p.NORM[op.dtype])
     m1, m2 = np.int64(mrg31k3p.M1), np.int64(mrg31k3p.M2)
-    to_shape = numba.np.unsafe.ndarray.to_fixed_tuple
+    to_shape = find(of_numba.TO_FIXED_TUPLE)
 
-    @njit
-    def draw(states, size):
+    def draw(states: Any, size: Any) -> Any:
         states = states.copy()
         shape = to_shape(size, ndim)
         out = np.empty(shape, dtype)
@@ -82,4 +77,10 @@ def funcify_mrg(op, **kwargs):
             flat[i] = dtype.type(difference) * norm
         return states, out
 
-    return draw
+    return njit(draw)
+
+
+of_numba.register_cached(basic, Forget)(funcify_forget)
+of_numba.register_cached(basic, MRGUniform)(funcify_mrg)
+for op_class in (ConvOp, PoolOp, ChannelsLast):
+    basic.numba_funcify.register(op_class)(funcify_in_object_mode)

@@ -1,15 +1,19 @@
-"""Keras' sources, mended: one case for each thing that new Pythons, numpy 2 or h5py 3 took away."""
+"""Transformed sources of Keras: one case for each thing that new Pythons, numpy 2 or h5py 3 took away."""
 
 import pytest
 
 from ctc_shim.patching import source_helpers
-from ctc_shim.patching.source_transformers import TRIGGERS, mend
+from ctc_shim.patching.source_transformers import transform
+from ctc_shim.theano_alias.finder import AliasSourceFinder
+
+TRANSFORMERS = AliasSourceFinder.transformers
 
 
 def run(source, **names):
-    assert TRIGGERS.search(source), "a module with this line would not be mended"
-    space = dict(names, ctc_shim_mend=source_helpers)
-    exec(mend(source, "<keras>"), space)
+    needed = [t for t in TRANSFORMERS if t.triggers.search(source)]
+    assert needed, "a module with this line would not be transformed"
+    space = dict(names, ctc_shim_helpers=source_helpers)
+    exec(transform(source, "<keras>", needed), space)
     return space
 
 

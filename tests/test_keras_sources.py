@@ -1,4 +1,4 @@
-"""What keeps Keras itself from running, mended only where needed: each case in a process whose Theano and Keras are stubs.
+"""What keeps Keras itself from running is changed only where needed: each case in a process whose Theano and Keras are stubs.
 
 The real ones are met in test_keras_patch.py and test_matrix.py, by every cell of the matrix.
 """
@@ -73,9 +73,9 @@ def run(folder, files, code, **environment):
 RANDOM_STREAMS = """
 import ctc_shim, theano.sandbox.rng_mrg as rng
 from ctc_shim import keras_patch
-print(getattr(rng, "MRG_RandomStreams", None) is rng.MRG_RandomStream, keras_patch.added())
+print(getattr(rng, "MRG_RandomStreams", None) is rng.MRG_RandomStream, keras_patch.touched())
 ctc_shim.unpatch_keras()
-print(hasattr(rng, "MRG_RandomStreams"), keras_patch.added())
+print(hasattr(rng, "MRG_RandomStreams"), keras_patch.touched())
 ctc_shim.patch_keras()
 print(hasattr(rng, "MRG_RandomStreams"))
 """
@@ -122,7 +122,7 @@ ASK_IFELSE = """
 import theano
 from keras import backend as K
 from ctc_shim import keras_patch
-print(hasattr(theano, "ifelse"), keras_patch.added())
+print(hasattr(theano, "ifelse"), [place for place in keras_patch.touched() if place[0] == "theano"])
 ctc_shim.unpatch_keras()
 print(hasattr(theano, "ifelse"))
 with ctc_shim.patched_keras():
@@ -156,11 +156,11 @@ def test_names_that_collections_lost(tmp_path):
 import sys
 import ctc_shim
 if sys.version_info < (3, 10):  # as on 3.10, where there is need
-    from ctc_shim.keras_patch import mends
-    mends.NEEDED[mends.CollectionsMender] = lambda: True
+    from ctc_shim.keras_patch import keras_sources
+    keras_sources.NEEDED[keras_sources.CollectionsTransformer] = lambda: True
 from keras import callbacks, plain, training
 from collections import abc
-print(callbacks.Iterable is abc.Iterable, training.ask({}), training.ask(1), hasattr(plain, "ctc_shim_mend"))
+print(callbacks.Iterable is abc.Iterable, training.ask({}), training.ask(1), hasattr(plain, "ctc_shim_helpers"))
 print(callbacks.__file__.endswith("callbacks.py"), callbacks.__spec__.origin == callbacks.__file__)
 """
     assert run(tmp_path, OLD_NAMES, code) == ["True True False False", "True True"]
@@ -175,8 +175,8 @@ print(type(loader).__name__)
 
 
 def test_sources_are_read_as_they_are_where_nothing_is_missing(tmp_path):
-    mended = "MendingLoader" if sys.version_info >= (3, 10) else "SourceFileLoader"
-    assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "") == [mended]
+    loader = "TransformingLoader" if sys.version_info >= (3, 10) else "SourceFileLoader"
+    assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "") == [loader]
     assert run(tmp_path, OLD_NAMES, BY_THE_PATH % "ctc_shim.unpatch_keras()") == [
         "SourceFileLoader"
     ]
@@ -200,28 +200,31 @@ def test_another_backend_is_left_alone(tmp_path, backend, by):
         EARLY, **{"home/keras.json": '{"backend": "%s"}' % backend if by == "file" else "not json"}
     )
     named = {"KERAS_BACKEND": "" if by == "file" else backend, "KERAS_HOME": str(tmp_path / "home")}
-    mended = (
-        "MendingLoader"
+    loader = (
+        "TransformingLoader"
         if backend == "theano" and sys.version_info >= (3, 10)
         else "SourceFileLoader"
     )
-    assert run(tmp_path, files, BY_THE_PATH % "", **named) == [mended]
+    assert run(tmp_path, files, BY_THE_PATH % "", **named) == [loader]
 
 
-def test_the_alias_mends_for_itself(tmp_path):
+def test_the_alias_has_its_own_finder(tmp_path):
     files = dict(OLD_NAMES, **{"keras/backend/theano_backend.py": "T = None\n"})
     code = (
         "import ctc_shim\nctc_shim.theano_alias.install()\n"
         + BY_THE_PATH % ""
-        + "print(len(loader.menders))\n"
+        + "print(loader.helpers)\n"
     )
-    assert run(tmp_path, files, code) == ["MendingLoader", "3"]
+    assert run(tmp_path, files, code) == [
+        "TransformingLoader",
+        "ctc_shim.theano_alias.keras_helpers",
+    ]
 
 
-@pytest.mark.parametrize("version, is_mended", [(2, False), (3, True)])
-def test_text_from_h5py_3(tmp_path, version, is_mended):
+@pytest.mark.parametrize("version, is_edited", [(2, False), (3, True)])
+def test_text_from_h5py_3(tmp_path, version, is_edited):
     files = dict(H5PY, **{"h5py/version.py": H5PY["h5py/version.py"] % version})
-    code = "import ctc_shim\nfrom keras import saving\nprint(saving.name(b'x'), hasattr(saving, 'ctc_shim_mend'))\n"
-    assert run(tmp_path, files, code) == ["x %s" % is_mended]
-    if is_mended:
+    code = "import ctc_shim\nfrom keras import saving\nprint(saving.name(b'x'), hasattr(saving, 'ctc_shim_helpers'))\n"
+    assert run(tmp_path, files, code) == ["x %s" % is_edited]
+    if is_edited:
         assert run(tmp_path, files, code.replace("b'x'", "'x'")) == ["x True"]

@@ -1,0 +1,69 @@
+"""The Mode with which theano.function compiles: the user's linker, else C, and our rewrites.
+
+The rewrites are handed over in the Mode's own query. PyTensor's database of rewrites, its
+configuration and its default Mode stay as they are, so a plain pytensor.function compiles the same
+with and without the alias.
+
+Which linker, if nobody chose one? Measured with Keras 2.3.1 and PyTensor 3.3.8, Python 3.12, one
+BLAS thread (benchmarks/alias.md): the train function of a GRU of 64 units with CTC, seconds to its
+first result; and a step of a GRU of 32 units over 50 frames, batch 16.
+
+             cold      warm     a step
+    C        35 s      1.5 s    2.8 ms      some 50 small C modules, each cached on its own
+    Numba    54 s      2.0 s    2.5 ms      graphs with convolution or pooling are not cached
+    Theano   65 s      6.6 s    3.4 ms      1.0.5, its C linker
+
+Compile time matters most to those who run legacy Keras, hence C where there is a compiler.
+PYTENSOR_FLAGS=linker=numba (or THEANO_FLAGS) takes a tenth off the step of a recurrent net. A
+linker or mode that the user asked for is never overruled.
+"""
+
+import weakref
+from typing import Any, List, MutableMapping, Tuple
+
+from ctc_shim.compat import of_pytensor
+from ctc_shim.theano_alias.server import config, part
+from ctc_shim.theano_alias.tuning import memory_order, scan_vm
+
+modes = part("compile.mode")
+
+# Mode -> the Mode made from it: PyTensor keeps compiled functions of a variable's eval() by Mode.
+_made: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
+_in_c: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def alias_mode(mode: Any = None) -> Any:
+    """The Mode to compile with where the user gave `mode`: a name, a Mode, or None."""
+    chosen = _chosen(mode)
+    if type(chosen) is not modes.Mode or of_pytensor.query_of(chosen) is None:
+        return chosen  # DebugMode and its like: they set up their own rewrites
+    rewrites = _rewrites(chosen)
+    if rewrites and chosen not in _made:
+        query = of_pytensor.query_of(chosen).register(*rewrites)
+        _made[chosen] = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
+    return _made[chosen] if rewrites else chosen
+
+
+def _chosen(mode: Any) -> Any:
+    """PyTensor's Mode of this name, but compiling C if neither linker nor mode was chosen."""
+    name = "MODE" if mode is None else str(mode).upper()
+    is_open = config.linker == "auto" and config.mode == "Mode" and config.cxx
+    if is_open and name == "FAST_RUN":
+        return modes.CVM
+    chosen = modes.get_mode(mode)
+    if is_open and name == "MODE":
+        return _in_c.setdefault(chosen, modes.Mode("cvm", chosen.provided_optimizer))
+    return chosen
+
+
+def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
+    """The rewrites of the alias, with their positions, for a Mode that runs compiled code."""
+    included, excluded = of_pytensor.included_tags(mode), of_pytensor.excluded_tags(mode)
+    in_c = bool(config.cxx) and "cxx_only" not in excluded
+    if "fast_run" not in included or not (in_c or "numba" in included):
+        return []
+    # Just before the specialisations, which remove the transpositions that cancel.
+    found = [(memory_order.channels_last, of_pytensor.SPECIALIZE - 0.01)]
+    if in_c and scan_vm.is_needed():
+        found.append((scan_vm.scan_in_c, of_pytensor.LAST_MERGE + 1))
+    return found

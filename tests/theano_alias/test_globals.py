@@ -1,0 +1,98 @@
+"""PyTensor itself is the same before the alias is installed, while it is there, and after it has gone."""
+
+import importlib.util
+
+import pytest
+
+if not importlib.util.find_spec("pytensor"):
+    pytest.skip("another library serves the alias", allow_module_level=True)
+
+UNTOUCHED = """
+import os, sys
+import numpy as np
+import pytensor, pytensor.tensor as pt
+from pytensor.compile.mode import get_default_mode, optdb, predefined_modes, predefined_linkers
+from pytensor.scan.op import Scan
+
+def database(db):
+    return {name: sorted(type(r).__name__ + str(r.name) for r in found) for name, found in vars(db)["__db__"].items()}
+
+def queries():
+    return {name: [type(r).__name__ for r in optdb.query(mode.provided_optimizer)] for name, mode in predefined_modes.items()}
+
+def options():
+    return {
+        name: (option.is_default, vars(option).get("val", "unread"))
+        for name, option in vars(type(pytensor.config)).items() if hasattr(option, "is_default")
+    }
+
+def compiled():
+    # What a plain pytensor.function makes of a scan with products of matrices.
+    x, w = pt.dmatrix("x"), pt.dmatrix("w")
+    states = pytensor.scan(lambda r, h, w: pt.tanh(r + h @ w), sequences=x, outputs_info=pt.zeros((4,)),
+                           non_sequences=w, return_updates=False)
+    function = pytensor.function([x, w], [states, x @ w], mode=%r)
+    scans = [node.op for node in function.maker.fgraph.toposort() if isinstance(node.op, Scan)]
+    value = function(np.ones((3, 4)), np.eye(4) / 2)
+    return ([str(node.op) for node in function.maker.fgraph.toposort()], [str(op.mode) for op in scans],
+            [type(op.fn.vm).__name__ for op in scans if op._fn], type(function.maker.linker).__name__,
+            [v.tolist() for v in value])
+
+def snapshot():
+    behaviour = compiled()
+    return (behaviour, options(), database(optdb), database(optdb["specialize"]), queries(), str(get_default_mode()),
+            sorted(predefined_linkers), sorted(predefined_modes), os.environ.get("PYTENSOR_FLAGS"))
+
+# PyTensor loads parts of itself, and reads its options, when it compiles the first time.
+pytensor.function([], pt.exp(pt.as_tensor(np.ones(2))), mode="CVM")
+snapshot()
+before = snapshot()
+from ctc_shim import theano_alias
+with theano_alias.install():
+    import theano, theano.tensor as T
+    from theano.tensor import nnet
+    x, w = T.tensor4("x"), T.tensor4("w")
+    y = nnet.relu(nnet.conv2d(x.dimshuffle(0, 3, 1, 2), w)).sum()
+    states, _ = theano.scan(lambda r, h: T.tanh(r + h), sequences=x[0, 0], outputs_info=T.zeros_like(x[0, 0, 0]))
+    ours = theano.function([x, w], [theano.grad(y, w), states])
+    ours(np.ones((1, 5, 5, 2), x.dtype), np.ones((3, 2, 2, 2), x.dtype))
+    names = str(ours.maker.fgraph.toposort())
+    assert "ChannelsLast" in names, names
+    during = snapshot()
+    theano.config.floatX = "float32" if pytensor.config.floatX == "float64" else "float64"
+    theano.config.gcc.cxxflags = "-O1"
+after = snapshot()
+for name, now in (("during", during), ("after", after)):
+    for was, found in zip(before, now):
+        keys = [key for key in was if was[key] != found[key]] if isinstance(was, dict) else []
+        assert was == found, (name, [(key, was[key], found[key]) for key in keys] or (was, found))
+"""
+
+
+@pytest.mark.parametrize("mode", [None, "CVM"])
+def test_pytensors_globals_stay_as_they_are(alone_compiling, mode):
+    alone_compiling("import warnings; warnings.simplefilter('ignore')\n" + UNTOUCHED % mode)
+
+
+CHOICES = """
+from ctc_shim import theano_alias
+theano_alias.install()
+import theano, theano.tensor as T
+x = T.dvector("x")
+def linker(**options):
+    return type(theano.function([x], T.exp(x), **options).maker.linker).__name__
+print(linker(), linker(mode=theano.Mode("py", "fast_run")), linker(mode="FAST_COMPILE"))
+"""
+
+
+@pytest.mark.parametrize(
+    "flags, linkers",
+    [
+        ("", "VMLinker PerformLinker VMLinker"),
+        ("linker=numba", "NumbaLinker PerformLinker VMLinker"),
+        ("linker=py", "PerformLinker PerformLinker VMLinker"),
+        ("mode=NUMBA", "NumbaLinker PerformLinker VMLinker"),
+    ],
+)
+def test_the_users_choice_of_a_linker_stands(alone_compiling, flags, linkers):
+    assert alone_compiling(CHOICES, THEANO_FLAGS=flags).split() == linkers.split()
