@@ -218,7 +218,7 @@ def as_numpy(name: str, value: Any) -> np.ndarray:
         A masked array with masked entries, or rows of different lengths.
     """
     if isinstance(value, np.ma.MaskedArray):
-        masked = int(np.ma.count_masked(value))
+        masked = int(np.ma.getmaskarray(value).sum())
         if masked:
             raise ValueError(
                 "%s is a masked array with %d masked entries: masks are not read. Pad with any "
@@ -301,7 +301,8 @@ def validate(
         needed = target_lengths + adjacent_repeats(targets, target_lengths)
         at_least = needed if infeasible == "raise" else target_lengths
         for n in np.flatnonzero(input_lengths < at_least)[:1]:
-            raise_report((INFEASIBLE, n, needed[n], input_lengths[n]), labels=target_lengths[n])
+            report = (INFEASIBLE, n, needed[n], input_lengths[n])
+            raise_report(report, labels=int(target_lengths[n]))
 
 
 # ---- errors

@@ -93,10 +93,9 @@ def _scanned(logits, *integers, blank, normalize, infeasible, time_major):
 
     from ctc_shim.jax import lax_scan
 
-    logits = logits.swapaxes(0, 1) if time_major else logits
-    loss = lax_scan.ctc_loss(
-        logits, *map(jnp.asarray, integers), blank % logits.shape[2], normalize, infeasible
-    )
+    chosen = contract.Options(blank % logits.shape[2], normalize, infeasible, time_major)
+    batch = contract.Batch(logits, *map(jnp.asarray, integers))
+    loss = lax_scan.ctc_loss(batch, chosen)
     return loss.astype(logits.dtype)
 
 

@@ -171,8 +171,8 @@ def test_without_a_kernel_the_scan_computes(monkeypatch):
 
 
 def test_without_a_compiler_there_is_one_warning(monkeypatch):
-    from ctc_shim.jax import ffi
     from ctc_shim import native
+    from ctc_shim.jax import ffi
 
     assert native.load.kernel() is not None
     monkeypatch.setattr(native.build, "built", lambda *arguments: None)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, reference, ctc_loss
+from ctc_shim import contract, ctc_loss, reference
 
 
 def _batch(N=3, T=7, C=4, S=3):

@@ -13,7 +13,7 @@ import torch
 from comparing import assert_contract, assert_exact_zero, assert_gradient, assert_loss
 from fake_cuda import FakeCuda
 
-from ctc_shim import CTCInputError, InfeasibleTargetError, reference, ctc_loss
+from ctc_shim import CTCInputError, InfeasibleTargetError, contract, ctc_loss, reference
 from ctc_shim.native import MissingKernelWarning, gpu_kernel
 from ctc_shim.torch import gpu_call, loop, operators
 
@@ -164,10 +164,9 @@ def test_the_second_derivative_stays_on_the_device():
         torch.ones(2, 2, dtype=torch.int64, device="meta"),
         torch.ones(2, dtype=torch.int64, device="meta"),
     )
-    answerable = loop.answerable(torch.zeros(2, device="meta"), targets, lengths, lengths, "zero")
-    found = loop.hessian_product(
-        logits, direction, answerable, targets, lengths, lengths, 0, True, False
-    )
+    batch = contract.Batch(logits, targets, lengths, lengths)
+    answerable = loop.answerable(torch.zeros(2, device="meta"), batch, "zero")
+    found = loop.hessian_product(batch, contract.Options(), direction, answerable)
     assert found.device.type == "meta" and found.shape == logits.shape
 
 

@@ -8,7 +8,8 @@ device calls the kernel on its own rows. JAX is imported inside functions.
 import functools
 from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Tuple
 
-from ctc_shim.contract import Options
+from ctc_shim.compat import of_jax
+from ctc_shim.contract import Batch, Options
 from ctc_shim.jax import ffi, lax_scan
 
 
@@ -48,11 +49,10 @@ def _in_scan(how: Tuple[Any, ...], logits: Any, *others: Any) -> List[Any]:
     import jax
     import jax.numpy as jnp
 
-    blank, normalize, infeasible, time_major, with_gradient = how
+    options, with_gradient = Options(*how[:4]), how[4]
 
     def summed(logits: Any) -> Any:
-        by_row = logits.swapaxes(0, 1) if time_major else logits
-        loss = lax_scan.ctc_loss(by_row, *others[:3], blank, normalize, infeasible)
+        loss = lax_scan.ctc_loss(Batch(logits, *others[:3]), options)
         loss = loss.astype(ffi.result_dtype(logits.dtype))
         return loss.sum(), loss
 
@@ -60,7 +60,8 @@ def _in_scan(how: Tuple[Any, ...], logits: Any, *others: Any) -> List[Any]:
         return [summed(logits)[1]]
     (_, loss), gradient = jax.value_and_grad(summed, has_aux=True)(logits)
     if len(others) > 3:
-        upstream = others[3][None, :, None] if time_major else others[3][:, None, None]
+        rows = others[3]
+        upstream = rows[None, :, None] if options.time_major else rows[:, None, None]
         gradient = jnp.where(gradient == 0, 0, gradient * upstream).astype(logits.dtype)
     return [loss, gradient]
 
@@ -107,19 +108,11 @@ def _varying_like(results: List[Any], *arrays: Any) -> List[Any]:
     """Within shard_map: results marked as varying along the axes where one of `arrays` varies."""
     import jax
 
-    axes: FrozenSet[str] = frozenset().union(*map(_varying_axes, arrays))
+    axes: FrozenSet[str] = frozenset().union(*map(of_jax.varying_axes, arrays))
     if not axes:
         return results
-    missing = [tuple(axes - _varying_axes(result)) for result in results]
+    missing = [tuple(axes - of_jax.varying_axes(result)) for result in results]
     return [jax.lax.pcast(result, m, to="varying") for result, m in zip(results, missing)]
-
-
-def _varying_axes(array: Any) -> FrozenSet[str]:
-    import jax
-
-    kind = getattr(jax.typeof(array), "manual_axis_type", jax.typeof(array))
-    # JAX of 2026 calls it `varying`, JAX of 2025 `vma`.
-    return frozenset(getattr(kind, "varying", None) or getattr(kind, "vma", None) or ())
 
 
 def _partitioned(

@@ -7,7 +7,7 @@ one call of the kernel.
 import functools
 from typing import Any, Callable, List, Tuple
 
-from ctc_shim.contract import Options
+from ctc_shim.contract import Batch, Options
 from ctc_shim.jax import custom_call, lax_scan
 
 
@@ -54,11 +54,9 @@ def hessian_product(options: Options, arrays: Any, direction: Any) -> Tuple[Any,
     import jax
 
     logits, *integers = arrays
-    blank, normalize, infeasible, time_major = options
 
     def summed(logits: Any) -> Any:
-        by_row = logits.swapaxes(0, 1) if time_major else logits
-        return lax_scan.ctc_loss(by_row, *integers, blank, normalize, infeasible).sum()
+        return lax_scan.ctc_loss(Batch(logits, *integers), options).sum()
 
     found: Tuple[Any, Any] = jax.jvp(jax.grad(summed), (logits,), (direction,))
     return found

@@ -79,8 +79,8 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
                 "of the jitted function)" % policy
             )
         named = list(zip(batch._fields, batch))[1:]
-        integers = [contract.as_kernel_array(name, value) for name, value in named]
-        contract.validate(T, C, *integers, blank=blank, infeasible=policy)
+        targets, frames, counts = [contract.as_kernel_array(*pair) for pair in named]
+        contract.validate(T, C, targets, frames, counts, blank, policy)
     return arrays, options._replace(blank=blank, infeasible=CAN_TRACE.get(policy, "inf"))
 
 

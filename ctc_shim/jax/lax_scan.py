@@ -11,21 +11,13 @@ value and what rounding has lost of it.
 
 from typing import Any
 
+from ctc_shim.contract import Batch, Options
 from ctc_shim.reference import forward
 from ctc_shim.reference.forward import LogNumber
 
 
-def ctc_loss(
-    logits: Any,
-    targets: Any,
-    input_lengths: Any,
-    target_lengths: Any,
-    blank: int,
-    normalize: bool,
-    infeasible: str,
-) -> Any:
-    """(N,) losses of (N, T, C) scores, differentiable any number of times; `blank` is in 0 .. C -
-    1.
+def ctc_loss(batch: Batch, options: Options) -> Any:
+    """(N,) losses, differentiable any number of times; the blank is in 0 .. C - 1.
 
     Rows with a wrong label or length give NaN; the policies "raise" and "tensorflow" act as "inf".
     The result is in float64 or float32, whichever JAX computes in. A loss too large for float32 is
@@ -39,13 +31,16 @@ def ctc_loss(
     import jax.numpy as jnp
 
     algebra = _algebra()
-    scores = logits.astype(jax.dtypes.canonicalize_dtype(float)).transpose(1, 0, 2)  # (T, N, C)
-    rows = forward.read_rows(algebra, scores.shape, targets, input_lengths, target_lengths, blank)
+    logits = batch.logits
+    scores = logits.astype(jax.dtypes.canonicalize_dtype(float))
+    scores = scores if options.time_major else scores.transpose(1, 0, 2)  # (T, N, C)
+    rows = forward.read_rows(algebra, scores.shape, *batch[1:], options.blank)
     read, poisoned = forward.read_scores(algebra, rows, scores)
-    log_p = _log_softmax(algebra, read) if normalize else algebra.pair(read)
-    value, lost = forward.log_likelihood(algebra, rows, log_p, blank)
+    log_p = _log_softmax(algebra, read) if options.normalize else algebra.pair(read)
+    value, lost = forward.log_likelihood(algebra, rows, log_p, options.blank)
     largest = float(jnp.finfo(jnp.promote_types(logits.dtype, "float32")).max)
-    loss = forward.finish(algebra, rows, -(value + lost), normalize, infeasible, largest)
+    loss = -(value + lost)
+    loss = forward.finish(algebra, rows, loss, options.normalize, options.infeasible, largest)
     return forward.poison(algebra, rows, loss, scores, rows.wrong | poisoned)
 
 

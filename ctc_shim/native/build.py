@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from typing import List, Optional, Sequence
 
+from ctc_shim.compat import of_numpy
 from ctc_shim.native import find, sources
 
 
@@ -35,7 +36,7 @@ def built(library: str, flags: Sequence[str] = ()) -> Optional[str]:
     cannot be written.
     """
     options = list(sources.FLAGS) + ["-fPIC", "-shared", sources.hash_flag(library)] + list(flags)
-    key = hashlib.sha256("\n".join(options + sorted(find.cpu_features())).encode("utf-8"))
+    key = hashlib.sha256("\n".join(options + sorted(of_numpy.cpu_features())).encode("utf-8"))
     name = "%s-%s%s" % (library, key.hexdigest()[:16], find.SUFFIX)
     path = os.path.join(find.cache_folder(), name)
     if os.path.exists(path):

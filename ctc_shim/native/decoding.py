@@ -98,7 +98,9 @@ def _log_probability(
         return np.zeros(count)
     blank = contract.resolve_blank(options.blank, row.shape[1])
     classes = np.unique(np.append(targets[targets >= 0], blank))
-    log_probs = decoders.log_probabilities(row, options.normalize)[:, classes]
+    every = decoders.log_probabilities(row, options.normalize)
+    assert every is not None  # a hypothesis was found, so no score is NaN
+    log_probs = every[:, classes]
     batch = Batch(
         np.broadcast_to(log_probs, (count,) + log_probs.shape),
         np.searchsorted(classes, targets).astype(np.int64),

@@ -2,7 +2,9 @@
 
 import os
 import sysconfig
-from typing import FrozenSet, Optional
+from typing import Optional
+
+from ctc_shim.compat import of_numpy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUFFIX = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
@@ -17,21 +19,9 @@ VARIANTS = (
 BASE = "base"  # runs anywhere, several times slower: the last resort
 
 
-def cpu_features() -> FrozenSet[str]:
-    """The names of the SIMD features that numpy found on this processor."""
-    try:
-        from numpy._core._multiarray_umath import __cpu_features__ as features
-    except ImportError:
-        try:
-            from numpy.core._multiarray_umath import __cpu_features__ as features
-        except ImportError:
-            return frozenset()
-    return frozenset(name for name, present in features.items() if present)
-
-
 def prebuilt() -> Optional[str]:
     """Path of the best prebuilt variant that this processor runs, or None."""
-    features = cpu_features()
+    features = of_numpy.cpu_features()
     for variant, needed in VARIANTS:
         path = variant_path(variant)
         if path and features.issuperset(needed):

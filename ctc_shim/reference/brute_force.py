@@ -41,7 +41,8 @@ def _sum_over_paths(log_p: np.ndarray, target: np.ndarray, blank: int) -> float:
     last = np.full(1, -1, dtype=np.int64)  # its last class; -1 before the first frame
     score = np.zeros(1)
     for t in range(frames):
-        spelled, last, score = (np.repeat(column, classes) for column in (spelled, last, score))
+        spelled, last = np.repeat(spelled, classes), np.repeat(last, classes)
+        score = np.repeat(score, classes)
         c = np.tile(np.arange(classes), len(spelled) // classes if classes else 0)
         new = (c != blank) & (c != last)  # the collapse B drops repeats first, then blanks
         wanted = np.append(target, -1)[np.minimum(spelled, len(target))]

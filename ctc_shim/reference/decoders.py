@@ -188,7 +188,7 @@ def _stay(prefix: _Prefix, row: np.ndarray, blank: int) -> None:
 def _grow(prefix: _Prefix, row: np.ndarray, blank: int, beam: _Beam) -> None:
     """Extend the prefix by each label, and put it into the beam where it is good enough."""
     # The beam would refuse all others.
-    promising = set(np.flatnonzero(row + prefix.old[0] > beam.least()))
+    promising = set(np.flatnonzero(row + prefix.old[0] > beam.least()).tolist())
     for label in sorted((promising | set(prefix.children)) - {blank}):
         child = prefix.child(label)
         if child.inside:

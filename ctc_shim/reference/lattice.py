@@ -91,9 +91,11 @@ class Lattice(object):
     @property
     def log_p(self) -> np.ndarray:
         """(N, T, C) ln of the class probabilities, computed on first use."""
-        if self._log_p is None:
-            self._log_p = log_softmax(self.logits) if self.options.normalize else self.logits
-        return self._log_p
+        log_p = self._log_p
+        if log_p is None:
+            log_p = log_softmax(self.logits) if self.options.normalize else self.logits
+            self._log_p = log_p
+        return log_p
 
     def finish(self, loss: np.ndarray) -> np.ndarray:
         """Raw losses (N,) with the contract's rules applied. Sets `settled`: no gradient."""

@@ -31,7 +31,7 @@ def best_states(lattice: Lattice) -> np.ndarray:
     cells, steps, skips = buffer[:, 2:], buffer[:, 1:-1], buffer[:, :-2]
     cells[:, 0] = 0.0  # before the first frame
     moves = np.empty((lattice.T,) + classes.shape, dtype=np.int8)  # states back to the previous one
-    best, jump, emitted = np.empty((3,) + classes.shape)
+    best, jump, emitted = (np.empty(classes.shape) for _ in range(3))
     ends = [_final(row, labels) for row, labels in zip(cells, lattice.target_lengths)]
     last = np.array(ends, dtype=np.int64)
     for t in range(lattice.T):

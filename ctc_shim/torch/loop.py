@@ -5,57 +5,41 @@ ctc_loss for torch tensors and PyTensor's PyTorch linker get their second deriva
 
 from typing import Any
 
+from ctc_shim.contract import Batch, Options
 from ctc_shim.reference import forward
 
 
-def answerable(
-    loss: Any, targets: Any, input_lengths: Any, target_lengths: Any, infeasible: str
-) -> Any:
-    """(N,) bool: which losses have a gradient. Not an infinite one, nor an infeasible target that
-    the policy "zero" made 0.
+def answerable(loss: Any, batch: Batch, infeasible: str) -> Any:
+    """(N,) bool: which losses have a gradient.
 
-    NaN has one: it must be passed on.
+    An infinite loss has none, nor an infeasible target whose loss the policy "zero" made 0. NaN
+    has one: it must be passed on.
     """
     import torch
 
     possible = ~torch.isposinf(loss)
     if infeasible != "zero":
         return possible
-    needed = forward.fewest_frames(_algebra(loss), targets, target_lengths)
-    return possible & (input_lengths >= needed)
+    needed = forward.fewest_frames(_algebra(loss), batch.targets, batch.target_lengths)
+    return possible & (batch.input_lengths >= needed)
 
 
-def hessian_product(
-    logits: Any,
-    direction: Any,
-    answerable: Any,
-    targets: Any,
-    input_lengths: Any,
-    target_lengths: Any,
-    blank: int,
-    normalize: bool,
-    time_major: bool,
-) -> Any:
-    """Hessian of the summed loss times `direction`, both shaped as `logits`; 0 for sequences that
-    are not answerable.
+def hessian_product(batch: Batch, options: Options, direction: Any, answerable: Any) -> Any:
+    """Hessian of the summed loss times `direction`, shaped as the logits.
 
-    NaN scores give NaN for their own sequence.
+    It is 0 for sequences that are not answerable. NaN scores give NaN for their own sequence.
     """
     import torch
 
     # Without frames and labels a sequence has the loss 0.
-    input_lengths = torch.where(answerable, input_lengths, 0)
-    target_lengths = torch.where(answerable, target_lengths, 0)
+    frames, counts = (torch.where(answerable, lengths, 0) for lengths in batch[2:])
     with torch.enable_grad():
-        z = logits.detach().requires_grad_()
-        scores = (z if time_major else z.transpose(0, 1)).double()  # (T, N, C)
-        algebra = _algebra(scores)
-        blank %= scores.shape[2]
-        rows = forward.read_rows(
-            algebra, scores.shape, targets, input_lengths, target_lengths, blank
-        )
+        z = batch.logits.detach().requires_grad_()
+        scores = (z if options.time_major else z.transpose(0, 1)).double()  # (T, N, C)
+        algebra, blank = _algebra(scores), options.blank % scores.shape[2]
+        rows = forward.read_rows(algebra, scores.shape, batch.targets, frames, counts, blank)
         read = torch.where(rows.frame_is_valid[:, :, None], scores, 0.0)
-        log_p = torch.log_softmax(read, dim=2) if normalize else read
+        log_p = torch.log_softmax(read, dim=2) if options.normalize else read
         (log_likelihood,) = forward.log_likelihood(algebra, rows, (log_p,), blank)
         (gradient,) = torch.autograd.grad(-log_likelihood.sum(), z, create_graph=True)
         return torch.autograd.grad(gradient, z, direction)[0]

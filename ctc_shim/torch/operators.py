@@ -135,9 +135,9 @@ def _backward(ctx: Any, d_loss: Any, d_gradient: Any) -> Any:
         raise NotImplementedError(
             "ctc_shim::ctc_loss_and_gradient with an upstream gradient has no derivative"
         )
-    logits, targets, input_lengths, target_lengths, loss, gradient = ctx.saved_tensors
-    options, integers = ctx.options, (targets, input_lengths, target_lengths)
-    answerable = loop.answerable(loss, *integers, options.infeasible)
+    *tensors, loss, gradient = ctx.saved_tensors
+    batch, options = Batch(*tensors), ctx.options
+    answerable = loop.answerable(loss, batch, options.infeasible)
     result = None
     if d_loss is not None:
         # An infinite loss sends nothing back, not even when its own cotangent is infinite.
@@ -150,8 +150,7 @@ def _backward(ctx: Any, d_loss: Any, d_gradient: Any) -> Any:
                 "ctc_loss of tensors has two derivatives, a third was asked for "
                 "(create_graph=True twice)"
             )
-        how = options.blank, options.normalize, options.time_major
-        bend = loop.hessian_product(logits, d_gradient, answerable, *integers, *how)
+        bend = loop.hessian_product(batch, options, d_gradient, answerable)
         result = bend if result is None else result + bend
     return (result,) + (None,) * 8
 

@@ -9,7 +9,7 @@ differs from process to process).
 import functools
 import os
 import zlib
-from typing import Any, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from ctc_shim import contract
 from ctc_shim.native import load, sources
@@ -134,7 +134,7 @@ def code(op: Any, inputs: Sequence[str], outputs: Sequence[str], dtype: str, fai
     """
     if load.kernel() is None:
         raise NotImplementedError("no compiled kernel")
-    names = dict(zip(("logits", "targets", "input_lengths", "target_lengths", "upstream"), inputs))
+    names: Dict[str, Any] = dict(zip(contract.Batch._fields + ("upstream",), inputs))
     names.update(zip(("loss", "gradient"), outputs))
     row_axis = 1 if op.time_major else 0
     values = dict(

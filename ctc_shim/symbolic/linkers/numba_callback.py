@@ -31,9 +31,9 @@ def in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Callable[..., An
         return found[0] if len(found) == 1 else found
 
     @numba.njit
-    def perform(*inputs):  # type: ignore[no-untyped-def]  # Numba reads no annotations
+    def perform(*inputs: Any) -> Any:
         with numba.objmode(result=signature):
             result = compute(inputs)
         return result
 
-    return perform  # type: ignore[no-any-return]
+    return perform

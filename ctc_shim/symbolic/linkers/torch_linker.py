@@ -2,7 +2,7 @@
 
 from typing import Any, Callable
 
-from ctc_shim.contract import Options
+from ctc_shim.contract import Batch, Options
 from ctc_shim.symbolic.linkers import registration
 from ctc_shim.torch import loop, operators
 
@@ -36,18 +36,15 @@ def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
     import torch
 
     ours, options = operators.registered(), Options(*op.parameters()[:4])
-    how = options.blank, options.normalize, options.time_major
 
     @torch.compiler.disable  # torch.compile traces no autograd within a function
-    def second_order(
-        logits: Any, targets: Any, frames: Any, counts: Any, cotangent: Any, upstream: Any = None
-    ) -> Any:
-        integers = targets, frames, counts
-        loss, gradient = ours.ctc_loss_and_gradient(logits, *integers, None, *options)
-        known = loop.answerable(loss, *integers, options.infeasible)
-        bend = loop.hessian_product(logits, cotangent, known, *integers, *how)
-        if upstream is not None:
-            rows = torch.where(known, upstream, 0)
+    def second_order(*inputs: Any) -> Any:
+        batch, cotangent, upstream = Batch(*inputs[:4]), inputs[4], inputs[5:]
+        loss, gradient = ours.ctc_loss_and_gradient(*batch, None, *options)
+        known = loop.answerable(loss, batch, options.infeasible)
+        bend = loop.hessian_product(batch, options, cotangent, known)
+        if upstream:
+            rows = torch.where(known, upstream[0], 0)
             bend = bend * (rows[None, :, None] if options.time_major else rows[:, None, None])
         # Nothing comes back where the gradient is 0, not even from an infinite cotangent.
         along = torch.where(gradient == 0, 0, cotangent) * gradient

@@ -44,9 +44,9 @@ def _advance(states: np.ndarray, matrices: Sequence[Matrix]) -> np.ndarray:
     states = states.astype(np.uint64)
     halves = []
     for half, matrix, m in zip((states[:, :3], states[:, 3:]), matrices, (M1, M2)):
-        matrix = np.array(matrix, dtype=np.uint64)
+        jump = np.array(matrix, dtype=np.uint64)
         # Products are below 2^62: each is reduced before they are added.
-        terms = (half[:, None, :] * matrix[None]) % np.uint64(m)
+        terms = (half[:, None, :] * jump[None]) % np.uint64(m)
         halves.append(terms.sum(axis=2, dtype=np.uint64) % np.uint64(m))
     return np.concatenate(halves, axis=1).astype(np.int32)
 
