@@ -270,3 +270,41 @@ def test_pytensor_function_takes_batches_of_any_size():
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
     on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_scan_in_float32_where_a_needed_class_is_masked(normalize):
+    """With -1e9: what rounding loses there is larger than the scores themselves."""
+    from ctc_shim.jax import lax_scan
+
+    def summed(logits, *integers):
+        loss = lax_scan.ctc_loss(logits, *integers, 0, normalize, "inf")
+        return loss.sum(), loss
+
+    both = jax.jit(jax.value_and_grad(summed, has_aux=True))
+    for seed in range(40):
+        rng = np.random.RandomState(seed)
+        logits = (rng.randn(2, 50, 8) * 30).astype("float32")
+        logits[:, :, rng.randint(0, 8)] = -1e9
+        integers = rng.randint(1, 8, (2, 10)), np.full(2, 50), np.full(2, 10)
+        with jax.enable_x64(False):
+            (_, loss), gradient = both(logits, *map(jnp.asarray, integers))
+        want = reference.ctc_loss_and_gradient(logits, *integers, normalize=normalize)
+        assert_loss(loss, want[0], "float32")
+        assert_gradient(gradient, want[1], "float32")
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_a_loss_that_overflows_in_float32_has_no_gradient_in_the_scan(double):
+    from ctc_shim.jax import lax_scan
+
+    logits = np.zeros((1, 6, 3), "float32")
+    logits[:, :, 1] = -3e38
+
+    def summed(logits):
+        integers = np.array([[1, 1]]), np.array([6]), np.array([2])
+        return lax_scan.ctc_loss(logits, *map(jnp.asarray, integers), 0, True, "inf").sum()
+
+    with jax.enable_x64(double):
+        loss, gradient = jax.value_and_grad(summed)(logits)
+    assert np.isposinf(loss) and not np.asarray(gradient).any()

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from cases import all_cases, case, contract_cases, error_cases
 from comparing import assert_exact_zero, assert_gradient, assert_loss
+from implementations import kernel
 
-from ctc_shim import CTCInputError, reference
+from ctc_shim import CTCInputError, ctc_align, reference
+from ctc_shim.contract import Batch, Options
+from ctc_shim.native import host
 
 
 def _arguments(c):
@@ -197,3 +200,28 @@ def test_first_of_two_rules_wins():
     loss, gradient = reference.ctc_loss_and_gradient(*_arguments(c))
     assert_loss(loss, [np.inf], "float64")
     assert_gradient(gradient, np.zeros((1, 2, 3)), "float64")
+
+
+def test_the_best_path_keeps_its_digits():
+    """A constant added to all scores changes no path, even if the sums become 2e9 and more.
+
+    The scores are multiples of 2^-24, so that the constant loses none of their digits.
+    """
+    rng = np.random.RandomState(0)
+    logits, targets = rng.randint(0, 8, (1, 3000, 4)) * 2.0**-24, rng.randint(1, 4, (1, 40))
+    paths = [
+        ctc_align(logits + constant, targets, [3000], [40], normalize=False).path
+        for constant in (0.0, -(2.0**20))
+    ]
+    np.testing.assert_array_equal(paths[0], paths[1])
+
+
+def test_a_loss_that_overflows_in_float32_has_no_gradient():
+    """As in the compiled kernel, where numpy computes in its place."""
+    logits = np.zeros((1, 6, 3), "float32")
+    logits[:, :, 1] = -3e38
+    batch = Batch(logits, np.array([[1, 1]]), np.array([6]), np.array([2]))
+    loss, gradient = np.empty(1, "float32"), np.empty_like(logits)
+    with kernel(False):
+        host.compute(batch, Options(), loss, gradient)
+    assert np.isposinf(loss[0]) and not gradient.any()

@@ -81,7 +81,10 @@ def _algebra() -> Any:
             whole = a + b
             of_b = whole - a
             lost = (a - (whole - of_b)) + (b - of_b) + (one[1] + other[1])
-            return value, jnp.where(jnp.isfinite(whole), lost, 0)
+            finite = jnp.isfinite(whole)
+            lost = jnp.where(finite, lost, 0)
+            gained = jnp.where(finite, (whole + lost) - whole, 0)  # what the value can hold of it
+            return value + gained, lost - gained
 
         def at_least(self, one: LogNumber, other: LogNumber) -> Any:
             return _gap(one, other) >= 0

@@ -93,11 +93,14 @@ def _in_numpy(
         with np.errstate(all="ignore"):  # padding may hold anything
             batch = batch._replace(logits=np.log(given + np.asarray(epsilon, dtype=given.dtype)))
     if gradient is None:
-        loss[...] = reference.ctc_loss(*batch, *options)
+        with np.errstate(over="ignore"):
+            loss[...] = reference.ctc_loss(*batch, *options)
         return
     exact_loss, exact = reference.ctc_loss_and_gradient(*batch, *options)
-    loss[...] = exact_loss
+    with np.errstate(over="ignore"):
+        loss[...] = exact_loss
     exact = reference.ctc_posteriors(*batch, *options) if posteriors else exact
+    exact[np.isposinf(loss)] = 0  # a loss may overflow in float32 only
     if upstream is not None:
         rows = np.asarray(upstream, dtype=np.float64)[:, None, None]
         exact = np.where(exact == 0, 0.0, exact * rows)
