@@ -1,7 +1,8 @@
 """Environment of the tests, fixed before any library of the family is imported.
 
-CTC_SHIM_KERAS names the Keras that must be there (say 2.3.1): the tests of the patch then run, and fail where they cannot.
-Without it they run where a legacy Keras and a Theano are installed, and are left out, with this reason, where they are not.
+CTC_SHIM_KERAS names the Keras that must be there, say 2.3.1: the tests of the patch then run, and
+fail where they cannot. Without it they run where a legacy Keras and a Theano are installed;
+elsewhere they are left out, and the header of the run says so.
 """
 
 import importlib.util
@@ -16,7 +17,7 @@ sys.path.insert(
 )
 
 os.environ.setdefault("KERAS_BACKEND", "theano")
-# The C linker is not the point of most tests, and its compiler costs minutes: Python mode unless an environment says more.
+# Most tests are not about the C linker, whose compiler takes minutes: Python mode by default.
 os.environ.setdefault("THEANO_FLAGS", "cxx=,optimizer=fast_compile,floatX=float32")
 
 HERE = os.path.dirname(os.path.abspath(__file__))

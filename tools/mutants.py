@@ -4,10 +4,11 @@
     python tools/mutants.py holes budget    # those whose name contains one of these words
     python tools/mutants.py --list
 
-Each mutant replaces a text of one file in a copy of the repository and runs a short test there. A
-mutant that passes has survived: the test lacks a case, or the mutated line is not needed. The exit
-status is 1 if a mutant survives, and 2 if a text is missing, because the code has moved on: then
-correct the table below. Needs pytest, hypothesis, numpy, wrapt and a C compiler.
+Each mutant replaces a text, which stands exactly once below a file or folder, in a copy of the
+repository, and runs a short test there. A mutant that passes has survived: the test lacks a case,
+or the mutated line is not needed. The exit status is 1 if a mutant survives, and 2 if a text is
+missing, because the code has moved on: then correct the table below. Needs pytest, hypothesis,
+numpy, wrapt and a C compiler.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COPIED = ("ctc_shim", "tests", "setup.cfg", "pyproject.toml")
+SOURCES = (".py", ".c", ".h")
 SECONDS = 600  # for one test run; a mutant that takes longer hangs and counts as noticed
 
 # The tests by name, as arguments of pytest. They must pass on the unchanged copy.
@@ -36,25 +38,21 @@ TESTS = {
     "reference": ["tests/test_reference.py", "tests/test_contract.py"] + FAST,
 }
 
-# (test, file): name, text, replacement. Guards of the C lattice, the checks and the reference.
+# (test, place): name, text, replacement. Guards of the C lattice, the checks and the reference.
 MUTATIONS = {
-    ("kernel", "ctc_shim/csrc/cpu/linear.h"): [
+    ("kernel", "ctc_shim/csrc/cpu"): [
         ("linear: holes", "holes > 0", "0"),
         ("linear: steepest", "steepest > CTC_SHIM_STEEPEST", "0"),
         ("linear: lowest", "lowest < CTC_SHIM_LOWEST", "0"),
         ("linear: deepest", "deepest < CTC_SHIM_DEEPEST", "0"),
         ("linear: ceiling", "l = l < ceiling ? l : ceiling;", ""),
         ("linear: repeats", "step[j] * may_skip[j]", "step[j]"),
-    ],
-    ("kernel", "ctc_shim/csrc/cpu/sequence.h"): [
         ("linear: budget", "!(budget > CTC_SHIM_BUDGET)", "0"),
-        ("lattice: far total", "if (far) ctc_shim_frame_total", "if (0) ctc_shim_frame_total"),
+        ("lattice: far total", "if (far) ", "if (0) "),
         ("sequence: infeasible", "T < fewest || T == 0", "T == 0"),
         ("sequence: never negative", "b->normalize && loss < 0 ? 0 : loss", "loss"),
         ("sequence: split", "int split = total_e < CTC_SHIM_DEEPEST", "int split = 0"),
-    ],
-    ("kernel", "ctc_shim/csrc/cpu/lattice.h"): [
-        ("lattice: repeats", "m = skip[j] > 0 ? qm : bm[j]; /*", "m = qm; /*")
+        ("lattice: repeats", "m = skip[j] > 0 ? qm : bm[j]; /*", "m = qm; /*"),
     ],
     ("reference", "ctc_shim/contract.py"): [
         ("contract: frames", "0 <= t_n <= frames", "t_n <= frames"),
@@ -71,19 +69,15 @@ MUTATIONS = {
             "if infeasible else target_lengths",
         ),
     ],
-    ("reference", "ctc_shim/reference/recursion.py"): [
+    ("reference", "ctc_shim/reference"): [
         (
             "recursion: repeats",
             "skip[:, 1:] = self.targets[:, 1:] != self.targets[:, :-1]",
             "skip[:, 1:] = True",
         ),
         ("recursion: never negative", "loss = np.maximum(loss, 0.0)", "loss = loss"),
-        ("recursion: padding", "gradient[~batch.frame_is_valid] = 0.0", "pass"),
-        (
-            "recursion: settled",
-            "self.settled = self.infeasible | np.isposinf(loss)",
-            "self.settled = self.infeasible",
-        ),
+        ("recursion: padding", ".frame_is_valid] = 0.0", ".frame_is_valid] += 0.0"),
+        ("recursion: settled", "infeasible | np.isposinf(loss)", "infeasible"),
     ],
     ("align", "ctc_shim/reference/viterbi.py"): [
         ("viterbi: shift", "np.maximum(best.max(axis=1), LOWEST)[:, None]", "0.0"),
@@ -94,7 +88,7 @@ MUTATIONS = {
             "no_skip[:, 3::2] = 0.0",
         ),
         ("viterbi: no path", "-1 if np.isneginf(cells[state]) else state", "state"),
-        ("viterbi: waiting", "moves[~batch.frame_is_valid.T] = 0", "pass"),
+        ("viterbi: waiting", ".frame_is_valid.T] = 0", ".frame_is_valid.T] += 0"),
     ],
     ("decode", "ctc_shim/reference/decoders.py"): [
         ("decoders: merge", "(is_new or not merge)", "is_new"),
@@ -106,25 +100,34 @@ MUTATIONS = {
     ],
 }
 
-Mutant = collections.namedtuple("Mutant", "name test file old new")
+Mutant = collections.namedtuple("Mutant", "name test place old new")
 MUTANTS = [
-    Mutant(name, test, file, old, new)
-    for (test, file), mutations in MUTATIONS.items()
+    Mutant(name, test, place, old, new)
+    for (test, place), mutations in MUTATIONS.items()
     for name, old, new in mutations
 ]
 
 
+def read(path):
+    with open(path, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def places(mutant, root):
+    """The files in which the text of a mutant stands, each as often as it stands there."""
+    path = os.path.join(root, mutant.place)
+    files = [path] if os.path.isfile(path) else []
+    for folder, _, names in os.walk(path):
+        files += [os.path.join(folder, name) for name in names if name.endswith(SOURCES)]
+    return [file for file in files for _ in range(read(file).count(mutant.old))]
+
+
 def missing(mutants):
-    """Complaints about mutants whose text is not in its file exactly once."""
+    """Complaints about mutants whose text does not stand in exactly one place."""
     for mutant in mutants:
-        path = os.path.join(ROOT, mutant.file)
-        if not os.path.exists(path):
-            yield "%s: there is no %s" % (mutant.name, mutant.file)
-            continue
-        with open(path, encoding="utf-8") as stream:
-            count = stream.read().count(mutant.old)
+        count = len(places(mutant, ROOT))
         if count != 1:
-            yield "%s: %s contains %r %d times" % (mutant.name, mutant.file, mutant.old, count)
+            yield "%s: %s contains %r %d times" % (mutant.name, mutant.place, mutant.old, count)
 
 
 def copy_of_the_tree(folder):
@@ -166,9 +169,8 @@ def passes(test, folder):
 
 def survives(mutant, folder):
     """Does the test pass although the text is replaced? The file is put back."""
-    path = os.path.join(folder, mutant.file)
-    with open(path, encoding="utf-8") as stream:
-        text = stream.read()
+    (path,) = places(mutant, folder)
+    text = read(path)
     try:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(text.replace(mutant.old, mutant.new))
