@@ -28,7 +28,7 @@ def relied():
         import pytensor
 
         is_new = int(pytensor.__version__.split(".")[0]) >= 3
-        found += [entry for entry in of_pytensor.RELIED if is_new or entry.since[-3:] != " 3.3"]
+        found += [entry for entry in of_pytensor.RELIED if is_new or entry.since != "PyTensor 3.3"]
         if installed("numba") and is_new:
             found += [entry for entry in of_numba.RELIED if entry.path.startswith("pytensor.")]
     if installed("theano") and installed("keras"):

@@ -12,7 +12,6 @@ from typing import Any
 from ctc_shim.theano_alias.server import part
 
 Scan = part("scan.op").Scan
-CVM = part("compile.mode").CVM
 
 
 def is_needed() -> bool:
@@ -27,7 +26,7 @@ def _link_scans_to_c(fgraph: Any) -> None:
             op = copy.copy(
                 node.op
             )  # with the same inner graph; another function may use the original
-            op.mode, op._fn = CVM, None
+            op.mode, op._fn = part("compile.mode").CVM, None
             outputs = op.make_node(*node.inputs).outputs
             fgraph.replace_all_validate(list(zip(node.outputs, outputs)), reason="scan_in_c")
 
