@@ -278,7 +278,8 @@ def test_the_scan_in_float32_where_a_needed_class_is_masked(normalize):
     from ctc_shim.jax import lax_scan
 
     def summed(logits, *integers):
-        loss = lax_scan.ctc_loss(logits, *integers, 0, normalize, "inf")
+        batch = contract.Batch(logits, *integers)
+        loss = lax_scan.ctc_loss(batch, contract.Options(normalize=normalize))
         return loss.sum(), loss
 
     both = jax.jit(jax.value_and_grad(summed, has_aux=True))
@@ -302,8 +303,8 @@ def test_a_loss_that_overflows_in_float32_has_no_gradient_in_the_scan(double):
     logits[:, :, 1] = -3e38
 
     def summed(logits):
-        integers = np.array([[1, 1]]), np.array([6]), np.array([2])
-        return lax_scan.ctc_loss(logits, *map(jnp.asarray, integers), 0, True, "inf").sum()
+        integers = map(jnp.asarray, (np.array([[1, 1]]), np.array([6]), np.array([2])))
+        return lax_scan.ctc_loss(contract.Batch(logits, *integers), contract.Options()).sum()
 
     with jax.enable_x64(double):
         loss, gradient = jax.value_and_grad(summed)(logits)
