@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py hold
     from ctc_shim.align import Alignment as Alignment
     from ctc_shim.align import ctc_align as ctc_align
     from ctc_shim.align import ctc_posteriors as ctc_posteriors
-    from ctc_shim.contract import CTCInputError as CTCInputError
-    from ctc_shim.contract import InfeasibleTargetError as InfeasibleTargetError
     from ctc_shim.decode import ctc_beam_search_decode as ctc_beam_search_decode
     from ctc_shim.decode import ctc_greedy_decode as ctc_greedy_decode
     from ctc_shim.diagnose import check_batch as check_batch
+    from ctc_shim.input_errors import CTCInputError as CTCInputError
+    from ctc_shim.input_errors import InfeasibleTargetError as InfeasibleTargetError
     from ctc_shim.keras_patch import keras_is_patched as keras_is_patched
     from ctc_shim.keras_patch import patch_keras as patch_keras
     from ctc_shim.keras_patch import patched_keras as patched_keras
@@ -42,9 +42,9 @@ __version__ = "0.1.0"
 _MODULES = ("diagnose", "legacy_formulas", "plot", "reference", "theano_alias")
 _HOMES = {
     "Alignment": "align",
-    "CTCInputError": "contract",
+    "CTCInputError": "input_errors",
     "CTCLoss": "symbolic.loss_op",
-    "InfeasibleTargetError": "contract",
+    "InfeasibleTargetError": "input_errors",
     "check_batch": "diagnose",
     "ctc_align": "align",
     "ctc_beam_search_decode": "decode",

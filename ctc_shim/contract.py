@@ -1,22 +1,27 @@
-"""The contract of every CTC function: its arguments, their checks, and the texts of all errors.
+"""The contract of every CTC function: its arguments and their checks.
 
 Every frontend turns its arguments into a `Batch` by `check_batch` (or `check_scores`, for decoders)
-and its keywords into `Options`, so that every kind of array is checked alike. A kernel in C reports
-a problem as four integers; `raise_report` turns them into the error that `validate` raises for
-arrays in Python.
+and its keywords into `Options`, so that every kind of array is checked alike. `validate` checks the
+values of host arrays, as the kernels do.
 """
 
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
+
+from ctc_shim.input_errors import (
+    BLANK,
+    INFEASIBLE,
+    INPUT_LENGTH,
+    LABEL,
+    ROWS,
+    TARGET_LENGTH,
+    raise_report,
+)
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
-
-# The error kinds of csrc/ctc_shim.h, in its order, and one that its callers report.
-INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS = range(1, 8)
-ROW_WISE = ("targets", "input_lengths", "target_lengths", "upstream")
 
 
 class Options(NamedTuple):
@@ -50,21 +55,6 @@ class Batch(NamedTuple):
 
 
 AXES = {"logits": 3, "targets": 2, "input_lengths": 1, "target_lengths": 1}
-
-
-class CTCInputError(ValueError):
-    """The arguments of a CTC function do not fit together.
-
-    The message names the argument, the row and the values. It is made from a text, or from the
-    integers of a kernel's report (see `describe`), which is all that compiled code can hand over.
-    """
-
-    def __init__(self, *report: Any) -> None:
-        super().__init__(report[0] if len(report) == 1 else describe(*report))
-
-
-class InfeasibleTargetError(CTCInputError):
-    """A target needs more frames than its sequence has, and the policy is to raise."""
 
 
 # ---- keyword arguments
@@ -303,84 +293,3 @@ def validate(
         for n in np.flatnonzero(input_lengths < at_least)[:1]:
             report = (INFEASIBLE, n, needed[n], input_lengths[n])
             raise_report(report, labels=int(target_lengths[n]))
-
-
-# ---- errors
-
-
-def raise_report(
-    report: Sequence[Any],
-    classes: Optional[int] = None,
-    blank: Optional[int] = None,
-    labels: Optional[int] = None,
-) -> NoReturn:
-    """Raise the error that a kernel's four integers stand for; arguments as in `describe`."""
-    kind, n, position, value = (int(number) for number in report)
-    if kind == MEMORY:
-        raise MemoryError("CTC kernel: out of memory for its lattice")
-    error = InfeasibleTargetError if kind == INFEASIBLE else CTCInputError
-    raise error(kind, n, position, value, classes, blank, labels)
-
-
-def describe(
-    kind: int,
-    n: int,
-    position: int,
-    value: int,
-    classes: Optional[int] = None,
-    blank: Optional[int] = None,
-    labels: Optional[int] = None,
-) -> str:
-    """The text of an error.
-
-    Parameters
-    ----------
-    kind, n, position, value : int
-        The kind, the row, and two numbers: (longest allowed, given) for lengths, (s, label) for
-        labels, (U_n, T_n) for an infeasible target, (C, blank) for the blank. For arrays that do
-        not match: the index in ROW_WISE, its rows, and N.
-    classes, blank, labels : int, optional
-        C, the blank and S_n, where the caller knows them: they make the text fuller.
-    """
-    if kind == INPUT_LENGTH:
-        text = "input_lengths[%d] must lie in 0 .. %d, the number of frames in the logits, got %d"
-        return text % (n, position, value)
-    if kind == TARGET_LENGTH:
-        text = "target_lengths[%d] must lie in 0 .. %d, the width of targets, got %d"
-        return text % (n, position, value)
-    if kind == LABEL:
-        return _label_text(n, position, value, classes, blank)
-    if kind == INFEASIBLE:
-        return _infeasible_text(n, position, value, labels)
-    if kind == BLANK and position == 0:
-        return "logits must have at least one class, got frames of C = 0"
-    if kind == BLANK:
-        return "blank must lie in -C .. C - 1 with C = %d classes, got %d" % (position, value)
-    if kind == ROWS:
-        return "%s has %d rows where logits has %d sequences" % (ROW_WISE[n], position, value)
-    return "CTC kernel: unknown error kind %d" % kind
-
-
-def _label_text(
-    n: int, position: int, value: int, classes: Optional[int], blank: Optional[int]
-) -> str:
-    text = "targets[%d, %d] = %d is not a label" % (n, position, value)
-    if blank is not None and value == blank:
-        reason = ": it is the blank (class %d), which stands for 'no label' and cannot be one"
-        return text + reason % blank
-    if classes is not None:
-        text += ": labels lie in 0 .. %d and differ from the blank" % (classes - 1)
-    return text + (" (%d)" % blank if blank is not None else "")
-
-
-def _infeasible_text(n: int, needed: int, frames: int, labels: Optional[int]) -> str:
-    target = "its target"
-    if labels is not None:
-        repeats = needed - labels
-        target = "its %d labels (%d of them repeats that need a blank between)" % (labels, repeats)
-    return (
-        "row %d has %d frames (input_lengths[%d]) but %s cannot be spelled in fewer than %d. Give "
-        "longer input, a smaller stride or a shorter target, or choose another policy: "
-        "infeasible='inf' (loss +inf, gradient 0) or 'zero' (loss 0, gradient 0)"
-        % (n, frames, n, target, needed)
-    )

@@ -11,7 +11,7 @@ import on_linkers
 import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, ctc_loss, reference
+from ctc_shim import contract, ctc_loss, input_errors, reference
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -145,10 +145,10 @@ def test_a_wrong_row_is_nan_alone():
         (dict(targets=np.zeros((3, 3))), TypeError, "targets must be integers"),
         (
             dict(input_lengths=np.zeros(2, dtype="int32")),
-            contract.CTCInputError,
+            input_errors.CTCInputError,
             "input_lengths has 2 rows",
         ),
-        (dict(blank=4), contract.CTCInputError, "blank must lie in"),
+        (dict(blank=4), input_errors.CTCInputError, "blank must lie in"),
         (dict(infeasible="nan"), ValueError, "infeasible must be one of"),
     ],
 )

@@ -13,6 +13,7 @@ HEAVY |= {"matplotlib", "scipy", "llvmlite"}
 
 # The floors of the house, lowest first. A room may import rooms of lower floors, and itself.
 FLOORS = (
+    {"input_errors"},
     {"compat", "contract", "patching"},
     {"reference"},
     {"native"},

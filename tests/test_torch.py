@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, ctc_loss, reference
+from ctc_shim import ctc_loss, input_errors, reference
 
 
 def _batch(N=3, T=7, C=4, S=3):
@@ -148,8 +148,13 @@ def test_a_third_derivative_is_refused():
         (0, torch.zeros(3, 7), ValueError, "logits must have 3 axes"),
         (0, torch.zeros(3, 7, 4, dtype=torch.int64), TypeError, "logits must be floating-point"),
         (1, torch.zeros(3, 3), TypeError, "targets must be integers"),
-        (2, torch.zeros(2, dtype=torch.int64), contract.CTCInputError, "input_lengths has 2 rows"),
-        (1, torch.full((3, 3), 9), contract.CTCInputError, r"targets\[0, 0\] = 9"),
+        (
+            2,
+            torch.zeros(2, dtype=torch.int64),
+            input_errors.CTCInputError,
+            "input_lengths has 2 rows",
+        ),
+        (1, torch.full((3, 3), 9), input_errors.CTCInputError, r"targets\[0, 0\] = 9"),
     ],
 )
 def test_errors(place, value, error, text):

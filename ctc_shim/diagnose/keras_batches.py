@@ -3,7 +3,7 @@
 import warnings
 from typing import Any, List, Optional, Sequence, Union
 
-from ctc_shim import contract
+from ctc_shim import input_errors
 from ctc_shim.diagnose.check import check_batch
 from ctc_shim.diagnose.report import BatchReport
 
@@ -53,5 +53,5 @@ def publish(report: BatchReport, when: str, on_error: str) -> None:
         return
     text = "%s: %s" % (when, report)
     if on_error == "raise" and not report.ok:
-        raise contract.CTCInputError(text)
+        raise input_errors.CTCInputError(text)
     warnings.warn(text, CTCBatchWarning, stacklevel=3)

@@ -10,7 +10,7 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 
-from ctc_shim import contract
+from ctc_shim import contract, input_errors
 from ctc_shim.keras_patch.keras_arguments import lengths
 from ctc_shim.loss import ctc_loss
 from ctc_shim.native import host
@@ -68,8 +68,8 @@ def compute(
     """
     try:
         _compute(inputs, epsilon, infeasible, loss, gradient)
-    except contract.CTCInputError as error:
-        is_infeasible = isinstance(error, contract.InfeasibleTargetError)
+    except input_errors.CTCInputError as error:
+        is_infeasible = isinstance(error, input_errors.InfeasibleTargetError)
         raise (BatchCostInfeasibleError if is_infeasible else BatchCostInputError)(str(error))
 
 
@@ -108,7 +108,7 @@ KERAS_WORDS = {
 }
 
 
-class BatchCostInputError(contract.CTCInputError):
+class BatchCostInputError(input_errors.CTCInputError):
     """A CTCInputError that calls the arguments as Keras does."""
 
     def __init__(self, *report: Any) -> None:
@@ -118,7 +118,7 @@ class BatchCostInputError(contract.CTCInputError):
         )
 
 
-class BatchCostInfeasibleError(BatchCostInputError, contract.InfeasibleTargetError):
+class BatchCostInfeasibleError(BatchCostInputError, input_errors.InfeasibleTargetError):
     """A target that needs more frames than there are."""
 
 

@@ -9,7 +9,9 @@ from ctc_shim import contract
 from ctc_shim.native import interface
 
 TYPES = {"f": interface.TYPE_F32, "d": interface.TYPE_F64}  # by numpy's one-letter codes
-Report = Tuple[int, int, int, int]  # kind (0: no error), n and two numbers; see contract.describe
+Report = Tuple[
+    int, int, int, int
+]  # kind (0: no error), n and two numbers; see input_errors.describe
 
 
 def loss(

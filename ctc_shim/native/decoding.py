@@ -4,7 +4,7 @@ from typing import Tuple
 
 import numpy as np
 
-from ctc_shim import contract
+from ctc_shim import contract, input_errors
 from ctc_shim.contract import Batch, DecodeOptions, Options
 from ctc_shim.native import call, host, load
 from ctc_shim.reference import decoders
@@ -62,7 +62,7 @@ def _search(logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOption
         return decoders.decode(*arguments)
     labels, lengths, log_probs, report = call.decode(library, *arguments)
     if report[0]:
-        contract.raise_report(report, classes=logits.shape[2], blank=options.blank)
+        input_errors.raise_report(report, classes=logits.shape[2], blank=options.blank)
     return labels, lengths, log_probs
 
 

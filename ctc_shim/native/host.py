@@ -4,7 +4,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from ctc_shim import contract, reference
+from ctc_shim import contract, input_errors, reference
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import call, load
 
@@ -71,11 +71,11 @@ def compute(
 def fail(report: Sequence[int], classes: int, blank: int, target_lengths: np.ndarray) -> None:
     """Raise the error that a kernel reported, with the numbers that its text names."""
     kind, n = int(report[0]), int(report[1])
-    contract.raise_report(
+    input_errors.raise_report(
         report,
         classes=classes,
         blank=blank % classes if classes else blank,
-        labels=int(target_lengths[n]) if kind == contract.INFEASIBLE else None,
+        labels=int(target_lengths[n]) if kind == input_errors.INFEASIBLE else None,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ctc_shim import contract
+from ctc_shim import contract, input_errors
 
 NEVER = -math.inf
 
@@ -39,7 +39,7 @@ def decode(
     blank = contract.resolve_blank(blank, C) if C else blank
     for n, frames in enumerate(input_lengths):
         if not 0 <= frames <= T:
-            contract.raise_report((contract.INPUT_LENGTH, n, T, frames))
+            input_errors.raise_report((input_errors.INPUT_LENGTH, n, T, frames))
     labels, lengths = (
         np.full((N, paths, T), -1, dtype=np.int64),
         np.zeros((N, paths), dtype=np.int64),

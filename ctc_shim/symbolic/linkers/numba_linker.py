@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
 
-from ctc_shim import contract
+from ctc_shim import contract, input_errors
 from ctc_shim.native import call as native_call
 from ctc_shim.native import interface, load, sources
 from ctc_shim.symbolic.linkers import numba_callback, registration
@@ -87,7 +87,7 @@ def caller(
     op: Any,
     dtype: str,
     epsilon: Optional[float] = None,
-    errors: Tuple[type, type] = (contract.CTCInputError, contract.InfeasibleTargetError),
+    errors: Tuple[type, type] = (input_errors.CTCInputError, input_errors.InfeasibleTargetError),
 ) -> Any:
     """The jitted call of the library with the op's parameters.
 
@@ -122,7 +122,7 @@ def caller(
             (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])
         ):
             if rows != count:
-                raise wrong_input(contract.ROWS, which, rows, count)
+                raise wrong_input(input_errors.ROWS, which, rows, count)
         given = np.zeros(size, np.int64)
         for place, value in constant:
             given[place] = value
@@ -151,9 +151,9 @@ def caller(
         given[at.upstream_stride] = upstream.strides[0]
         error = entry(given.ctypes.data)
         n, position, value = given[at.report + 1], given[at.report + 2], given[at.report + 3]
-        if error == contract.MEMORY:
+        if error == input_errors.MEMORY:
             raise MemoryError("CTC kernel: out of memory for its lattice")
-        if error == contract.INFEASIBLE:
+        if error == input_errors.INFEASIBLE:
             raise infeasible_target(error, n, position, value)
         if error:
             classes = scores.shape[2]
