@@ -179,6 +179,7 @@ def test_errors_name_the_place(c):
         ),
         (dict(input_lengths=np.array([1])), CTCInputError, "input_lengths has 1 rows"),
         (dict(blank=3), CTCInputError, "blank must lie in"),
+        (dict(blank=-4), CTCInputError, "blank must lie in"),
         (dict(blank=0.5), TypeError, "whole number"),
         (dict(infeasible="ignore"), ValueError, "infeasible must be one of"),
     ],
