@@ -1,6 +1,7 @@
-"""What keeps Keras itself from running is changed only where needed: each case in a process whose Theano and Keras are stubs.
+"""What keeps Keras from running is changed, and only where that is needed.
 
-The real ones are met in test_keras_patch.py and test_matrix.py, by every cell of the matrix.
+Each case runs in a process whose Theano and Keras are stubs. The real ones are met in
+test_keras_patch.py and, by every cell of the matrix, in test_matrix.py.
 """
 
 import os
@@ -37,7 +38,8 @@ OLD_NAMES = dict(
     **{
         "theano/__init__.py": "",
         "keras/callbacks.py": "from collections import Iterable\n",
-        "keras/training.py": "import collections\ndef ask(x):\n    return isinstance(x, collections.Mapping)\n",
+        "keras/training.py": "import collections\n"
+        "def ask(x):\n    return isinstance(x, collections.Mapping)\n",
         "keras/plain.py": "import collections\nkind = collections.OrderedDict\n",
     },
 )
@@ -147,7 +149,10 @@ def test_an_ifelse_that_is_there_stays(tmp_path):
 
 
 def test_keras_that_does_not_miss_ifelse_gets_none(tmp_path):
-    code = "import ctc_shim, keras, sys\nprint('theano.ifelse' in sys.modules, ctc_shim.keras_is_patched())"
+    code = (
+        "import ctc_shim, keras, sys\n"
+        "print('theano.ifelse' in sys.modules, ctc_shim.keras_is_patched())"
+    )
     assert run(tmp_path, dict(KERAS, **{"theano/__init__.py": ""}), code) == ["False True"]
 
 
@@ -160,7 +165,8 @@ if sys.version_info < (3, 10):  # as on 3.10, where there is need
     keras_sources.NEEDED[keras_sources.CollectionsTransformer] = lambda: True
 from keras import callbacks, plain, training
 from collections import abc
-print(callbacks.Iterable is abc.Iterable, training.ask({}), training.ask(1), hasattr(plain, "ctc_shim_helpers"))
+print(callbacks.Iterable is abc.Iterable, training.ask({}), training.ask(1), end=" ")
+print(hasattr(plain, "ctc_shim_helpers"))
 print(callbacks.__file__.endswith("callbacks.py"), callbacks.__spec__.origin == callbacks.__file__)
 """
     assert run(tmp_path, OLD_NAMES, code) == ["True True False False", "True True"]
@@ -224,7 +230,10 @@ def test_the_alias_has_its_own_finder(tmp_path):
 @pytest.mark.parametrize("version, is_edited", [(2, False), (3, True)])
 def test_text_from_h5py_3(tmp_path, version, is_edited):
     files = dict(H5PY, **{"h5py/version.py": H5PY["h5py/version.py"] % version})
-    code = "import ctc_shim\nfrom keras import saving\nprint(saving.name(b'x'), hasattr(saving, 'ctc_shim_helpers'))\n"
+    code = (
+        "import ctc_shim\nfrom keras import saving\n"
+        "print(saving.name(b'x'), hasattr(saving, 'ctc_shim_helpers'))\n"
+    )
     assert run(tmp_path, files, code) == ["x %s" % is_edited]
     if is_edited:
         assert run(tmp_path, files, code.replace("b'x'", "'x'")) == ["x True"]

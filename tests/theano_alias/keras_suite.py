@@ -121,7 +121,7 @@ def run(tests, files, pytest_arguments):
     collector = Collector()
     os.chdir(tests)
     open("empty.ini", "w").close()
-    # --assert=plain: pytest would also rewrite keras/utils/test_utils.py, before the alias can mend it
+    # --assert=plain: pytest would also rewrite keras/utils/test_utils.py, before the alias can edit it
     pytest.main(
         [
             "-c",

@@ -121,7 +121,7 @@ for module, before in names.items():
 
 
 def test_import_hooks_of_others_still_fire(alone):
-    """wrapt's finder asks before ours and must see theano and the Keras modules that are mended."""
+    """wrapt's finder comes before ours, and must see theano and Keras' edited modules."""
     out = alone(
         """
 import wrapt

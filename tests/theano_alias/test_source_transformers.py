@@ -1,4 +1,4 @@
-"""Transformed sources of Keras: one case for each thing that new Pythons, numpy 2 or h5py 3 took away."""
+"""Edited sources of Keras: a case for each name that Pythons, numpy 2 or h5py 3 have removed."""
 
 import pytest
 
@@ -34,7 +34,8 @@ def run(source, **names):
         ),
         ("t = b'theano'.decode('utf8'), 'theano'.decode('utf-8')", "t", ("theano", "theano")),
         (
-            "from pkg_resources import parse_version\nt = parse_version('0.9.0') < parse_version('0.10.1')",
+            "from pkg_resources import parse_version\n"
+            "t = parse_version('0.9.0') < parse_version('0.10.1')",
             "t",
             True,
         ),
@@ -72,7 +73,8 @@ def test_lists_of_bytes_are_stored_as_ever(tmp_path):
 
 def test_what_is_not_gone_stays():
     space = run(
-        "import numpy as np, codecs\na = np.float32\nb = codecs.encode(b'x', 'base64').decode('ascii')\n"
+        "import numpy as np, codecs\na = np.float32\n"
+        "b = codecs.encode(b'x', 'base64').decode('ascii')\n"
         "import collections\nc = collections.OrderedDict"
     )
     import collections
