@@ -82,7 +82,7 @@ def test_any_number_of_cells_in_a_lane(gpu, cells):
 @pytest.mark.parametrize("kind", ["float64", "float32"])
 @pytest.mark.parametrize("S", [31, 32, 33, 63, 64, 65, 70])
 def test_a_target_of_several_strips(gpu, S, kind):
-    """With 32 labels a strip: the last blank alone in one, labels at a border, rows of fewer strips."""
+    """32 labels a strip: the last blank alone in one, labels at a border, rows of fewer strips."""
     for name in ("x15", "blank +30", "ln(y + 1e-7)") + (() if S % 2 else ("crammed",)):
         _check(gpu, regimes.case(name, S=S, T=150, C=4), kind, cells=1)
     c = cases.case(

@@ -132,7 +132,7 @@ def test_a_masked_class_does_not_saturate_the_exponents(mask):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["even", "collapsed", "peaky", "holes"])
 def test_where_groups_of_frames_meet(library, kind, dtype):
-    """Groups have 16 frames, bands are rounded to 8 cells: lengths around those, and full targets."""
+    """Groups of 16 frames, bands rounded to 8 cells: lengths around those, and full targets."""
     rng = np.random.RandomState(8)
     for T in list(range(1, 20)) + [24, 31, 32, 33, 40, 47, 48, 49, 64, 100]:
         counts = np.unique([0, T // 3, max(T - 16, 0), max(T - 8, 0), max(T - 7, 0), T - 1, T])
