@@ -1,7 +1,8 @@
-"""CTC of JAX arrays: what the public functions do with them (JAX is imported inside functions).
+"""CTC of JAX arrays: what the public functions do with them.
 
 The loss is a custom call with derivatives. Alignment, posteriors and decoding run on the host: at
-once for concrete arrays, as a callback of fixed shape within traced code.
+once for concrete arrays, as a callback of fixed shape within traced code. JAX is imported inside
+functions.
 """
 
 from typing import Any, Callable, List, Sequence, Tuple
@@ -127,7 +128,7 @@ def _like(shape: Sequence[int], dtype: Any = np.int64) -> Any:
 
 
 def _called(function: Callable[..., Any], shapes: List[Any], *arrays: Any) -> Any:
-    """The results of a function of numpy arrays; what is wrong is raised, in JAX's way if traced."""
+    """The results of a function of numpy arrays; traced code gets its errors from JAX."""
     import jax
     import jax.numpy as jnp
 

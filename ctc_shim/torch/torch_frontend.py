@@ -1,7 +1,8 @@
 """CTC of PyTorch tensors: what the public functions do with them.
 
 The loss is a custom operator with derivatives. Alignment, posteriors and decoding run on the host:
-tensors are copied there, and results back to the device of the logits. torch is imported inside functions.
+tensors are copied there, and results back to the device of the logits. torch is imported inside
+functions.
 """
 
 from typing import Any, Tuple
