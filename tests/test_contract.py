@@ -49,6 +49,14 @@ def test_twenty_thousand_frames(name, dtype):
     _check(name, cases.very_long_case(), dtype)
 
 
+@pytest.mark.parametrize("name", ["native", "numpy"])
+def test_a_loss_is_never_negative(name):
+    """Rounding makes the sum over all paths of some confident rows exceed 1."""
+    logits = np.random.RandomState(0).randn(2000, 2, 2) * 15
+    loss, _ = run(name, cases.case("confident", logits, np.ones((2000, 1))), "float64")
+    assert (loss >= 0).all()
+
+
 @pytest.mark.parametrize("c", cases.error_cases(), ids=lambda c: c.name)
 @pytest.mark.parametrize("name", NAMES)
 def test_errors(name, c):

@@ -64,8 +64,9 @@ def decode(
 def log_probabilities(scores: np.ndarray, normalize: bool) -> Optional[np.ndarray]:
     """(T, C) float64 ln p of a sequence, None if it holds NaN or +inf; a frame of -inf stays."""
     scores = np.asarray(scores, dtype=np.float64)
-    if not (scores < np.inf).all():
-        return None
+    with np.errstate(invalid="ignore"):  # numpy 1.15 warns when it compares NaN
+        if not (scores < np.inf).all():
+            return None
     if not normalize or not scores.size:
         return scores
     highest = scores.max(axis=1, keepdims=True)

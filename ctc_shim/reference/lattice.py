@@ -77,7 +77,8 @@ class Lattice(object):
         self.input_lengths, self.target_lengths = input_lengths, target_lengths
         self._algebra = NumpyAlgebra()
         self.rows = forward.read_rows(self._algebra, frames_first.shape, *arguments)
-        read, self.poisoned = forward.read_scores(self._algebra, self.rows, frames_first)
+        with np.errstate(invalid="ignore"):  # numpy 1.15 warns when it compares NaN
+            read, self.poisoned = forward.read_scores(self._algebra, self.rows, frames_first)
         self.logits = np.swapaxes(read, 0, 1)  # (N, T, C), 0 where never read
         self.frame_is_valid = self.rows.frame_is_valid.T  # (N, T)
         self._log_p: Optional[np.ndarray] = None
