@@ -93,7 +93,7 @@ class _HookLoader(object):
         self.loader = loader
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(vars(self)["loader"], name)
+        return getattr(self.__dict__.get("loader"), name)
 
     def create_module(self, spec: Any) -> Any:
         return self.loader.create_module(spec)
