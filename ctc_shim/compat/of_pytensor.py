@@ -42,12 +42,15 @@ RELIED = (
 
 def saved_option(config: Any, name: str) -> Callable[[], None]:
     """A function that restores the present state of an option, even if it is unread and unset."""
-    option = getattr(type(config), name)
-    state = dict(vars(option))
+    option = getattr(type(config), name, None)  # none: an option that the library does not know
+    state = dict(vars(option)) if option is not None else {}
 
     def restore() -> None:
-        vars(option).clear()
-        vars(option).update(state)
+        if option is None:
+            delattr(config, name)
+        else:
+            vars(option).clear()
+            vars(option).update(state)
 
     return restore
 

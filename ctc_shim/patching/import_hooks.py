@@ -92,6 +92,9 @@ class _HookLoader(object):
     def __init__(self, loader: Any) -> None:
         self.loader = loader
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__.get("loader"), name)
+
     def create_module(self, spec: Any) -> Any:
         return self.loader.create_module(spec)
 

@@ -43,10 +43,8 @@ class Section(object):
         name, where = self._prefix + name, lib.__name__ + ".config"
         restore = of_pytensor.saved_option(library_config, name)
         setattr(library_config, name, value)
-        entered = (
-            LEDGER.touched()
-        )  # nothing once the alias is uninstalled; the first original is kept
-        if entered and (LEDGER.owner, where, name) not in entered:
+        entered = LEDGER.touched()  # empty once the alias is uninstalled
+        if entered and (LEDGER.owner, where, name) not in entered:  # the first original wins
             LEDGER.record(where, name, lambda: True, restore)
 
 

@@ -51,9 +51,8 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
     environ[variable] = given = ",".join(filter(None, kept))
 
     def restore() -> None:
-        environ.update({variable: own} if own is not None else {})
-        if own is None:
-            del environ[variable]
+        del environ[variable]
+        environ.update({} if own is None else {variable: own})
 
     if LEDGER.touched():  # the alias is installed
         LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)

@@ -70,7 +70,9 @@ with theano_alias.install():
     during = snapshot()
     theano.config.floatX = "float32" if pytensor.config.floatX == "float64" else "float64"
     theano.config.gcc.cxxflags = "-O1"
+    theano.config.device = "cpu"  # PyTensor has no such option
 after = snapshot()
+assert not hasattr(pytensor.config, "device")
 for name, now in (("during", during), ("after", after)):
     for was, found in zip(before, now):
         keys = [key for key in was if was[key] != found[key]] if isinstance(was, dict) else []

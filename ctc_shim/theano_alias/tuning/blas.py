@@ -20,7 +20,6 @@ from ctc_shim.theano_alias.server import config
 # The routines that the library's C code calls.
 ROUTINES = ("gemm", "gemv", "ger", "dot", "axpy", "scal", "symv", "syr", "trsv")
 
-
 _compiling = threading.RLock()
 
 
@@ -31,12 +30,12 @@ def while_compiling() -> Iterator[None]:
     PyTensor takes the flags from its configuration only, so the option is set for the time of one
     compilation, under a lock.
     """
-    is_open = config.cxx and not of_pytensor.is_chosen(config, "blas__ldflags")
-    found = flags() if is_open else None
-    if found is None:
-        yield
-        return
     with _compiling:
+        is_open = config.cxx and not of_pytensor.is_chosen(config, "blas__ldflags")
+        found = flags() if is_open else None
+        if found is None:
+            yield
+            return
         restore = of_pytensor.saved_option(config, "blas__ldflags")
         config.blas__ldflags = found
         try:
