@@ -1,7 +1,7 @@
 """The implementations under the shared test body, by name.
 
-CTC_SHIM_IMPLEMENTATIONS names those that must run, separated by commas. One that is named and cannot
-load is a failure, not a skip.
+CTC_SHIM_IMPLEMENTATIONS names those that must run, separated by commas. If a named one cannot load,
+that is a failure, not a skip.
 
 * numpy: the reference, as the op computes without a compiled kernel
 * native: the compiled kernel through ctypes

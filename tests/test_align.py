@@ -1,4 +1,4 @@
-"""ctc_align and ctc_posteriors on arrays: against every path there is, the contract's rows, and known alignments."""
+"""ctc_align and ctc_posteriors on arrays: brute force, the contract's rows, known alignments."""
 
 import doctest
 import itertools
@@ -145,7 +145,7 @@ def test_unknown_policy():
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("normalize", [True, False])
 def test_best_of_all_paths(seed, normalize):
-    """Brute force: of the C ** T paths, the most likely one that spells the target, and what all of them say of a frame."""
+    """Brute force over all C ** T paths: the most likely one for the target, and the posteriors."""
     rng = np.random.RandomState(seed)
     T, C, S, blank = 6, 3, seed % 4, seed % 3
     logits = rng.randn(1, T, C) * 2
@@ -167,7 +167,7 @@ def test_best_of_all_paths(seed, normalize):
         want[np.arange(T), path] += weight / weights.sum()
     got = ctc_shim.ctc_posteriors(*arguments, blank=blank, normalize=normalize)
     np.testing.assert_allclose(got[0], want, atol=1e-10)
-    for s, span in enumerate(found.spans(0)):
+    for span in found.spans(0):
         np.testing.assert_allclose(
             span.confidence, want[span.start : span.end, span.label].mean(), atol=1e-9
         )
@@ -228,7 +228,7 @@ def test_no_sampled_path_is_better():
         assert ln_p(log_p, np.repeat(states, np.diff(np.append(np.append(0, cuts), T)))) <= best
 
 
-# The cases that torchaudio tests its forced_align with: the frames of Keras' own CTC test, blank last.
+# torchaudio's own test cases of forced_align: the frames of Keras' CTC test, blank last.
 KNOWN = [
     ([0, 1, 1, 0], [0, 1, 5, 1, 0]),
     ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]),
@@ -327,7 +327,7 @@ def test_half_precision_is_computed_in_single():
 
 
 def test_a_long_sequence_is_fast():
-    """Three thousand frames, four hundred labels: under .2 s on a desktop; ten times that is allowed to a busy machine."""
+    """3000 frames and 400 labels take under 0.2 s on a desktop; the limit allows ten times that."""
     rng = np.random.RandomState(0)
     logits, targets = rng.randn(1, 3000, 60), rng.randint(1, 60, (1, 400))
     with kernel(True):

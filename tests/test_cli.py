@@ -20,7 +20,7 @@ print(sys.argv[1:], os.path.basename(sys.argv[0]), sys.path[0])
 
 def _run(*arguments, **options):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments),
+        [sys.executable, "-m", "ctc_shim"] + list(arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         **options,

@@ -1,4 +1,4 @@
-"""The decoders on arrays, compiled and in numpy: TensorFlow's numbers, brute force, and the contract for input of any kind."""
+"""The decoders on arrays, compiled and in numpy: frozen numbers, brute force, the contract."""
 
 import itertools
 
@@ -86,7 +86,8 @@ def test_tensorflows_numbers(name, implementation):
     assert compared > (60 if implementation == "numpy" else 250)
 
 
-KERAS_BEAMS = {  # width -> what TensorFlow finds in Keras' own test input; the exact best is (1, 0), -4.71703
+# TensorFlow's result for Keras' own test input, by beam width; the exact best is (1, 0), -4.71703.
+KERAS_BEAMS = {
     2: ([[1, 0], [1, -1]], [-5.811451, -6.63339]),
     5: ([[0, 1, 0]], [-4.92960]),
     20: ([[1, 0]], [-4.74679]),
@@ -167,7 +168,7 @@ def test_a_wide_beam_is_exact(name, scores, blank, exact):
             continue
         np.testing.assert_allclose(log_probs[0, k], want[k][0], rtol=1e-10, atol=1e-12)
         assert path == want[k][1] or np.isclose(
-            dict((t, p) for p, t in want)[path], want[k][0], rtol=1e-12, atol=1e-12
+            {t: p for p, t in want}[path], want[k][0], rtol=1e-12, atol=1e-12
         )  # a tie
 
 
@@ -223,7 +224,7 @@ def _library():
 
 
 def test_ties_are_decided_alike():
-    """Equal scores everywhere, and a power of two of them so that nothing is rounded: what comes first stays."""
+    """With equal scores the first candidate wins. Four is a power of two: nothing is rounded."""
     scores = np.zeros((2, 6, 4))
     for width in (1, 2, 3, 7):
         arguments = (scores, np.array([6, 3]), 0, True, width, width, False)
@@ -232,7 +233,7 @@ def test_ties_are_decided_alike():
 
 
 def test_a_prefix_pushed_out_before_its_parent_looks_does_not_grow(monkeypatch, implementation):
-    """TensorFlow's rule changes numbers in narrow beams: without it this batch differs (so the tests above can fail)."""
+    """Without TensorFlow's rule this batch differs in a narrow beam: the tests above can fail."""
     scores, lengths = np.random.RandomState(3).randn(40, 20, 6), np.full(40, 20)
     with_rule = ctc_shim.ctc_beam_search_decode(scores, lengths, beam_width=4)[1]
     grow = decoders._grow

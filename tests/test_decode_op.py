@@ -1,4 +1,4 @@
-"""The decoders inside a graph: values, shapes, pickles, gradients refused, errors; without a warning under any linker.
+"""The decoders in a graph: values, shapes, pickles, errors; no gradient, no warning from a linker.
 
 Runs on the library that CTC_SHIM_LIBRARY names, or on the first one installed, as test_op.py.
 """

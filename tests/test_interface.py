@@ -77,7 +77,7 @@ def _shown(installed, tmp_path, **environment):
     """What a process says of the libraries that it uses: one for CPUs, one for GPUs."""
     variables = dict(os.environ, PYTHONPATH=str(installed), CTC_SHIM_CACHE=str(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SHOW],
+        [sys.executable, "-c", SHOW],
         cwd=str(tmp_path),
         env=dict(variables, **environment),
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""ctc_loss as a JAX function: transformations, derivatives, sharding, and what importing it does not do."""
+"""ctc_loss on JAX arrays: transformations, derivatives, sharding, and an import without effects."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Alignment, posteriors and decoding of JAX arrays: the same results as on arrays, eagerly, under jit and under vmap."""
+"""Alignment, posteriors and decoding of JAX arrays equal numpy's: eagerly, under jit and vmap."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""ctc_loss as on a GPU: its handler for CUDA registered for the host, with the driver of the tests; and programs lowered for CUDA."""
+"""The CUDA handler of ctc_loss, run on the host with a fake driver; programs lowered for CUDA."""
 
 import os
 import re
@@ -227,7 +227,7 @@ def test_where_the_launcher_cannot_be_loaded_the_scan_computes(with_gpus):
 
 
 def test_eight_devices_need_no_communication():
-    """Batch-sharded in, batch-sharded out, by CUDA's handler; working memory is each device's own."""
+    """The CUDA handler keeps a batch sharded; each device has its own working memory."""
     path = os.pathsep.join([os.path.dirname(HERE), HERE, os.environ.get("PYTHONPATH", "")])
     variables = dict(
         os.environ,

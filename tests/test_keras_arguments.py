@@ -1,4 +1,4 @@
-"""K.ctc_batch_cost takes what Keras, and people, give it: labels and lengths of any dtype and shape, batches of one, weights."""
+"""Arguments of K.ctc_batch_cost: any dtype and shape of labels and lengths, one row, weights."""
 
 import numpy as np
 import pytest
@@ -96,7 +96,7 @@ def test_rows_that_do_not_match():
 
 
 def test_what_people_did_with_the_wrong_shape():
-    """Stock's result is (1, N). What is the same for both shapes goes on working; a mean over the last axis is per row now."""
+    """Code for stock's (1, N) works if both shapes give the same; mean(axis=-1) is now per row."""
     y_pred = _softmax((2, 7, 6))
     cost, exact = (
         K.ctc_batch_cost(*map(K.variable, (LABELS, y_pred, FRAMES[:, None], COUNTS[:, None]))),

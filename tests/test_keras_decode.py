@@ -1,4 +1,4 @@
-"""K.ctc_decode and its relatives on patched Keras: TensorFlow's numbers, Keras' own expectations, signatures, and how scripts use them."""
+"""K.ctc_decode and related functions on patched Keras: numbers, signatures, and use in scripts."""
 
 import inspect
 
@@ -25,7 +25,7 @@ CASES = {c.name: c for c in decode_cases() + keras_decode_cases()}
 
 
 def _arguments(setting):
-    """Keyword arguments of K.ctc_decode for a setting of load.frozen_decode; None where this Keras cannot be asked for it."""
+    """Keywords of K.ctc_decode for a setting of load.frozen_decode; None if this Keras lacks it."""
     words = setting.split()
     if words[0] == "greedy":
         return {}
@@ -187,7 +187,7 @@ def test_inside_a_model(greedy):
 
 
 def test_what_scripts_write():
-    """Lengths as ones times the width, float64; the result by K.get_value, sliced: seen in scores of public scripts."""
+    """Many scripts pass float64 lengths (ones times the width) and slice K.get_value's result."""
     y_pred = _softmax((2, 9, 6))
     out = K.get_value(
         K.ctc_decode(y_pred, input_length=np.ones(y_pred.shape[0]) * y_pred.shape[1], greedy=True)[

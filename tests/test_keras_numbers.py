@@ -25,7 +25,7 @@ def frozen():
 
 
 def _bounds(loss):
-    """What may be asked of TensorFlow's float32 numbers: its gradient's error grows with the loss (tests/data/README.md)."""
+    """Limits for TensorFlow's float32; its gradient is worse for large losses (data/README.md)."""
     return 2e-6 * np.maximum(1, loss), 1e-5 + 1.5e-6 * loss
 
 
@@ -118,7 +118,7 @@ def test_only_the_repeats_do_not_fit(cost, frozen):
     "name", ["empty_target", "label_is_blank_only", "label_is_blank_only_all_frames"]
 )
 def test_a_row_that_says_nothing(name, cost):
-    """Keras' own image_ocr.py marks such rows with a single blank; TensorFlow raises or adds an artefact there."""
+    """image_ocr.py marks such rows with a single blank; TensorFlow raises or is wrong there."""
     c, (loss, gradient) = _run(cost, name)
     p = c.scores.astype(np.float64) + EPSILON
     p /= p.sum(axis=2, keepdims=True)

@@ -24,7 +24,7 @@ def run_script(*arguments, **environment):
 def _what_stops_keras():
     """The error with which Keras cannot be imported here without ctc_shim, or nothing."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "import keras"],
+        [sys.executable, "-c", "import keras"],
         env=dict(os.environ, CTC_SHIM_PATCH="0"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -63,7 +63,7 @@ def run(folder, files, code, **environment):
         os.environ, PYTHONPATH=os.pathsep.join([str(folder)] + sys.path), **environment
     )
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
+        [sys.executable, "-c", code],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""theano.tensor.nnet.ctc served by our op: warp-ctc's published numbers, padding, policies, doing and undoing.
+"""theano.tensor.nnet.ctc on our op: warp-ctc's published numbers, padding, policies, undoing.
 
 Named so that conftest.py runs it where the Keras patch runs: it needs a real Theano.
 """
@@ -18,7 +18,8 @@ try:
 except ImportError:
     theano_ctc = None  # Theano before 1.0
 
-# The example of warp-ctc's own tutorial, as in Theano's tests: activations (T, N, C), costs, and the gradient of their sum.
+# The example of warp-ctc's tutorial, as in Theano's tests: activations (T, N, C), costs, and the
+# gradient of their sum.
 ACTIVATIONS = np.zeros((3, 3, 5), dtype="float32")
 ACTIVATIONS[:, 1] = np.arange(1, 16).reshape(3, 5)
 ACTIVATIONS[:, 2] = np.array(

@@ -59,7 +59,7 @@ print(caught[-1].message)
 
 def test_keras_on_tensorflow_is_left_alone():
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LEFT_ALONE],
+        [sys.executable, "-c", LEFT_ALONE],
         env=dict(os.environ, KERAS_BACKEND="tensorflow"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

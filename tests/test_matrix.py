@@ -29,7 +29,7 @@ def _run(*arguments, **environment):
         os.environ.get("THEANO_FLAGS", "") + ",cxx=,linker=py,optimizer=fast_compile,floatX=float32"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "ignore"] + list(arguments),
+        [sys.executable] + list(arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=dict(os.environ, THEANO_FLAGS=flags.lstrip(","), **environment),

@@ -1,6 +1,7 @@
-"""ctc_loss and CTCLoss as graphs: nodes, shapes, upstream gradients, second derivatives, errors while building.
+"""ctc_loss and CTCLoss as graphs: nodes, shapes, gradients, second derivatives, errors.
 
-Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one installed.
+Runs on the library that CTC_SHIM_LIBRARY names (theano, aesara, pytensor), or on the first one
+installed.
 """
 
 import importlib

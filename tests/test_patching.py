@@ -196,7 +196,7 @@ def test_threads_that_patch_and_unpatch_keras(tmp_path):
         (tmp_path / path).write_text(text)
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path)] + sys.path))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", HAMMER],
+        [sys.executable, "-c", HAMMER],
         env=dict(environment, KERAS_BACKEND="theano"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

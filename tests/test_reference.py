@@ -1,4 +1,4 @@
-"""The numpy truth: recursion against enumeration, enumeration against the definition, and closed forms."""
+"""The numpy reference: recursion against brute force, that against the definition, closed forms."""
 
 import itertools
 
@@ -35,7 +35,7 @@ def _tiny_batch(seed):
 
 
 def _by_definition(log_p, target, blank):
-    """Every string of classes, collapsed by itertools: Graves 2006, equation (3) without any cleverness."""
+    """Every path, collapsed by itertools: Graves 2006, equation (3), computed directly."""
     found = []
     for path in itertools.product(range(log_p.shape[1]), repeat=log_p.shape[0]):
         spelled = [c for c, _ in itertools.groupby(path) if c != blank]
@@ -151,7 +151,7 @@ def test_empty_target_is_the_sum_of_blanks():
 
 
 def test_published_truths_of_warp_ctc():
-    """The three losses of warp-ctc's own tests: two of two classes and labels, one with a wider alphabet."""
+    """A loss that warp-ctc publishes: one frame of five equal classes."""
     uniform = np.zeros((1, 1, 5))
     assert_loss(reference.ctc_loss(uniform, [[1]], [1], [1]), [np.log(5)], "float64")  # 1.609438
 

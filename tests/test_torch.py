@@ -1,4 +1,4 @@
-"""ctc_loss as a torch function: derivatives, errors, torch.compile, and the registration of its operators."""
+"""ctc_loss on tensors: derivatives, errors, torch.compile, registration of its operators."""
 
 import os
 import subprocess
@@ -66,7 +66,7 @@ def test_the_upstream_gradient_is_folded_in():
 
 
 def test_large_gradients():
-    """Of more than 8 MB, which are written to huge pages: as the sum of their parts, kept for a second call, and in a batch."""
+    """Above 8 MB, in huge pages: equal to each row's gradient, also if batched or called again."""
     logits = torch.randn(
         3, 500, 2000, generator=torch.Generator().manual_seed(0), requires_grad=True
     )
@@ -97,7 +97,7 @@ def test_an_infinite_loss_sends_nothing_back():
 
 
 def test_log_probabilities_as_given():
-    """The gradient to log-probabilities is -posterior; behind a log_softmax both conventions agree on the scores."""
+    """The gradient by log probabilities is -posterior; through a log_softmax both ways agree."""
     batch = _batch()
     batch[0].requires_grad_()
     log_p = torch.log_softmax(batch[0], 2).detach().requires_grad_()
@@ -201,7 +201,8 @@ ORDERS = [
 def test_either_order_of_imports(order):
     code = (
         order
-        + "; print(f(torch.zeros(1, 2, 2), torch.ones(1, 1).long(), torch.tensor([2]), torch.tensor([1])).item())"
+        + "; integers = torch.ones(1, 1).long(), torch.tensor([2]), torch.tensor([1])"
+        + "; print(f(torch.zeros(1, 2, 2), *integers).item())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ

@@ -1,4 +1,4 @@
-"""Alignment, posteriors and decoding of tensors: the same results as on arrays, where the tensors are."""
+"""Alignment, posteriors and decoding of tensors equal numpy's, on the tensors' device."""
 
 import numpy as np
 import on_linkers

@@ -1,4 +1,4 @@
-"""ctc_loss as on a GPU: its CUDA operators on host tensors that stand for device memory, with the driver of the tests."""
+"""The CUDA operators of ctc_loss with a fake driver: host tensors stand for device memory."""
 
 import os
 import re

@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 def _ctc_shim(*arguments):
     flags = dict(PYTENSOR_FLAGS=os.environ.get("PYTENSOR_FLAGS", "") + ",cxx=,linker=py")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "ctc_shim"] + list(arguments),
+        [sys.executable, "-m", "ctc_shim"] + list(arguments),
         cwd=ROOT,
         env=dict(os.environ, **flags),
         stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def test_beam_search():
     script = os.path.join(TESTS, "scripts", "keras_decode.py")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "ctc_shim", "run", "--on", "pytensor", script],
+        [sys.executable, "-m", "ctc_shim", "run", "--on", "pytensor", script],
         cwd=os.path.dirname(TESTS),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
