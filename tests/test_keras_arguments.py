@@ -1,5 +1,7 @@
 """Arguments of K.ctc_batch_cost: any dtype and shape of labels and lengths, one row, weights."""
 
+import pickle
+
 import numpy as np
 import pytest
 from keras_support import EPSILON, K
@@ -113,3 +115,14 @@ def test_what_people_did_with_the_wrong_shape():
         np.testing.assert_allclose(K.eval(got), want, rtol=4e-6)
     with pytest.raises(ValueError):  # taking the first axis off does not go unnoticed
         K.eval(K.squeeze(cost, 0))
+
+
+def test_an_error_made_again_from_its_text_says_the_same():
+    """As pickle does, and Theano when it adds the node to an error."""
+    from ctc_shim.keras_patch.keras_errors import BatchCostInfeasibleError
+
+    error = BatchCostInfeasibleError(4, 1, 5, 4)
+    assert "ctc_shim.patch_keras(infeasible='inf')" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error)
+    assert str(BatchCostInfeasibleError(str(again))) == str(error)

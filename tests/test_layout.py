@@ -128,3 +128,25 @@ def test_no_name_is_used_twice():
 def test_no_folder_is_crowded():
     folders = [os.path.dirname(path) for path in FILES]
     assert not {name for name in folders if folders.count(name) > MOST_MODULES}
+
+
+def modules_imported(path):
+    """The files of the package that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ctc_shim"):
+            parts = node.module.split(".")[1:]
+            found.add("/".join(parts))
+            found.update("/".join(parts + [alias.name]) for alias in node.names)
+    return {name + ".py" for name in found} & {file.replace(os.sep, "/") for file in FILES}
+
+
+def test_no_circles():
+    """A file that is imported by what it imports cannot be understood alone."""
+    below = {path.replace(os.sep, "/"): modules_imported(path) for path in FILES}
+    while True:
+        leaves = {path for path, imported in below.items() if not imported & set(below)}
+        if not leaves:
+            break
+        below = {path: imported for path, imported in below.items() if path not in leaves}
+    assert not below

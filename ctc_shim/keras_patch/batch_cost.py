@@ -5,13 +5,13 @@ Theano's C linker compiles one by one, 0.8 s each. The Op has no C code: nothing
 under any linker.
 """
 
-import re
 from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from ctc_shim import contract, input_errors
 from ctc_shim.keras_patch.keras_arguments import lengths
+from ctc_shim.keras_patch.keras_errors import BatchCostInfeasibleError, BatchCostInputError
 from ctc_shim.loss import ctc_loss
 from ctc_shim.native import host
 from ctc_shim.symbolic.family_op import LossOp
@@ -70,7 +70,8 @@ def compute(
         _compute(inputs, epsilon, infeasible, loss, gradient)
     except input_errors.CTCInputError as error:
         is_infeasible = isinstance(error, input_errors.InfeasibleTargetError)
-        raise (BatchCostInfeasibleError if is_infeasible else BatchCostInputError)(str(error))
+        kind = BatchCostInfeasibleError if is_infeasible else BatchCostInputError
+        raise kind(str(error))
 
 
 def _compute(
@@ -96,30 +97,6 @@ def without_trailing_blanks(targets: np.ndarray, counts: np.ndarray, blank: int)
     last = (is_label * position).max(axis=1) if S else np.zeros_like(counts)
     # A length out of range stays as it is: the loss reports it.
     return np.where((counts < 0) | (counts > S), counts, last)
-
-
-# The name of an argument in our errors, and in Keras.
-KERAS_WORDS = {
-    "target_lengths": "label_length",
-    "input_lengths": "input_length",
-    "targets": "y_true",
-    "logits": "y_pred",
-    "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')",
-}
-
-
-class BatchCostInputError(input_errors.CTCInputError):
-    """A CTCInputError that calls the arguments as Keras does."""
-
-    def __init__(self, *report: Any) -> None:
-        super(BatchCostInputError, self).__init__(*report)
-        self.args = (
-            re.sub("|".join(KERAS_WORDS), lambda found: KERAS_WORDS[found.group()], self.args[0]),
-        )
-
-
-class BatchCostInfeasibleError(BatchCostInputError, input_errors.InfeasibleTargetError):
-    """A target that needs more frames than there are."""
 
 
 class BatchCostOp(LossOp):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ctc_shim.keras_patch import batch_cost
+from ctc_shim.keras_patch import keras_errors
 from ctc_shim.symbolic.linkers import numba_linker
 
 
@@ -17,7 +17,7 @@ def _implementation(op: Any, node: Any) -> Any:
     """A jitted function with the inputs and outputs of the node: batch_cost.compute in Numba."""
     import numba
 
-    errors = batch_cost.BatchCostInputError, batch_cost.BatchCostInfeasibleError
+    errors = keras_errors.BatchCostInputError, keras_errors.BatchCostInfeasibleError
     call = numba_linker.caller(_Parameters(op), node.inputs[1].dtype, op.epsilon, errors)
     frames_of, counts_of = (
         numba.njit(_column if value.type.ndim == 2 else _vector) for value in node.inputs[2:4]

@@ -7,7 +7,7 @@ when the alias is uninstalled.
 from typing import Any
 
 from ctc_shim.compat import of_pytensor
-from ctc_shim.theano_alias.finder import LEDGER
+from ctc_shim.theano_alias.alias_ledger import LEDGER
 from ctc_shim.theano_alias.server import config as library_config
 from ctc_shim.theano_alias.server import lib
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Optional, Set
 
 from ctc_shim.patching import import_hooks
-from ctc_shim.patching.ledger import LOCK, Ledger
+from ctc_shim.patching.ledger import LOCK
 from ctc_shim.patching.source_transformers import (
     CollectionsTransformer,
     EvalTransformer,
@@ -15,9 +15,9 @@ from ctc_shim.patching.source_transformers import (
     RemovedNamesTransformer,
     SourceFinder,
 )
+from ctc_shim.theano_alias.alias_ledger import LEDGER
 from ctc_shim.theano_alias.names import MODULES
 
-LEDGER = Ledger("theano_alias")
 NUMBA_LINKER = "pytensor.link.numba.dispatch"
 
 

@@ -11,7 +11,7 @@ import sys
 import warnings
 from typing import Any, MutableMapping, Optional
 
-from ctc_shim.theano_alias.finder import LEDGER
+from ctc_shim.theano_alias.alias_ledger import LEDGER
 
 SERVERS = ("pytensor", "aesara")
 
