@@ -59,12 +59,21 @@ def train(protocol: Protocol, way: str, out: str) -> int:
     recorder = _Recorder(trainer, curve, os.path.join(out, "%s_%s" % (protocol.name, way)))
     try:
         _steps(protocol, trainer, reader, lines, tests, curve, recorder)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not _is_interrupt(error):
+            raise
         curve["interrupted"] = True
         sys.stderr.write("\nstopped at step %d\n" % len(curve["losses"]))
     finally:
         recorder.save()
     return 130 if curve["interrupted"] else 0
+
+
+def _is_interrupt(error: Optional[BaseException]) -> bool:
+    """Was it Ctrl-C? In an elementwise operation that Theano runs in Python it is a SystemError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _prepare(protocol: Protocol, way: str) -> Tuple[Any, Any, Dict[str, Any]]:

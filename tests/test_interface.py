@@ -35,7 +35,7 @@ def test_the_header_agrees_with_the_contract():
     for index, policy in enumerate(contract.POLICIES):
         assert _values("POLICY_").pop(policy.upper()) == index
     errors = _values("ERROR_")
-    assert errors == {name: getattr(contract, name) for name in errors} and len(errors) == 7
+    assert errors == {name: getattr(input_errors, name) for name in errors} and len(errors) == 7
     assert len(_values("POLICY_")) == len(contract.POLICIES)
 
 
