@@ -43,6 +43,11 @@ def _left_out():
             "test_align_op.py",
         ) and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
             reasons[name] = "needs a library of the Theano family"
+    if os.environ.get("CTC_SHIM_ON", "theano") != "theano" and not _installed("theano"):
+        # Keras runs on a library under the name of Theano: these tests need Theano itself.
+        for name in os.listdir(HERE):
+            if name.startswith(("test_keras_", "test_faults")) and name != "test_keras_sources.py":
+                reasons[name] = "needs Theano itself"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):

@@ -1,6 +1,8 @@
-"""Tests of ctc_shim.theano_alias. They need PyTensor (or Aesara); those of Keras need Keras too, and are skipped without.
+"""Tests of ctc_shim.theano_alias.
 
-Stand-ins are tested without the alias, in this process; whatever installs it runs in a process of its own.
+All of them need PyTensor or Aesara. Tests of Keras also need Keras, and are skipped without it.
+Stand-ins are tested in this process, without the alias. A test that installs the alias runs it in
+a new process.
 """
 
 import importlib.util
@@ -20,7 +22,7 @@ collect_ignore_glob = [] if HAS_LIBRARY else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def alone():
-    """alone(code, **environment): run Python code in a new process, warnings as errors; its standard output."""
+    """A function that runs code in a new process and returns its output; warnings are errors."""
 
     def run(code, timeout=600, warnings="error", **environment):
         path = os.pathsep.join([ROOT] + [p for p in [os.environ.get("PYTHONPATH")] if p])
@@ -41,7 +43,10 @@ def alone():
 
 @pytest.fixture(scope="session")
 def alone_compiling(alone):
-    """As `alone`, with a C++ compiler: other tests of this process do without, and the alias hands THEANO_FLAGS on."""
+    """Like `alone`, but with a C++ compiler.
+
+    The flags of this process switch the compiler off, and the alias passes THEANO_FLAGS on.
+    """
     if not shutil.which("g++"):
         pytest.skip("no g++")
 

@@ -1,13 +1,15 @@
-"""Keras' own tests, run on the alias (or on a real Theano) and compared with what is expected of them.
+"""Run Keras' own tests on the alias, or on a real Theano, and compare with the expected outcomes.
 
     python tests/theano_alias/keras_suite.py [--on alias | theano] [--out OUTCOMES.json] [FILE ...]
 
-The Keras that is installed is tested with the tests of its own version. They come from its source distribution, through
-pip, and are never kept here; CTC_SHIM_KERAS_TESTS names a folder `tests` to take instead (Keras 1.x has none in its source
-distribution: take the repository's, at the tag of the version). FILE narrows the run, as `layers/recurrent` does.
+The installed Keras is tested with the tests of its own version. pip downloads them with the source
+distribution; they are not stored here. CTC_SHIM_KERAS_TESTS names a folder `tests` to use instead.
+Keras 1.x needs that, because its source distribution has no tests: use the repository's, at the tag
+of the version. FILE selects test files by a part of their path, such as `layers/recurrent`.
 
-data/keras_suite/VERSION.txt says what is expected: how many tests of each file pass and are skipped, and one by one those
-that do not pass on both sides, with the reason. The exit status is 1 when anything else comes out.
+data/keras_suite/VERSION.txt lists the expected outcomes: for each file, how many tests pass and how
+many are skipped; then each test that does not pass on both sides, with the reason. The exit status
+is 1 if any outcome differs.
 """
 
 import argparse
@@ -71,8 +73,8 @@ def tests_of(version, folder):
     source = os.path.join(folder, "Keras-" + version, "tests")
     if not os.path.isdir(source):
         raise SystemExit(
-            "the source distribution of Keras %s holds no tests: name a folder of its repository's in "
-            "CTC_SHIM_KERAS_TESTS" % version
+            "the source distribution of Keras %s holds no tests: set CTC_SHIM_KERAS_TESTS to the "
+            "folder `tests` of its repository" % version
         )
     os.rename(source, target)
     return target
@@ -115,13 +117,16 @@ class Collector(object):
 
 
 def run(tests, files, pytest_arguments):
-    """Outcomes of the tests of these files: 'passed', 'failed', 'error' (the file cannot be imported), 'skipped'."""
+    """Outcomes of the tests of these files, by name.
+
+    'passed', 'failed', 'skipped', 'xfailed', or 'error' for a file that cannot be imported.
+    """
     import pytest
 
     collector = Collector()
     os.chdir(tests)
     open("empty.ini", "w").close()
-    # --assert=plain: pytest would also rewrite keras/utils/test_utils.py, before the alias can edit it
+    # Without --assert=plain pytest rewrites keras/utils/test_utils.py before the alias can edit it.
     pytest.main(
         [
             "-c",

@@ -1,5 +1,6 @@
-"""Convolution: the numpy kernels against plain loops, the Ops against each other's gradients, in both memory layouts."""
+"""Convolution in both memory layouts: numpy kernels against plain loops, Ops by their gradients."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_kernels_are_the_loops_and_their_adjoints(case, layout):
     settings = strides, pads, dilation, groups
     y = kernels.forward(x, w, *settings)
     np.testing.assert_allclose(y, by_loops(x, w, *settings, out=gy.shape[2:]), atol=1e-12)
-    # <gy, conv(x, w)> = <grad_inputs(gy), x> = <grad_filters(gy), w>: the gradients of a bilinear function
+    # Convolution is bilinear: <gy, conv(x, w)> = <grad_inputs(gy), x> = <grad_filters(gy), w>.
     product_of_all = np.sum(y * gy)
     gx = kernels.grad_inputs(w, gy, image, *settings)
     assert gx.shape == x.shape
@@ -114,7 +115,8 @@ def test_border_modes_and_the_flip(mode, pad):
     rng = np.random.RandomState(0)
     x, w = rng.standard_normal((2, 2, 6, 5)), rng.standard_normal((3, 2, 3, 3))
     for flip in (True, False):
-        y = compute(lambda a, b: conv.conv2d(a, b, border_mode=mode, filter_flip=flip), x, w)
+        convolve = partial(conv.conv2d, border_mode=mode, filter_flip=flip)
+        y = compute(convolve, x, w)
         turned = w[:, :, ::-1, ::-1] if flip else w
         expected = kernels.forward(x, turned, (1, 1), ((pad, pad),) * 2, (1, 1), 1)
         np.testing.assert_allclose(y, expected)

@@ -1,4 +1,4 @@
-"""An unmodified legacy Keras script on PyTensor, patched: `python -m ctc_shim run --on pytensor`."""
+"""`python -m ctc_shim run --on pytensor` runs an unmodified legacy Keras script, with the patch."""
 
 import importlib.util
 import json

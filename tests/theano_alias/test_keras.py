@@ -1,6 +1,7 @@
-"""Unmodified legacy Keras on the alias: ten training steps equal real Theano's to 1e-5; its saved models load.
+"""Unmodified legacy Keras on the alias: training equals real Theano's, and saved models load.
 
-The frozen numbers were made by data/train_steps.py, the saved models by data/make_saved.py, on Theano 1.0.5.
+Ten training steps agree to 1e-5. On Theano 1.0.5, data/train_steps.py made the frozen numbers and
+data/make_saved.py the saved models.
 """
 
 import importlib.util
@@ -74,7 +75,7 @@ def test_ten_steps_are_theanos(trained, name):
 def test_a_model_saved_on_theano_loads(alone, saved_by):
     if VERSION < saved_by.replace("_", "."):
         pytest.skip("Keras %s cannot read what %s saved, on Theano either" % (VERSION, saved_by))
-    # Keras 2 reads the model of a Keras 1, but begins with a new optimiser, on Theano too: the first loss only.
+    # Keras 2 reads a Keras 1 model but not its optimiser state, on Theano too: compare one loss.
     steps = 2 if VERSION[0] == saved_by[0] else 1
     alone(
         START
@@ -98,8 +99,10 @@ y = np.zeros((8, 9, 3))
 model.save(path)
 loaded = load_model(path)
 np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
-# the optimiser's state came along: both go on alike
-assert [model.train_on_batch(x, y) for _ in range(3)] == [loaded.train_on_batch(x, y) for _ in range(3)]
+# The optimiser's state was loaded too: training continues with the same losses.
+assert [model.train_on_batch(x, y) for _ in range(3)] == [
+    loaded.train_on_batch(x, y) for _ in range(3)
+]
 model_from_yaml(model.to_yaml())
 """
         % str(tmp_path / "model.h5"),

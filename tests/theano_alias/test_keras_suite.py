@@ -1,4 +1,4 @@
-"""The runner of Keras' own tests: it notices what comes out otherwise than listed, and its lists are whole."""
+"""The runner of Keras' own tests reports unexpected outcomes, and its lists are complete."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Channels last under Numba and C: the same numbers as in Theano's order, and nothing is transposed from layer to layer."""
+"""Channels last under Numba and C: Theano's numbers, without transpositions between layers."""
 
 import importlib.util
 import os
@@ -21,7 +21,7 @@ MODES = {
 
 
 def net(dims, channels_last, mode="max"):
-    """A small net over images, the gradients by all it is made of, and the arrays to call them with."""
+    """Inputs, outputs (a loss and all its gradients) and input arrays of a small image net."""
     rng, spatial = np.random.RandomState(0), (6, 5, 4)[:dims]
     image, kernel = pt.tensor("image", dtype="float64", shape=(None,) * (dims + 2)), (3,) * dims
     arrays = [rng.randn(*((2, 3) + spatial)), rng.randn(*((4, 3) + kernel)), rng.randn(4)]
@@ -55,7 +55,13 @@ def test_the_same_numbers_and_nothing_in_theanos_order(dims, mode):
 
 def test_the_same_in_compiled_c(alone_compiling):
     alone_compiling(
-        "import sys; sys.path.insert(0, %r)\nimport test_memory_order as t\nfor net in t.NETS: t.check_turned(*net, 'c')"
+        """
+import sys
+sys.path.insert(0, %r)
+import test_memory_order as t
+for net in t.NETS:
+    t.check_turned(*net, "c")
+"""
         % os.path.dirname(__file__)
     )
 

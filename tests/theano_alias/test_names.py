@@ -11,15 +11,18 @@ theano.sandbox.rng_mrg: MRG_RandomStreams
 theano.sandbox.softsign: softsign
 theano.sparse: SparseType as_sparse_variable basic csr_matrix dense_from_sparse
 theano.sparse.basic: hstack structured_dot vstack
-theano.tensor: TensorConstant TensorType TensorVariable abs_ all alloc any arange argmax argmin argsort
-theano.tensor: as_tensor_variable batched_dot batched_tensordot cast clip concatenate constant cos dot eq exp flatten ge
-theano.tensor: grad gt inc_subtensor inv le log lt max maximum mean min minimum neq nnet ones_like patternbroadcast pow
-theano.tensor: prod repeat reshape round scalar set_subtensor sgn sin sort sqr sqrt square squeeze stack std sum switch
-theano.tensor: tanh tile transpose unbroadcast var zeros zeros_like extra_ops sharedvar signal
+theano.tensor: TensorConstant TensorType TensorVariable abs_ all alloc any arange argmax argmin
+theano.tensor: argsort as_tensor_variable batched_dot batched_tensordot cast clip concatenate
+theano.tensor: constant cos dot eq exp flatten ge grad gt inc_subtensor inv le log lt max maximum
+theano.tensor: mean min minimum neq nnet ones_like patternbroadcast pow prod repeat
+theano.tensor: reshape round scalar set_subtensor sgn sin sort sqr sqrt square squeeze
+theano.tensor: stack std sum switch tanh tile transpose unbroadcast var
+theano.tensor: zeros zeros_like extra_ops sharedvar signal
 theano.tensor.extra_ops: cumprod cumsum repeat to_one_hot
-theano.tensor.nnet: abstract_conv binary_crossentropy bn categorical_crossentropy conv2d conv3d elu hard_sigmoid relu
-theano.tensor.nnet: sigmoid softmax softplus
-theano.tensor.nnet.abstract_conv: AbstractConv2d_gradInputs AbstractConv3d_gradInputs bilinear_upsampling
+theano.tensor.nnet: abstract_conv binary_crossentropy bn categorical_crossentropy conv2d conv3d
+theano.tensor.nnet: elu hard_sigmoid relu sigmoid softmax softplus
+theano.tensor.nnet.abstract_conv: AbstractConv2d_gradInputs AbstractConv3d_gradInputs
+theano.tensor.nnet.abstract_conv: bilinear_upsampling
 theano.tensor.nnet.bn: batch_normalization batch_normalization_test batch_normalization_train
 theano.tensor.nnet.conv3d2d: conv3d
 theano.tensor.nnet.nnet: softsign

@@ -1,4 +1,4 @@
-"""Pooling against plain loops: every mode, pads, strides, whole and partial windows; ties; both gradients."""
+"""Pooling and both gradients against plain loops: modes, pads, strides, partial windows, ties."""
 
 from itertools import product
 
@@ -18,7 +18,7 @@ def compute(outputs, *values):
 
 
 def windows(x, window, stride, pad, ignore_border):
-    """For each output: its values that lie in the image, and how many the window has inside image and padding."""
+    """For each output: its index, and the slices of its window; padding before the image is cut."""
     lengths = [
         kernels.output_length(n, w, s, p, ignore_border)
         for n, w, s, p in zip(x.shape[-2:], window, stride, pad)

@@ -1,4 +1,4 @@
-"""MRG31k3p: Theano's own numbers, bit for bit (frozen by data/mrg_streams.py), and the generator by its definition."""
+"""MRG31k3p: bit for bit Theano's numbers (from data/mrg_streams.py), and the definition."""
 
 import json
 import os

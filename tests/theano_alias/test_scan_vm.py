@@ -1,4 +1,4 @@
-"""Scans under compiled C: their steps run in PyTensor's C virtual machine, and give the same numbers."""
+"""Under compiled C a scan runs its steps in PyTensor's C virtual machine, with the same numbers."""
 
 import importlib.util
 
@@ -22,7 +22,9 @@ def scans_of(function):
 
 x, w, n = T.dtensor3("x"), T.dmatrix("w"), T.lscalar("n")
 def step(x_t, h, w):
-    powers, _ = theano.scan(lambda p, h: p * h, outputs_info=T.ones_like(h), non_sequences=h, n_steps=n)  # a scan in a scan
+    # a scan in a scan
+    ones = T.ones_like(h)
+    powers, _ = theano.scan(lambda p, h: p * h, outputs_info=ones, non_sequences=h, n_steps=n)
     return T.tanh(x_t + T.dot(h, w) + 0.125 * powers[-1])
 states, _ = theano.scan(step, sequences=x, outputs_info=T.zeros_like(x[0]), non_sequences=w)
 loss = (states[-1] ** 2).sum()

@@ -1,4 +1,4 @@
-"""Small stand-ins (nnet, batch normalisation, tensor functions, ifelse, function, scan) against numpy."""
+"""Small stand-ins against numpy: nnet, batch normalisation, tensors, ifelse, function, scan."""
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ import numpy as np
 
 
 def check(path, steps):
-    """The whole model, its weights under the architecture from JSON, and the next training steps."""
+    """Compare the whole model, the weights loaded into the JSON architecture, and training."""
     from keras.models import load_model, model_from_json
 
     with h5py.File(path, "r") as stream:

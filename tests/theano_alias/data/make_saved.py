@@ -1,9 +1,10 @@
-"""A small model as old Kerases saved it: run on real Theano 1.0.5 to make saved_by_keras_VERSION.h5.
+"""Save a small model with an old Keras on real Theano, as saved_by_keras_VERSION.h5.
 
-    KERAS_BACKEND=theano python make_saved.py FOLDER      Keras 1.2.2, then 2.3.1; Theano 1.0.5, numpy 1.18.5, Python 3.8.18
+    KERAS_BACKEND=theano python make_saved.py FOLDER
 
-The file is what model.save wrote (architecture, weights, optimiser), and in its group `check` the architecture as JSON, inputs,
-targets, predictions, and the losses of the two training steps that followed.
+The stored files were made with Keras 1.2.2 and 2.3.1 on Theano 1.0.5, numpy 1.18.5, Python 3.8.18.
+Each holds what model.save wrote (architecture, weights, optimiser). Its group `check` holds the
+architecture as JSON, inputs, targets, predictions, and the losses of the next two training steps.
 """
 
 import os

@@ -1,6 +1,8 @@
 """Draws of MRG_RandomStreams: run on real Theano 1.0.5 to freeze them, on the alias to compare.
 
-python mrg_streams.py OUT.json      frozen_mrg.json: Theano 1.0.5, numpy 1.19.5, Python 3.8.18, C linker
+    python mrg_streams.py OUT.json
+
+frozen_mrg.json was made with Theano 1.0.5, numpy 1.19.5, Python 3.8.18 and the C linker.
 """
 
 import json

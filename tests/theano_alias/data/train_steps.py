@@ -1,9 +1,11 @@
-"""Ten training steps of small Keras models: run on real Theano 1.0.5 to freeze the numbers, on the alias to compare.
+"""Train small Keras models for ten steps, on real Theano (frozen numbers) or on the alias.
 
-    python train_steps.py OUT.json [model ...]      Keras 2.3.1, KERAS_BACKEND=theano; weights and data from numpy seeds
+    KERAS_BACKEND=theano python train_steps.py OUT.json [model ...]
 
-Frozen as frozen_train.json by Theano 1.0.5, Keras 2.3.1, numpy 1.19.5, Python 3.8.18 (C linker, NumPy's BLAS; `dropout` and
-`ocr` later, uncompiled, on numpy 1.18.5; the others came out the same there to 2e-6). `ocr` has ctc_shim's CTC on both sides.
+Weights and data come from numpy seeds. frozen_train.json was made with Keras 2.3.1 on Theano 1.0.5,
+numpy 1.19.5 and Python 3.8.18, with the C linker and NumPy's BLAS. `dropout` and `ocr` were added
+later, uncompiled, on numpy 1.18.5; there the other models gave the same numbers to 2e-6.
+`ocr` uses ctc_shim's CTC on both sides.
 """
 
 import json
@@ -83,7 +85,7 @@ def dropout(L):
 
 
 def ocr(L):
-    """Keras' image_ocr.py in small: images, convolution, GRUs in both directions, and CTC as a layer."""
+    """A small version of Keras' image_ocr.py: convolution, bidirectional GRUs, and a CTC layer."""
     from keras import backend as K
     from keras.models import Model
 
@@ -118,7 +120,7 @@ MODELS = {
 
 
 def weights_for(model, rng):
-    """Weights from numpy alone, so that no initialiser's streams come into it; variances are positive."""
+    """Random weights from numpy, independent of Keras' initialisers; variances are positive."""
     variables = [v for layer in model.layers for v in layer.weights]
     made = [(0.3 * rng.standard_normal(v.get_value().shape)).astype("float32") for v in variables]
     return [np.abs(w) + 0.5 if "variance" in v.name else w for v, w in zip(variables, made)]

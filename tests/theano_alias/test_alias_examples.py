@@ -1,4 +1,4 @@
-"""The painted words of examples/image_ocr.py on PyTensor: the first losses are those that real Theano gave."""
+"""examples/image_ocr.py on PyTensor: its first losses equal those of real Theano."""
 
 import json
 import os
