@@ -11,7 +11,7 @@ import bindings
 import pytest
 
 import ctc_shim
-from ctc_shim import contract, native
+from ctc_shim import contract, input_errors, native
 from ctc_shim.native import build, find, interface, load, sources
 
 PACKAGE = os.path.dirname(os.path.abspath(ctc_shim.__file__))
