@@ -64,5 +64,5 @@ def test_the_comparison_is_of_real_keras():
 
 def test_the_doctor_examines_keras():
     report = json.loads(_ctc_shim("doctor", "--json"))
-    assert report["keras"]["patched"] and "theano served by pytensor" in report["keras"]["text"]
+    assert report["keras"]["patched"] and "theano is served by pytensor" in report["keras"]["text"]
     assert [c for c in report["checks"] if "K.ctc_batch_cost" in c["name"]]
