@@ -94,3 +94,8 @@ def _said(code, **environment):
         env=dict(os.environ, **environment),
     )
     return done.stdout.decode()
+
+
+@keras_first
+def test_a_reloaded_and_a_fresh_keras_are_patched():
+    assert run_script("reloading.py") == "fine"

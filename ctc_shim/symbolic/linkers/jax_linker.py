@@ -5,7 +5,7 @@ from typing import Any, Callable
 from ctc_shim import contract
 from ctc_shim.contract import Options
 from ctc_shim.jax import custom_call, derivatives
-from ctc_shim.symbolic.linkers import registration
+from ctc_shim.symbolic.linkers import jax_callback, registration
 
 
 def register_when_loaded(op_class: Any) -> None:
@@ -19,17 +19,16 @@ def register_second_order_when_loaded(op_class: Any) -> None:
 
 
 def _options(op: Any, classes: int) -> Options:
-    """The options of an Op, in the form that traced code can follow."""
-    if op.infeasible not in ("inf", "zero"):
-        raise NotImplementedError(
-            "infeasible=%r cannot raise from code that JAX traces: choose 'inf' or 'zero' under "
-            "PyTensor's JAX linker" % op.infeasible
-        )
+    """The options of an Op, with a policy that never raises."""
     blank = contract.resolve_blank(op.blank, classes) if classes else 0
-    return Options(blank, op.normalize, op.infeasible, op.time_major)
+    policy = "zero" if op.infeasible == "zero" else "inf"
+    return Options(blank, op.normalize, policy, op.time_major)
 
 
-def _loss(op: Any, **kwargs: Any) -> Callable[..., Any]:
+def _loss(op: Any, node: Any = None, **kwargs: Any) -> Callable[..., Any]:
+    if op.infeasible not in ("inf", "zero"):  # compiled code cannot raise, a callback can
+        return jax_callback.on_host(op, node)
+
     def ctc_loss(logits: Any, *others: Any) -> Any:
         options = _options(op, logits.shape[2])
         results = custom_call.compute([logits] + list(others), options, op.with_gradient)
