@@ -1,23 +1,15 @@
 """The contract of every CTC function: its arguments and their checks.
 
 Every frontend turns its arguments into a `Batch` by `check_batch` (or `check_scores`, for decoders)
-and its keywords into `Options`, so that every kind of array is checked alike. `validate` checks the
-values of host arrays, as the kernels do.
+and its keywords into `Options`, so that every kind of array is checked alike. The values of lengths
+and labels are checked by the kernels, and by `reference.validation`.
 """
 
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from ctc_shim.input_errors import (
-    BLANK,
-    INFEASIBLE,
-    INPUT_LENGTH,
-    LABEL,
-    ROWS,
-    TARGET_LENGTH,
-    raise_report,
-)
+from ctc_shim.input_errors import BLANK, ROWS, raise_report
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -242,54 +234,3 @@ def as_kernel_array(name: str, value: Any) -> np.ndarray:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
-
-
-# ---- values
-
-
-def adjacent_repeats(targets: np.ndarray, target_lengths: np.ndarray) -> np.ndarray:
-    """(N,) number of equal neighbours in each target: each needs a blank, so one more frame."""
-    targets = np.asarray(targets)
-    valid = np.arange(1, targets.shape[1])[None, :] < np.asarray(target_lengths)[:, None]
-    repeats: np.ndarray = ((targets[:, 1:] == targets[:, :-1]) & valid).sum(axis=1)
-    return repeats
-
-
-def validate(
-    frames: int,
-    classes: int,
-    targets: np.ndarray,
-    input_lengths: np.ndarray,
-    target_lengths: np.ndarray,
-    blank: int,
-    infeasible: str,
-) -> None:
-    """Raise for the first row of host arrays that breaks the contract.
-
-    Parameters
-    ----------
-    frames, classes : int
-        T and C of the logits.
-    targets : (N, S) int array
-    input_lengths, target_lengths : (N,) int arrays
-    blank : int
-        Already resolved to 0 .. C - 1.
-    infeasible : str
-        One of POLICIES; "raise" and "tensorflow" make some rows an error.
-    """
-    longest = targets.shape[1]
-    for n, (t_n, s_n) in enumerate(zip(input_lengths, target_lengths)):
-        if not 0 <= t_n <= frames:
-            raise_report((INPUT_LENGTH, n, frames, t_n))
-        if not 0 <= s_n <= longest:
-            raise_report((TARGET_LENGTH, n, longest, s_n))
-        labels = targets[n, :s_n]
-        wrong = np.flatnonzero((labels < 0) | (labels >= classes) | (labels == blank))
-        if wrong.size:
-            raise_report((LABEL, n, wrong[0], labels[wrong[0]]), classes=classes, blank=blank)
-    if infeasible in ("raise", "tensorflow"):
-        needed = target_lengths + adjacent_repeats(targets, target_lengths)
-        at_least = needed if infeasible == "raise" else target_lengths
-        for n in np.flatnonzero(input_lengths < at_least)[:1]:
-            report = (INFEASIBLE, n, needed[n], input_lengths[n])
-            raise_report(report, labels=int(target_lengths[n]))

@@ -55,21 +55,21 @@ MUTATIONS = {
         ("lattice: repeats", "m = skip[j] > 0 ? qm : bm[j]; /*", "m = qm; /*"),
     ],
     ("reference", "ctc_shim/contract.py"): [
+        ("contract: blank", "-classes <= blank < classes", "blank < classes"),
+    ],
+    ("reference", "ctc_shim/reference"): [
         ("contract: frames", "0 <= t_n <= frames", "t_n <= frames"),
         ("contract: too many frames", "0 <= t_n <= frames", "0 <= t_n"),
         ("contract: labels", "0 <= s_n <= longest", "s_n <= longest"),
         ("contract: label below", "(labels < 0) | ", ""),
         ("contract: label above", "labels >= classes", "labels > classes"),
         ("contract: label is blank", " | (labels == blank)", ""),
-        ("contract: blank", "-classes <= blank < classes", "blank < classes"),
-        ("contract: repeats", "& valid).sum(axis=1)", ").sum(axis=1)"),
+        ("contract: repeats", "targets[:, :-1]) & second_is_valid", "targets[:, :-1])"),
         (
             "contract: policy",
             'if infeasible == "raise" else target_lengths',
             "if infeasible else target_lengths",
         ),
-    ],
-    ("reference", "ctc_shim/reference"): [
         ("recursion: repeats", "algebra.where(may_skip, l_before, algebra.zero)", "l_before"),
         (
             "recursion: never negative",

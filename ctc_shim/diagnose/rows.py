@@ -6,6 +6,7 @@ import numpy as np
 
 from ctc_shim import contract
 from ctc_shim.diagnose.report import BatchReport
+from ctc_shim.reference.forward import Algebra, fewest_frames
 
 
 def check_rows(
@@ -13,11 +14,11 @@ def check_rows(
 ) -> np.ndarray:
     """Report what is wrong with each row; (N,) True where the loss would accept the row."""
     width = report.sizes["S"] or 0
-    repeats = contract.adjacent_repeats(batch.targets, batch.target_lengths).tolist()
+    fewest = fewest_frames(Algebra(np), batch.targets, batch.target_lengths).tolist()
     accepted = readable.copy()
-    lengths = zip(batch.input_lengths.tolist(), batch.target_lengths.tolist(), repeats)
-    for n, (frames, labels, repeated) in enumerate(lengths):
-        needed, before = labels + repeated, len(report.findings)
+    lengths = zip(batch.input_lengths.tolist(), batch.target_lengths.tolist(), fewest)
+    for n, (frames, labels, needed) in enumerate(lengths):
+        repeated, before = needed - labels, len(report.findings)
         is_known = bool(readable[n]) and 0 <= labels <= width
         row: Dict[str, Optional[int]] = dict(input_length=frames, target_length=labels)
         row.update(repeats=None, needed=None, missing=None)

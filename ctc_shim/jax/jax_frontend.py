@@ -14,6 +14,7 @@ from ctc_shim.contract import Batch, DecodeOptions, Options
 from ctc_shim.jax import derivatives
 from ctc_shim.native import numpy_frontend
 from ctc_shim.native.best_path import Alignment
+from ctc_shim.reference.validation import validate
 
 CAN_TRACE = {"inf": "inf", "zero": "zero"}  # policies that traced code can follow
 
@@ -81,7 +82,7 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
             )
         named = list(zip(batch._fields, batch))[1:]
         targets, frames, counts = [contract.as_kernel_array(*pair) for pair in named]
-        contract.validate(T, C, targets, frames, counts, blank, policy)
+        validate(T, C, targets, frames, counts, blank, policy)
     return arrays, options._replace(blank=blank, infeasible=CAN_TRACE.get(policy, "inf"))
 
 

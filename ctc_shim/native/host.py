@@ -41,7 +41,7 @@ def compute(
     Raises
     ------
     CTCInputError
-        As in `contract.validate`.
+        As in `reference.validation.validate`.
     """
     logits = batch.logits.swapaxes(0, 1) if options.time_major else batch.logits  # (N, T, C)
     if options.time_major and gradient is not None:

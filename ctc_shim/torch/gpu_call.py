@@ -9,6 +9,7 @@ from typing import Any, Iterator, Tuple
 from ctc_shim import contract
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import gpu_kernel, host
+from ctc_shim.reference.validation import validate
 
 
 def wide(dtype: Any) -> Any:
@@ -47,7 +48,7 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
     blank = contract.resolve_blank(options.blank, C) if C else 0
     if options.infeasible in ("raise", "tensorflow"):
         targets, frames, counts = [tensor.cpu().numpy() for tensor in integers]
-        contract.validate(T, C, targets, frames, counts, blank, options.infeasible)
+        validate(T, C, targets, frames, counts, blank, options.infeasible)
     logits = logits.contiguous()
     is_taken = [tensor.dtype in (torch.int32, torch.int64) for tensor in integers]
     integers = [t if taken else t.long() for t, taken in zip(integers, is_taken)]
