@@ -146,7 +146,7 @@ def main() -> None:
         from fake_cuda import FakeCuda
 
         FakeCuda().__enter__()
-        operators._computed = gpu_call.compute
+        operators.compute = gpu_call.compute
     if gpu_kernel.load() is None:
         raise SystemExit("the kernel cannot be loaded, see the warning above")
     name = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()

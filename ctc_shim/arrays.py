@@ -64,6 +64,12 @@ def register(kind: Kind) -> None:
     _kind_of_class.clear()
 
 
+def unregister(kind: Kind) -> None:
+    """Serve a kind no more; ValueError if it is not registered."""
+    _kinds.remove(kind)
+    _kind_of_class.clear()
+
+
 def kind_of(value: Any) -> Optional[Kind]:
     """The kind of a value; None for numpy arrays, lists, numbers, and all that no kind claims."""
     cls = type(value)

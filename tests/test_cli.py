@@ -86,8 +86,8 @@ def test_doctor_finds_a_wrong_kernel(monkeypatch, capsys, output, proofs_that_fa
             gradient[0] += 1e-3
 
     monkeypatch.setattr(proofs.host, "compute", wrong)
-    monkeypatch.setattr(doctor, "_family", lambda: ())
-    monkeypatch.setattr(doctor, "_keras", lambda: {"text": "not asked"})
+    monkeypatch.setattr(doctor, "family", lambda: ())
+    monkeypatch.setattr(doctor, "keras_state", lambda: {"text": "not asked"})
     assert parser.main(["doctor"]) == 1
     assert capsys.readouterr().out.count("WRONG") == proofs_that_fail
 

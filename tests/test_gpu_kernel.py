@@ -229,9 +229,12 @@ def test_under_sanitizers(tmp_path):
 def test_doctor_says_whether_there_is_a_gpu_kernel(gpu):
     from ctc_shim.commands import doctor
 
-    assert doctor._gpu() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
+    assert doctor.gpu_state() == {"loaded": True, "text": "kernel loaded by the CUDA driver"}
     with gpu_kernel.use_driver("libcuda_that_is_not_there.so.1"):
-        assert not doctor._gpu()["loaded"] and "no kernel: no CUDA driver" in doctor._gpu()["text"]
+        assert (
+            not doctor.gpu_state()["loaded"]
+            and "no kernel: no CUDA driver" in doctor.gpu_state()["text"]
+        )
 
 
 def _refused(match, *driver_and_text):

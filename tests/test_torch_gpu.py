@@ -28,7 +28,7 @@ def fake():
 def gpu(fake, monkeypatch):
     """The kernel of CUDA tensors for tensors of the host."""
     launches = fake.fake.fake_launches()
-    monkeypatch.setattr(operators, "_computed", gpu_call.compute)
+    monkeypatch.setattr(operators, "compute", gpu_call.compute)
     monkeypatch.setattr(operators, "is_on_gpu", lambda tensor: True)
     yield fake
     assert fake.fake.fake_launches() >= launches

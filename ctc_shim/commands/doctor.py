@@ -32,11 +32,10 @@ def examine() -> Report:
     """The findings as a dict; its "ok" says whether every proof passed."""
     checks = [proofs.attempt(*proof) for proof in proofs.PROOFS]
     checks += [
-        proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package)
-        for package in _family()
+        proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package) for package in family()
     ]
     with legacy_keras.keras_on_theano():
-        keras = _keras()
+        keras = keras_state()
         if keras.get("patched"):
             name = "K.ctc_batch_cost against TensorFlow's recorded numbers"
             checks.append(proofs.attempt(name, proofs.keras_against_tensorflow))
@@ -47,7 +46,7 @@ def examine() -> Report:
         "packages": _versions(),
         "keras": keras,
         "kernel": _kernel(),
-        "gpu": _gpu(),
+        "gpu": gpu_state(),
         "checks": checks,
         "ok": all(check["passed"] for check in checks),
     }
@@ -75,7 +74,7 @@ def as_text(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _family() -> Tuple[str, ...]:
+def family() -> Tuple[str, ...]:
     return tuple(name for name in FAMILY if is_installed(name))
 
 
@@ -91,7 +90,7 @@ def _versions() -> Dict[str, str]:
 
 
 def _version(name: str) -> str:
-    if name == "numpy" or name in _family():
+    if name == "numpy" or name in family():
         return str(_import_quietly(name).__version__)
     try:
         from importlib.metadata import version
@@ -127,7 +126,7 @@ def _kernel() -> Report:
     }
 
 
-def _gpu() -> Report:
+def gpu_state() -> Report:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingKernelWarning)
         library, problem = gpu_kernel.attempt()
@@ -135,7 +134,7 @@ def _gpu() -> Report:
     return {"loaded": library is not None, "text": text}
 
 
-def _keras() -> Report:
+def keras_state() -> Report:
     """Is there a legacy Keras on Theano, and is it patched?"""
     if not is_installed("keras"):
         return {"text": "none installed"}

@@ -169,7 +169,7 @@ def beam_search(
         beam = _Beam(beam_width, prefixes)
         for prefix in prefixes:
             if beam.takes(prefix.old[0]):
-                _grow(prefix, row, blank, beam)
+                grow(prefix, row, blank, beam)
         prefixes = beam.best_first()
     return [(prefix.new[0], prefix.spell(merge)) for prefix in prefixes]
 
@@ -186,7 +186,7 @@ def _stay(prefix: _Prefix, row: np.ndarray, blank: int) -> None:
     prefix.new = [log_add(in_blank, label), in_blank, label]
 
 
-def _grow(prefix: _Prefix, row: np.ndarray, blank: int, beam: _Beam) -> None:
+def grow(prefix: _Prefix, row: np.ndarray, blank: int, beam: _Beam) -> None:
     """Extend the prefix by each label, and put it into the beam where it is good enough."""
     # The beam would refuse all others.
     promising = set(np.flatnonzero(row + prefix.old[0] > beam.least()).tolist())

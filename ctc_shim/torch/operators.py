@@ -71,7 +71,7 @@ def _define(torch: Any) -> None:
         schema=INPUTS + OPTIONS + "Tensor",
     )
     def alone(*arguments: Any) -> Any:
-        return _computed(arguments[:4], None, arguments[4:], with_gradient=False)[0]
+        return compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
 
     @custom_op(
         "ctc_shim::ctc_loss_and_gradient",
@@ -80,7 +80,7 @@ def _define(torch: Any) -> None:
         schema=INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)",
     )
     def both(*arguments: Any) -> Any:
-        return _computed(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
+        return compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
 
     @alone.register_kernel("cuda")
     def alone_on_gpu(*arguments: Any) -> Any:
@@ -102,7 +102,7 @@ def _define(torch: Any) -> None:
     both.register_autograd(_backward, setup_context=_keep)
 
 
-def _computed(
+def compute(
     tensors: Any, upstream: Optional[Any], options: Any, with_gradient: bool
 ) -> Tuple[Any, Any]:
     """(loss, gradient or None) of the CPU kernel, which reads and writes the tensors' memory."""

@@ -31,11 +31,13 @@ def net(dims, channels_last, mode="max"):
     x = memory_order.to_first(image) if channels_last else image
     y = getattr(conv, "conv%dd" % dims)(x, w, border_mode="half")
     if channels_last:  # as Keras adds the bias
-        y = memory_order.to_first(pt.maximum(y.dimshuffle(*memory_order._last(dims + 2)) + bias, 0))
+        y = memory_order.to_first(
+            pt.maximum(y.dimshuffle(*memory_order.last_order(dims + 2)) + bias, 0)
+        )
     else:
         y = pt.maximum(y + bias.dimshuffle("x", 0, *["x"] * dims), 0)
     y = getattr(pool, "pool_%dd" % dims)(y, (2,) * dims, ignore_border=True, mode=mode)
-    y = y.dimshuffle(*memory_order._last(dims + 2)) if channels_last else y
+    y = y.dimshuffle(*memory_order.last_order(dims + 2)) if channels_last else y
     loss = (y**3).sum()
     return [image, w, bias], [loss] + lib.grad(loss, [image, w, bias]), arrays
 
@@ -76,7 +78,7 @@ def check_turned(dims, mode, linker):
     for got, expected in zip(function(*arrays), want):
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
     assert not [op for op in ops if isinstance(op, (conv_ops.ConvOp, pool.PoolOp))]
-    turned = [memory_order._first(dims + 2), memory_order._last(dims + 2)]
+    turned = [memory_order.first_order(dims + 2), memory_order.last_order(dims + 2)]
     assert not [op for op in ops if tuple(getattr(op, "new_order", ())) in turned]
     assert not [op for op in plain_ops if isinstance(op, memory_order.ChannelsLast)]
 

@@ -34,7 +34,7 @@ class ChannelsLast(Op):  # type: ignore[misc]
     def make_node(self, *inputs: Any) -> Any:
         given = [to_first(x) if i in self.images else x for i, x in enumerate(inputs)]
         out = self.op.make_node(*given).outputs[0].type
-        shape = [out.shape[a] for a in _last(out.ndim)] if self.gives_image else out.shape
+        shape = [out.shape[a] for a in last_order(out.ndim)] if self.gives_image else out.shape
         return Apply(self, list(inputs), [TensorType(out.dtype, shape=tuple(shape))()])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
@@ -46,17 +46,17 @@ class ChannelsLast(Op):  # type: ignore[misc]
         )
 
 
-def _first(ndim: int) -> Tuple[int, ...]:
+def first_order(ndim: int) -> Tuple[int, ...]:
     return (0, ndim - 1) + tuple(range(1, ndim - 1))
 
 
-def _last(ndim: int) -> Tuple[int, ...]:
+def last_order(ndim: int) -> Tuple[int, ...]:
     return (0,) + tuple(range(2, ndim)) + (1,)
 
 
 def to_first(x: Any) -> Any:
     """(N, *I, C) -> (N, C, *I)"""
-    return x.dimshuffle(*_first(x.type.ndim))
+    return x.dimshuffle(*first_order(x.type.ndim))
 
 
 class ChannelsLastView(object):
@@ -84,7 +84,7 @@ class ChannelsLastView(object):
     @staticmethod
     def is_view(x: Any) -> bool:
         op = getattr(x.owner, "op", None)
-        return isinstance(op, DimShuffle) and tuple(op.new_order) == _first(x.type.ndim)
+        return isinstance(op, DimShuffle) and tuple(op.new_order) == first_order(x.type.ndim)
 
     def to_last(self, x: Any) -> Any:
         """(N, C, *I) -> (N, *I, C): the image before the view, with activations, or a new view."""
@@ -94,7 +94,7 @@ class ChannelsLastView(object):
             elif self.is_channels_last(x):
                 self.made[x] = x.owner.op(*[self.to_last(y) for y in x.owner.inputs])
             else:
-                self.made[x] = x.dimshuffle(*_last(x.type.ndim))
+                self.made[x] = x.dimshuffle(*last_order(x.type.ndim))
         return self.made[x]
 
 
