@@ -55,7 +55,7 @@ MUTATIONS = {
         ("lattice: repeats", "m = skip[j] > 0 ? qm : bm[j]; /*", "m = qm; /*"),
     ],
     ("reference", "ctc_shim/contract.py"): [
-        ("contract: blank", "-classes <= blank < classes", "blank < classes"),
+        ("contract: blank", "-classes <= blank < classes", "blank < classes")
     ],
     ("reference", "ctc_shim/reference"): [
         ("contract: frames", "0 <= t_n <= frames", "t_n <= frames"),
