@@ -12,6 +12,7 @@ import numpy as np
 from ctc_shim.input_errors import BLANK, ROWS, raise_report
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
+RAISING = POLICIES[2:]  # those that make an infeasible target an error
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = tuple(sign + "int" + bits for sign in ("", "u") for bits in ("8", "16", "32", "64"))
 

@@ -1,4 +1,4 @@
-"""The rooms of the package: imports only descend, and heavy libraries load inside functions."""
+"""The parts of the package: imports only descend, and heavy libraries load inside functions."""
 
 import ast
 import os
@@ -11,8 +11,8 @@ ROOT = os.path.dirname(os.path.abspath(ctc_shim.__file__))
 HEAVY = {"theano", "aesara", "pytensor", "keras", "numba", "jax", "torch", "tensorflow"}
 HEAVY |= {"matplotlib", "scipy", "llvmlite"}
 
-# The floors of the house, lowest first. A room may import rooms of lower floors, and itself.
-FLOORS = (
+# The layers of the package, lowest first. A part may import parts of lower layers, and itself.
+LAYERS = (
     {"input_errors"},
     {"compat", "contract", "patching"},
     {"reference"},
@@ -27,7 +27,7 @@ FLOORS = (
     {"commands"},
     {"__main__"},
 )
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LAYER_OF = {part: layer for layer, parts in enumerate(LAYERS) for part in parts}
 MOST_MODULES = 16  # in a folder
 # Loaded by the alias right after PyTensor's Numba linker, when Numba is there anyway.
 NEEDS_NUMBA = os.path.join("theano_alias", "tuning", "numba_kernels.py")
@@ -43,7 +43,7 @@ def _files():
 FILES = sorted(_files())
 
 
-def room_of(path):
+def part_of(path):
     """The top-level module or sub-package that a file belongs to."""
     return path.split(os.sep)[0].replace(".py", "")
 
@@ -53,8 +53,8 @@ def parse(path):
         return ast.parse(stream.read())
 
 
-def rooms_imported(tree):
-    """The rooms a file imports, inside functions too; "__init__" stands for the public names."""
+def parts_imported(tree):
+    """The parts a file imports, inside functions too; "__init__" stands for the public names."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -62,16 +62,16 @@ def rooms_imported(tree):
             found.update((name + ["__init__"])[1] for name in names if name[0] == "ctc_shim")
         elif isinstance(node, ast.ImportFrom) and node.module == "ctc_shim":
             names = [alias.name for alias in node.names]
-            found.update(name if name in FLOOR_OF else "__init__" for name in names)
+            found.update(name if name in LAYER_OF else "__init__" for name in names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ctc_shim."):
             found.add(node.module.split(".")[1])
     return found
 
 
-def upward_imports(room, tree):
-    """Rooms that a file of `room` imports although they are not below it."""
-    others = rooms_imported(tree) - {room}
-    return {other for other in others if FLOOR_OF[other] >= FLOOR_OF[room]}
+def upward_imports(part, tree):
+    """Parts that a file of `part` imports although they are not below it."""
+    others = parts_imported(tree) - {part}
+    return {other for other in others if LAYER_OF[other] >= LAYER_OF[part]}
 
 
 def relative_imports(tree):
@@ -90,7 +90,7 @@ def heavy_imports(tree):
 
 @pytest.mark.parametrize("path", FILES)
 def test_imports_descend(path):
-    assert not upward_imports(room_of(path), parse(path))
+    assert not upward_imports(part_of(path), parse(path))
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -140,11 +140,11 @@ def test_one_version():
     assert re.search(r"^## (\S+)", read("CHANGELOG.md"), flags=re.M).group(1) == version
 
 
-def test_the_map_names_every_room():
+def test_the_map_names_every_part():
     text = read("docs", "maintainers", "map.md")
-    rooms = os.listdir(os.path.join(ROOT, "ctc_shim"))
-    rooms = [name for name in rooms if "." not in name or name.endswith(".py")]
-    assert [name for name in rooms if "`%s" % name not in text and name[:2] != "__"] == []
+    parts = os.listdir(os.path.join(ROOT, "ctc_shim"))
+    parts = [name for name in parts if "." not in name or name.endswith(".py")]
+    assert [name for name in parts if "`%s" % name not in text and name[:2] != "__"] == []
 
 
 def test_every_text_of_the_mutation_run_is_found():

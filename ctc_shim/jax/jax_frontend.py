@@ -16,8 +16,6 @@ from ctc_shim.native import numpy_frontend
 from ctc_shim.native.best_path import Alignment
 from ctc_shim.reference.validation import validate
 
-CAN_TRACE = {"inf": "inf", "zero": "zero"}  # policies that traced code can follow
-
 
 def ctc_loss(batch: Batch, options: Options) -> Any:
     arrays, traceable = _checked(batch, options)
@@ -73,7 +71,7 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
     T, C = arrays.logits.shape[0 if options.time_major else 1], arrays.logits.shape[2]
     blank = contract.resolve_blank(options.blank, C) if C else 0
     policy = options.infeasible
-    if policy not in CAN_TRACE:
+    if policy in contract.RAISING:
         if _is_traced(batch[1:]):
             raise ValueError(
                 "infeasible=%r cannot raise from code that JAX traces: choose 'inf' or 'zero', or "
@@ -83,7 +81,8 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
         named = list(zip(batch._fields, batch))[1:]
         targets, frames, counts = [contract.as_kernel_array(*pair) for pair in named]
         validate(T, C, targets, frames, counts, blank, policy)
-    return arrays, options._replace(blank=blank, infeasible=CAN_TRACE.get(policy, "inf"))
+        policy = "inf"
+    return arrays, options._replace(blank=blank, infeasible=policy)
 
 
 def _convert(name: str, value: Any) -> Any:

@@ -25,7 +25,8 @@ def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[np.ndarray, n
     loss = np.empty(len(arrays.targets), dtype=arrays.logits.dtype)
     gradient = np.empty(arrays.logits.shape, dtype=arrays.logits.dtype)
     host.compute(arrays, options, loss, gradient)
-    return loss, gradient.astype(np.asarray(batch.logits).dtype, copy=False)
+    given = getattr(batch.logits, "dtype", gradient.dtype)
+    return loss, gradient.astype(given, copy=False)
 
 
 def ctc_align(batch: Batch, options: Options) -> best_path.Alignment:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ctc_shim.contract import RAISING
 from ctc_shim.input_errors import INFEASIBLE, INPUT_LENGTH, LABEL, TARGET_LENGTH, raise_report
 from ctc_shim.reference.forward import Algebra, fewest_frames
 
@@ -26,7 +27,7 @@ def validate(
     blank : int
         Already resolved to 0 .. C - 1.
     infeasible : str
-        One of POLICIES; "raise" and "tensorflow" make some rows an error.
+        One of POLICIES; those in RAISING make some rows an error.
     """
     longest = targets.shape[1]
     for n, (t_n, s_n) in enumerate(zip(input_lengths, target_lengths)):
@@ -38,7 +39,7 @@ def validate(
         wrong = np.flatnonzero((labels < 0) | (labels >= classes) | (labels == blank))
         if wrong.size:
             raise_report((LABEL, n, wrong[0], labels[wrong[0]]), classes=classes, blank=blank)
-    if infeasible in ("raise", "tensorflow"):
+    if infeasible in RAISING:
         needed = fewest_frames(Algebra(np), targets, target_lengths)
         at_least = needed if infeasible == "raise" else target_lengths
         for n in np.flatnonzero(input_lengths < at_least)[:1]:

@@ -46,7 +46,7 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
     T = logits.shape[0 if options.time_major else 1]
     contract.check_rows(logits.shape[1 if options.time_major else 0], *integers, upstream)
     blank = contract.resolve_blank(options.blank, C) if C else 0
-    if options.infeasible in ("raise", "tensorflow"):
+    if options.infeasible in contract.RAISING:
         targets, frames, counts = [tensor.cpu().numpy() for tensor in integers]
         validate(T, C, targets, frames, counts, blank, options.infeasible)
     logits = logits.contiguous()

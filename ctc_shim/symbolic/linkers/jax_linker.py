@@ -26,7 +26,7 @@ def _options(op: Any, classes: int) -> Options:
 
 
 def _loss(op: Any, node: Any = None, **kwargs: Any) -> Callable[..., Any]:
-    if op.infeasible not in ("inf", "zero"):  # compiled code cannot raise, a callback can
+    if op.infeasible in contract.RAISING:  # compiled code cannot raise, a callback can
         return jax_callback.on_host(op, node)
 
     def ctc_loss(logits: Any, *others: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional, Tuple
 import numpy as np
 
 from ctc_shim import contract, input_errors
+from ctc_shim.compat import find, of_numba
 from ctc_shim.native import call as native_call
 from ctc_shim.native import interface, load, sources
 from ctc_shim.symbolic.linkers import numba_callback, registration
@@ -35,7 +36,8 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
         return numba_callback.in_object_mode(op, node)  # kernel() has warned
 
     def tell(pytensors: Any) -> None:
-        if not hasattr(pytensors, "register_funcify_and_cache_key"):  # it kept nothing on disk
+        register = find(of_numba.CACHE_KEY)
+        if register is None:  # this PyTensor keeps nothing on disk
             pytensors.numba_funcify.register(op_class)(funcify)
             return
 
@@ -44,10 +46,10 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
             function, key = funcify(op, node), None
             if load.kernel():
                 library = sources.source_hash("cpu")
-                key = pytensors.default_hash_key_from_props(op, kernel=library)
+                key = find(of_numba.KEY_FROM_PROPS)(op, kernel=library)
             return function, key
 
-        pytensors.register_funcify_and_cache_key(op_class)(with_key)
+        register(op_class)(with_key)
 
     registration.when_loaded("numba", tell)
 
