@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# The C kernel alone, as C and as C++: bash tests/kernel_fuzz.sh [ROUNDS]
+# The C kernel alone, as C and as C++: bash tests/kernel_fuzz.sh [ROUNDS [SANITIZERS]]
 # Every header compiles by itself without warnings; the tests beside the sources pass; the fuzzers
-# find nothing under AddressSanitizer and UBSan.
+# find nothing under AddressSanitizer and UBSan, or under ThreadSanitizer (SANITIZERS: thread).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 csrc=$here/../ctc_shim/csrc
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cc=${CC:-gcc} cxx=${CXX:-g++}
-strict="-fopenmp-simd -Wall -Wextra -Wconversion -Werror"
+strict="-fopenmp-simd -D_GNU_SOURCE -Wall -Wextra -Wconversion -Werror"
 # -Wno-pass-failed: at -O1 clang does not vectorise, and says so.
-sanitized="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-pass-failed"
+sanitized="-O1 -g -fsanitize=${2:-address,undefined} -fno-sanitize-recover=all -Wno-pass-failed"
 passed=0
 
 for header in "$csrc"/*.h "$csrc"/cpu/*[!c].h "$csrc"/cuda/cuda_batch.h; do
@@ -18,12 +18,13 @@ for header in "$csrc"/*.h "$csrc"/cpu/*[!c].h "$csrc"/cuda/cuda_batch.h; do
     $cc $strict -std=c99 -fsyntax-only -x c -include "$header" /dev/null
     $cxx $strict -std=c++11 -fsyntax-only -x c++ -include "$header" /dev/null
 done
-$cc $strict -std=c99 -fsyntax-only "$csrc"/cpu/loss.c "$csrc"/cpu/decode.c "$csrc"/cuda/launcher.c
-$cxx $strict -std=c++11 -fsyntax-only -x c++ "$csrc"/cpu/loss.c "$csrc"/cpu/decode.c
+of_the_kernel=("$csrc"/cpu/{loss,decode,dispatch,processors}.c)
+$cc $strict -std=c99 -fsyntax-only "${of_the_kernel[@]}" "$csrc"/cuda/launcher.c
+$cxx $strict -std=c++11 -fsyntax-only -x c++ "${of_the_kernel[@]}"
 
 run() { # source, arguments of the program
-    $cc $strict $sanitized -std=c99 "$1" -o "$out/c" -lm -lpthread
-    $cxx $strict $sanitized -std=c++11 -x c++ "$1" -x none -o "$out/cpp" -lm -lpthread
+    $cc $strict $sanitized -std=c99 "$1" "$csrc/cpu/processors.c" -o "$out/c" -lm -lpthread
+    $cxx $strict $sanitized -std=c++11 -x c++ "$1" "$csrc/cpu/processors.c" -x none -o "$out/cpp" -lm -lpthread
     "$out/c" "${@:2}"
     "$out/cpp" "${@:2}"
     passed=$((passed + 2))

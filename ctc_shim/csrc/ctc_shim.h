@@ -2,15 +2,15 @@
  *
  * tools/bindings.py makes ctc_shim/native/interface.py from this text, generated C code includes
  * it, and Numba fills the structs as arrays of int64. So each field is 8 bytes wide, a pointer,
- * int64_t or double, and each struct ends with a report of four int64_t. Zero the struct, then set
- * the fields that are needed. Strides are in bytes, and may be negative.
+ * int64_t or double, and the struct of a call ends with a report of four int64_t. Zero the struct,
+ * then set the fields that are needed. Strides are in bytes, and may be negative.
  *
  * Raise CTC_SHIM_ABI with every change of a struct, an enum or an entry. */
 #ifndef CTC_SHIM_H
 #define CTC_SHIM_H
 #include <stdint.h>
 
-#define CTC_SHIM_ABI 1
+#define CTC_SHIM_ABI 2
 
 /* Element types of logits and gradient. CPUs take F32 and F64. Losses and upstream gradients are
  * F64 beside F64 logits, and F32 beside all others. */
@@ -37,8 +37,13 @@ enum ctc_shim_error {
     CTC_SHIM_ERROR_INFEASIBLE = 4,    /* n, frames needed, frames given */
     CTC_SHIM_ERROR_BLANK = 5,         /* 0, C, the blank; or frames without classes: C is 0 */
     CTC_SHIM_ERROR_MEMORY = 6,
-    CTC_SHIM_ERROR_ROWS = 7 /* arrays of different lengths: only callers can see this */
+    CTC_SHIM_ERROR_ROWS = 7, /* arrays of different lengths: only callers can see this */
+    CTC_SHIM_ERROR_SIZE = 8, /* the axis (0: frames, 1: classes, 2: labels), the most, the size */
+    CTC_SHIM_ERROR_SIGNAL = 9 /* the handler of a signal raised, see ctc_shim_python */
 };
+
+/* Frames, classes and labels are counted in 32 bits inside. */
+#define CTC_SHIM_LARGEST 2147483647
 
 /* What `logits` holds. */
 enum ctc_shim_input {
@@ -49,7 +54,17 @@ enum ctc_shim_input {
 /* What `gradient` receives. */
 enum ctc_shim_mode { CTC_SHIM_MODE_GRADIENT = 0, CTC_SHIM_MODE_POSTERIORS = 1 };
 
-/* Loss and gradient of a batch. On an error nothing but the report is written.
+/* Functions of the Python that called and holds its GIL. A call that is given them releases the GIL
+ * while it computes, and lets signals be handled about ten times a second. Where a handler raises,
+ * as Ctrl-C's does, the call ends with CTC_SHIM_ERROR_SIGNAL and the exception set. */
+typedef struct {
+    void *save;    /* PyEval_SaveThread */
+    void *restore; /* PyEval_RestoreThread */
+    void *check;   /* PyErr_CheckSignals */
+} ctc_shim_python;
+
+/* Loss and gradient of a batch. On an error nothing but the report is written, except that a signal
+ * leaves the results half written.
  *
  * On a CPU: integers are int64_t; classes of the gradient are contiguous; PROBABILITIES need
  * `normalize` and the gradient mode. On a GPU: all arrays are contiguous, logits and gradient as
@@ -78,6 +93,7 @@ typedef struct {
     const void *upstream; /* (N,): multiplies the gradients; null: 1 */
     int64_t upstream_stride;
     int64_t threads; /* at most so many; 0: as many as are worth it. Results do not depend on it */
+    const void *python; /* ctc_shim_python; null: the call is not interrupted */
     int64_t report[4];
 } ctc_shim_call;
 
@@ -97,6 +113,7 @@ typedef struct {
     void *lengths;   /* (N, paths) int64_t, written; 0 where there is no such hypothesis */
     void *log_probs; /* (N, paths) double: ln p, written; -inf where there is no such hypothesis */
     int64_t threads;
+    const void *python;
     int64_t report[4];
 } ctc_shim_decode_call;
 
@@ -106,6 +123,13 @@ extern "C" {
 /* Of the library for CPUs. They return report[0]. */
 int64_t ctc_shim_loss(ctc_shim_call *call);
 int64_t ctc_shim_decode(ctc_shim_decode_call *call);
+/* Threads that a call uses at most: CTC_SHIM_THREADS or OMP_NUM_THREADS from the environment, else
+ * the processors that this process may use. */
+int64_t ctc_shim_processors(void);
+/* What runs on this processor: "base", or "v2", "v3", "v4" for x86-64-v2 and so on. */
+const char *ctc_shim_variant(void);
+/* 0 where a small batch comes out right on each variant that this processor runs. */
+int64_t ctc_shim_trial(void);
 
 /* Of the launcher for GPUs: see csrc/cuda/launcher.c. */
 int64_t ctc_shim_cuda_open(const char *driver, const char *ptx, char *message, int64_t room);

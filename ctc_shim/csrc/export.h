@@ -12,4 +12,13 @@
 #else
 #define CTC_SHIM_EXPORT CTC_SHIM_EXPORT_AS
 #endif
+
+/* The name of an entry in one of the variants that cpu/dispatch.c chooses from. */
+#define CTC_SHIM_JOINED(name, variant) name##_##variant
+#define CTC_SHIM_JOIN(name, variant) CTC_SHIM_JOINED(name, variant)
+#if defined(CTC_SHIM_VARIANT)
+#define CTC_SHIM_ENTRY(name) CTC_SHIM_JOIN(name, CTC_SHIM_VARIANT)
+#else
+#define CTC_SHIM_ENTRY(name) name
+#endif
 #endif

@@ -8,7 +8,7 @@ import functools
 import warnings
 from typing import Any, List, Sequence, Tuple
 
-from ctc_shim.native import MissingKernelWarning, build, gpu_kernel, load
+from ctc_shim.native import MissingKernelWarning, gpu_kernel, load
 
 TARGET, CUDA_TARGET = "ctc_shim_xla", "ctc_shim_xla_cuda"
 CallOptions = Tuple[int, bool, str, bool, bool]
@@ -63,15 +63,18 @@ def handler_library(name: str, flags: Sequence[str] = ()) -> Any:
 
     # jaxlib's version is part of the build's name, because its header may change
     version = "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__
-    path = build.built(name, ["-I" + jax.ffi.include_dir(), version] + list(flags))
-    library = load.first_match(name, [path])
+    library, problems = load.first(
+        name, ["-I" + jax.ffi.include_dir(), version] + list(flags)
+    )
+    text = "; ".join(problems)
     if library is None:
-        warnings.warn(
-            "ctc_shim found no C compiler to connect its kernel to JAX: CTC runs as a lax.scan, "
-            "correct but slower. Install gcc or clang, or set CC, and start again",
-            MissingKernelWarning,
-            stacklevel=3,
+        text = (
+            "ctc_shim cannot connect its kernel to JAX: %s. CTC runs as a lax.scan, correct but "
+            "slower. Install gcc or clang, or set CC, and start again"
+            % (text or "no C compiler was found")
         )
+    if text:
+        warnings.warn(text, MissingKernelWarning, stacklevel=3)
     return library
 
 

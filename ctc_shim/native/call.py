@@ -1,12 +1,12 @@
 """One call of the library for CPUs on host arrays: the structs of csrc/ctc_shim.h filled."""
 
-import os
+import ctypes
 from typing import Any, Optional, Tuple
 
 import numpy as np
 
 from ctc_shim import contract
-from ctc_shim.native import interface
+from ctc_shim.native import interface, load
 
 TYPES = {"f": interface.TYPE_F32, "d": interface.TYPE_F64}  # by numpy's one-letter codes
 Report = Tuple[
@@ -76,8 +76,7 @@ def loss(
         given.upstream, given.upstream_stride = upstream.ctypes.data, upstream.strides[0]
     if epsilon is not None:
         given.input, given.epsilon = interface.INPUT_PROBABILITIES, epsilon
-    library.ctc_shim_loss(given)
-    return _report(given)
+    return _called(library, "ctc_shim_loss", given)
 
 
 def decode(
@@ -131,20 +130,32 @@ def decode(
         threads=threads,
     )
     given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
-    library.ctc_shim_decode(given)
-    return labels, lengths, log_probs, _report(given)
+    return labels, lengths, log_probs, _called(library, "ctc_shim_decode", given)
 
 
-def _report(given: Any) -> Report:
+def _called(library: Any, entry: str, given: Any) -> Report:
+    """Call an entry, which releases the GIL itself, and raises what a signal's handler raises."""
+    given.python = ctypes.addressof(_PYTHON)
+    function = library.__dict__.get("interruptible_" + entry)
+    if function is None:
+        prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.POINTER(type(given)))
+        function = prototype((entry, library))
+        setattr(library, "interruptible_" + entry, function)
+    function(given)
     kind, n, position, value = given.report
     return kind, n, position, value
 
 
+_PYTHON = interface.Python(
+    *[
+        ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
+        for name in ("PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")
+    ]
+)
+
+
 def thread_count() -> int:
-    """Threads that a call may use, as threads.h decides: CTC_SHIM_THREADS, OMP_NUM_THREADS, or
-    the processors that are online."""
-    for name in ("CTC_SHIM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(name, "")
-        if value.isdigit() and int(value) > 0:
-            return int(value)
-    return os.cpu_count() or 1
+    """Threads that a call uses at most: CTC_SHIM_THREADS, OMP_NUM_THREADS, or the processors that
+    this process may use, by its affinity and the quota of its control groups."""
+    library = load.kernel()
+    return int(library.ctc_shim_processors()) if library else 1

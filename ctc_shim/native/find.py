@@ -1,42 +1,67 @@
-"""Where compiled libraries are: those that setup.py built, and the cache of those built here."""
+"""Where compiled libraries are: those that setup.py built, and the folders of those built here."""
 
+import atexit
 import os
+import shutil
 import sysconfig
-from typing import Optional
+import tempfile
+from typing import Any, Iterator, List, Optional
 
-from ctc_shim.compat import of_numpy
+from ctc_shim.native import trust
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUFFIX = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
-
-# The variants that setup.py builds, best first (x86-64-v4, v3, v2), and the features in numpy's
-# __cpu_features__ that each needs.
-VARIANTS = (
-    ("v4", ("AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512CD", "FMA3", "AVX2")),
-    ("v3", ("AVX2", "FMA3", "F16C")),
-    ("v2", ("SSE42", "POPCNT")),
-)
-BASE = "base"  # runs anywhere, several times slower: the last resort
+_temporary: List[Any] = []  # this process, and its folder
 
 
-def prebuilt() -> Optional[str]:
-    """Path of the best prebuilt variant that this processor runs, or None."""
-    features = of_numpy.cpu_features()
-    for variant, needed in VARIANTS:
-        path = variant_path(variant)
-        if path and features.issuperset(needed):
-            return path
-    return None
-
-
-def variant_path(variant: str) -> Optional[str]:
-    """Path of one prebuilt variant, or None. The launcher for GPUs is the variant "cuda"."""
-    path = os.path.join(HERE, "_ctc_%s%s" % (variant, SUFFIX))
+def variant_path(library: str) -> Optional[str]:
+    """Path of a prebuilt library, "cpu" or "cuda", or None."""
+    path = os.path.join(HERE, "_ctc_%s%s" % (library, SUFFIX))
     return path if os.path.exists(path) else None
 
 
 def cache_folder() -> str:
-    """The folder of libraries built at run time: CTC_SHIM_CACHE, or the user's cache folder."""
+    """The folder of libraries built at run time: CTC_SHIM_CACHE, or the user's cache folder.
+
+    It may be a relative path, which `trust.folder_problem` refuses: the working directory can hold
+    anybody's files.
+    """
     chosen = os.environ.get("CTC_SHIM_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return chosen or os.path.join(base, "ctc-shim")
+    if chosen:
+        return chosen
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # to be ignored, says the XDG specification
+        try:
+            base = os.path.join(os.path.expanduser("~"), ".cache")
+        except KeyError:  # Python 3.6 and 3.7: no HOME, and no entry in the table of users
+            base = os.path.join("~", ".cache")
+    return os.path.join(base, "ctc-shim")
+
+
+def folders(problems: List[str]) -> Iterator[str]:
+    """Folders for libraries built at run time: the cache folder, then one of this process alone.
+
+    Why a folder is left out is added to `problems`.
+    """
+    problem = trust.folder_problem(cache_folder())
+    if problem:
+        problems.append("the cache folder is not used, as " + problem)
+    else:
+        yield cache_folder()
+    try:
+        yield _temporary_folder()
+    except OSError as error:
+        problems.append("there is no temporary folder: %s" % error)
+
+
+def _temporary_folder() -> str:
+    """A new folder, which is removed when this process ends."""
+    if _temporary[:1] != [os.getpid()]:
+        _temporary[:] = [os.getpid(), tempfile.mkdtemp(prefix="ctc-shim-")]
+        atexit.register(_remove_temporary, os.getpid())
+    return str(_temporary[1])
+
+
+def _remove_temporary(process: int) -> None:
+    if os.getpid() == process:  # a fork has the parent's exit functions
+        shutil.rmtree(str(_temporary[1]), ignore_errors=True)

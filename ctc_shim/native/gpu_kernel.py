@@ -7,10 +7,10 @@ launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of 
 import ctypes
 import os
 import warnings
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from ctc_shim import contract
-from ctc_shim.native import build, find, interface, sources
+from ctc_shim.native import build, interface, sources
 from ctc_shim.native import load as loading
 
 PTX = os.path.join(sources.CSRC, "cuda", "loss.ptx")
@@ -61,12 +61,14 @@ class _Driver(loading.Once):
         self._driver, self._ptx, self.warned = driver, ptx, False
 
     def _open(self) -> Tuple[Any, Optional[str]]:
-        launcher = loading.first_match("cuda", candidates())
+        launcher, problems = loading.first("cuda")
         if launcher is None:
             return None, (
                 "no C compiler to build its launcher: install gcc or clang, or set CC, and start "
-                "again"
+                "again" + "".join("; " + problem for problem in problems)
             )
+        if problems:
+            warnings.warn("; ".join(problems), build.MissingKernelWarning, stacklevel=4)
         text, integer, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
         launcher.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
         launcher.ctc_shim_cuda_open.restype = launcher.ctc_shim_cuda_launch.restype = integer
@@ -85,12 +87,6 @@ class _Driver(loading.Once):
         if launcher.ctc_shim_cuda_open(self._driver.encode(), ptx, message, len(message)):
             return None, message.value.decode(errors="replace")
         return launcher, None
-
-
-def candidates() -> Iterator[Optional[str]]:
-    """Paths of launchers, the prebuilt one first."""
-    yield find.variant_path("cuda")
-    yield build.built("cuda")
 
 
 _driver = [_Driver(DRIVER, PTX)]

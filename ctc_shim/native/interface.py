@@ -2,7 +2,7 @@
 
 import ctypes
 
-ABI = 1
+ABI = 2
 
 TYPE_F32 = 0
 TYPE_F64 = 1
@@ -21,12 +21,24 @@ ERROR_INFEASIBLE = 4
 ERROR_BLANK = 5
 ERROR_MEMORY = 6
 ERROR_ROWS = 7
+ERROR_SIZE = 8
+ERROR_SIGNAL = 9
 
 INPUT_SCORES = 0
 INPUT_PROBABILITIES = 1
 
 MODE_GRADIENT = 0
 MODE_POSTERIORS = 1
+
+
+class Python(ctypes.Structure):
+    """ctc_shim_python."""
+
+    _fields_ = [
+        ("save", ctypes.c_void_p),
+        ("restore", ctypes.c_void_p),
+        ("check", ctypes.c_void_p),
+    ]
 
 
 class Call(ctypes.Structure):
@@ -62,6 +74,7 @@ class Call(ctypes.Structure):
         ("upstream", ctypes.c_void_p),
         ("upstream_stride", ctypes.c_int64),
         ("threads", ctypes.c_int64),
+        ("python", ctypes.c_void_p),
         ("report", ctypes.c_int64 * 4),
     ]
 
@@ -89,5 +102,6 @@ class DecodeCall(ctypes.Structure):
         ("lengths", ctypes.c_void_p),
         ("log_probs", ctypes.c_void_p),
         ("threads", ctypes.c_int64),
+        ("python", ctypes.c_void_p),
         ("report", ctypes.c_int64 * 4),
     ]

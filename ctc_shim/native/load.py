@@ -5,9 +5,9 @@ import functools
 import os
 import threading
 import warnings
-from typing import Any, Callable, Iterable, Iterator, List, Optional
+from typing import Any, Callable, List, Sequence, Tuple
 
-from ctc_shim.native import build, find, interface, sources
+from ctc_shim.native import build, find, interface, sources, trial, trust
 
 CHOICES = ("auto", "compiled", "numpy")
 
@@ -80,7 +80,7 @@ def use_kernel(which: str) -> Override:
         raise ValueError("which must be one of %s, got %r" % (", ".join(CHOICES), which))
     chosen = {"auto": Once(_look), "compiled": _compiled, "numpy": Once(lambda: None)}[which]
     if which == "compiled" and chosen.get() is None:
-        raise RuntimeError("there is no compiled kernel: " + HINT % find.cache_folder())
+        raise RuntimeError("there is no compiled kernel (a warning says why)")
     return Override(_kernel, chosen)
 
 
@@ -112,20 +112,64 @@ def open_library(path: str, name: str = "cpu") -> Any:
             "%s is of ABI %s and sources %s, not %s and %s" % ((path,) + given + wanted)
         )
     if name == "cpu":
+        library.ctc_shim_processors.restype = ctypes.c_int64
+        library.ctc_shim_variant.restype = ctypes.c_char_p
         library.ctc_shim_loss.restype = library.ctc_shim_decode.restype = ctypes.c_int64
         library.ctc_shim_loss.argtypes = [ctypes.POINTER(interface.Call)]
         library.ctc_shim_decode.argtypes = [ctypes.POINTER(interface.DecodeCall)]
     return library
 
 
-def first_match(name: str, paths: Iterable[Optional[str]]) -> Any:
-    """The first library of `paths` that can be used, or None."""
-    for path in paths:
-        try:
-            if path:
-                return open_library(path, name)
-        except (OSError, MismatchError):
-            continue
+def first(name: str, flags: Sequence[str] = ()) -> Tuple[Any, List[str]]:
+    """The prebuilt library where it can be used, else one that is built here.
+
+    Parameters
+    ----------
+    name : str
+        A key of `sources.LIBRARIES`.
+    flags : sequence of str
+        More options of the compiler. None is prebuilt with them.
+
+    Returns
+    -------
+    library : ctypes object, or None
+    problems : list of str
+        What was wrong with files, folders and the compiler; with a library, only what should be
+        looked at.
+    """
+    problems: List[str] = []
+    stale: List[str] = []  # said only where nothing else is found: sources were edited
+    path = None if flags else find.variant_path(name)
+    if path:
+        problem = _prebuilt_problem(path, name)
+        library = None if problem else _opened(path, name, problems, stale)
+        if library:
+            return library, problems
+        if problem:
+            text = "%s is not used: %s" % (path, problem)
+            (stale if problem == trial.STALE else problems).append(text)
+    path = build.built(name, flags, problems)
+    library = _opened(path, name, problems, stale) if path else None
+    return library, problems + ([] if library else stale)
+
+
+def _prebuilt_problem(path: str, name: str) -> str:
+    """Beside what setup.py built lies its checksum; what was stripped since then is tried."""
+    try:
+        if os.path.exists(trust.mark_of(path)):
+            return ""
+    except OSError as error:
+        return "it cannot be read: %s" % error.strerror
+    return trial.problem_of(path, interface.ABI, _source_hash(name))
+
+
+def _opened(path: str, name: str, problems: List[str], stale: List[str]) -> Any:
+    try:
+        return open_library(path, name)
+    except OSError as error:
+        problems.append("%s is not used: %s" % (path, error))
+    except MismatchError as error:
+        stale.append(str(error))
     return None
 
 
@@ -148,38 +192,29 @@ def address(entry: str) -> int:
 
 
 _source_hash = functools.lru_cache(None)(sources.source_hash)
-HINT = (
-    "none that was prebuilt fits these sources and this processor, and none could be built (no C "
-    "compiler, or %s cannot be written)"
-)
-
-
-def _candidates() -> Iterator[Optional[str]]:
-    """In this order; a later one is not built where an earlier one will do."""
-    yield find.prebuilt()
-    yield build.built("cpu")
-    yield find.variant_path(find.BASE)
 
 
 def _first() -> Any:
-    return first_match("cpu", _candidates())
-
-
-def _look() -> Any:
-    if os.environ.get("CTC_SHIM_KERNEL") == "numpy":
-        return None
-    library = _first()
+    """The library for CPUs, or None; one warning says what must not be used, and why."""
+    library, problems = first("cpu")
+    text = "; ".join(problems)
     if library is None:
-        warnings.warn(
-            "ctc_shim has no compiled kernel: " + HINT % find.cache_folder() + ". CTC runs in "
-            "numpy, correct but slower. Install gcc or clang, or set CC, or set CTC_SHIM_CACHE to "
-            "a folder that can be written, and start again; CTC_SHIM_KERNEL=numpy chooses numpy "
-            "without this warning",
-            build.MissingKernelWarning,
-            stacklevel=4,
+        text = (
+            "ctc_shim has no compiled kernel: %s. CTC runs in numpy, correct but slower. Install "
+            "gcc or clang, or set CC, or set CTC_SHIM_CACHE to a folder of your own, and start "
+            "again; CTC_SHIM_KERNEL=numpy chooses numpy without this warning" % (text or NOTHING)
         )
+    elif problems:
+        text = "ctc_shim uses %s, because %s" % (library._name, text)
+    if text:
+        warnings.warn(text, build.MissingKernelWarning, stacklevel=5)
     return library
 
 
+def _look() -> Any:
+    return None if os.environ.get("CTC_SHIM_KERNEL") == "numpy" else _first()
+
+
+NOTHING = "none is prebuilt for these sources, and no C compiler was found"
 _compiled = Once(_first)
 _kernel = [Once(_look)]

@@ -5,23 +5,57 @@ Standard library only: setup.py loads this file by itself, before the package is
 
 import hashlib
 import os
+import platform
 import re
 from typing import Dict, Iterable, List, Tuple
 
 CSRC = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "csrc")
 LIBRARIES: Dict[str, Tuple[str, ...]] = {
-    "cpu": ("cpu/loss.c", "cpu/decode.c"),
+    "cpu": ("cpu/dispatch.c", "cpu/processors.c"),
     "cuda": ("cuda/launcher.c",),
     "xla_cpu": ("xla/cpu_call.c",),
     "xla_cuda": ("xla/cuda_call.c",),
 }
-FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno")  # of every build
+# Of every build. The first two take back what CC or CFLAGS may hold: -ffast-math loses -inf and
+# NaN, and a library linked with it makes the whole process drop denormal numbers.
+FLAGS = (
+    "-fno-fast-math",
+    "-fno-unsafe-math-optimizations",
+    "-O3",
+    "-fopenmp-simd",
+    "-fno-math-errno",
+    "-D_GNU_SOURCE",
+)
+# The kernel for CPUs is compiled several times into one library, and cpu/dispatch.c calls the best
+# variant that the processor runs. So one file is right on each machine that shares a folder.
+VARIED = {"cpu": ("cpu/loss.c", "cpu/decode.c")}
+_V3 = ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt")
+_V4 = tuple("-mavx512" + part for part in ("f", "bw", "cd", "dq", "vl"))
+_ON_X86_64 = {"v2": ("-msse4.2", "-mpopcnt"), "v3": _V3, "v4": _V3 + _V4}
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
 
 
 def paths(library: str) -> List[str]:
-    """The C files of a library, for a compiler."""
+    """The C files of a library that are compiled once, for a compiler."""
     return [os.path.join(CSRC, *name.split("/")) for name in LIBRARIES[library]]
+
+
+def varied(library: str) -> List[str]:
+    """The C files that are compiled for each variant."""
+    return [os.path.join(CSRC, *name.split("/")) for name in VARIED.get(library, ())]
+
+
+def variants() -> Dict[str, Tuple[str, ...]]:
+    """{variant: its options for a compiler}; "base" runs on each processor of this kind."""
+    on_x86_64 = platform.machine().lower() in ("x86_64", "amd64")
+    found: Dict[str, Tuple[str, ...]] = {"base": ()}
+    found.update(_ON_X86_64 if on_x86_64 else {})
+    return {name: flags + ("-DCTC_SHIM_VARIANT=" + name,) for name, flags in found.items()}
+
+
+def has_flags(names: Iterable[str]) -> List[str]:
+    """The options that tell dispatch.c which variants there are."""
+    return ["-DCTC_SHIM_HAS_" + name for name in sorted(names)]
 
 
 def files(roots: Iterable[str]) -> Dict[str, str]:
@@ -43,7 +77,7 @@ def files(roots: Iterable[str]) -> Dict[str, str]:
 
 def source_hash(library: str) -> str:
     """The hash that is compiled into a library as CTC_SHIM_SOURCE_HASH."""
-    texts = files(paths(library))
+    texts = files(paths(library) + varied(library))
     named = ["%s\n%s" % (os.path.basename(path), texts[path]) for path in sorted(texts)]
     return hashlib.sha256("\0".join(named).encode("utf-8")).hexdigest()[:32]
 

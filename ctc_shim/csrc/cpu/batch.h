@@ -3,6 +3,7 @@
 #define CTC_SHIM_BATCH_H
 #include "../ctc_shim.h"
 #include "lattice.h"
+#include "pulse.h"
 #include "rows.h"
 
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
     double *skip, *pairs, *posterior, *reference;
     char *scores, *exps; /* (copies, padded), (padded,): copied rows, exponentials */
     int32_t *label, *earliest;
+    ctc_shim_beat *beat;
 } ctc_shim_scratch;
 
 CTC_SHIM_LOCAL int64_t ctc_shim_int(const char *base, int64_t offset) {
@@ -47,6 +49,11 @@ CTC_SHIM_LOCAL int64_t ctc_shim_labels_of(const ctc_shim_batch *b, int64_t n) {
 }
 CTC_SHIM_LOCAL int64_t ctc_shim_label_of(const ctc_shim_batch *b, int64_t n, int64_t s) {
     return ctc_shim_int(b->targets, n * b->targets_stride_n + s * b->targets_stride_s);
+}
+
+/* The scores and lattice cells of so many frames. */
+CTC_SHIM_LOCAL double ctc_shim_work_of(const ctc_shim_batch *b, int64_t frames) {
+    return (double)frames * (double)(b->C + 4 * b->labels);
 }
 
 /* U_n: the fewest frames that the target fits into. */

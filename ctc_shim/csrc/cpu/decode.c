@@ -17,7 +17,7 @@ static void *ctc_shim_decode_some(void *argument) {
     ctc_shim_decoder *d = (ctc_shim_decoder *)argument;
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
-    while (!d->failed && (n = ctc_shim_take(d->next)) < g->batch.N) {
+    while (!d->failed && !ctc_shim_stops(&d->beat, 0) && (n = ctc_shim_take(d->next)) < g->batch.N) {
         if (g->width) ctc_shim_search(d, n);
         else ctc_shim_greedy(d, n);
     }
@@ -26,6 +26,7 @@ static void *ctc_shim_decode_some(void *argument) {
 
 static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n;
+    if (ctc_shim_too_large(b->T, b->C, 0, report)) return CTC_SHIM_ERROR_SIZE;
     if (b->C > 0 ? b->blank < -b->C || b->blank >= b->C : b->N > 0 && b->T > 0)
         return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
@@ -54,7 +55,8 @@ static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block,
     return used;
 }
 
-static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int64_t *report) {
+static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, ctc_shim_pulse *pulse,
+                                     int64_t *report) {
     ctc_shim_batch *b = &g->batch;
     double work;
     int64_t i, next = 0, failed = 0, error = ctc_shim_decode_check(b, &work, report);
@@ -75,6 +77,8 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int6
     decoders = (ctc_shim_decoder *)(block + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
+        decoders[i].beat.pulse = pulse;
+        decoders[i].beat.asks = i == 0;
         ctc_shim_decoder_layout(g, block + (size_t)i * bytes, &decoders[i]);
         if (g->width) {
             decoders[i].prefixes =
@@ -82,18 +86,21 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, int6
             decoders[i].failed = !decoders[i].prefixes;
         }
     }
-    ctc_shim_share(ctc_shim_decode_some, decoders, sizeof first, threads);
+    ctc_shim_share(ctc_shim_decode_some, decoders, sizeof first, threads, pulse);
     for (i = 0; i < threads; i++) {
         failed |= decoders[i].failed;
         free(decoders[i].prefixes);
     }
     free(memory);
+    if (pulse->stop) return ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0);
     return failed ? ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0) : 0;
 }
 
-CTC_SHIM_EXPORT int64_t ctc_shim_decode(ctc_shim_decode_call *call) {
+CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_decode)(ctc_shim_decode_call *call) {
     ctc_shim_decoding g;
     ctc_shim_batch *b = &g.batch;
+    ctc_shim_pulse pulse = ctc_shim_pulse_of(call->python);
+    int64_t error;
     memset(&g, 0, sizeof g);
     b->item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
     b->logits = (const char *)call->logits;
@@ -114,5 +121,8 @@ CTC_SHIM_EXPORT int64_t ctc_shim_decode(ctc_shim_decode_call *call) {
     g.labels = (int64_t *)call->labels;
     g.lengths = (int64_t *)call->lengths;
     g.scores = (double *)call->log_probs;
-    return ctc_shim_decode_batch(&g, call->threads, call->report);
+    ctc_shim_release(&pulse);
+    error = ctc_shim_decode_batch(&g, call->threads, &pulse, call->report);
+    ctc_shim_regain(&pulse);
+    return error;
 }

@@ -190,6 +190,11 @@ CTC_SHIM_LOCAL int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix,
     return length;
 }
 
+/* The work of a frame, as ctc_shim_stops counts it: measured on 32 to 5,000 classes. */
+CTC_SHIM_LOCAL double ctc_shim_frame_work(const ctc_shim_decoder *d) {
+    return (double)d->decoding->batch.C + 100.0 * (double)d->decoding->width;
+}
+
 CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;
@@ -203,11 +208,12 @@ CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     d->beam[0].label = -INFINITY;
     d->beam[0].prefix = 0;
     d->beam[0].symbol = -1;
-    for (t = 0; t < T && count > 0; t++) {
+    for (t = 0; t < T && count > 0 && !ctc_shim_stops(&d->beat, ctc_shim_frame_work(d)); t++) {
         int good = ctc_shim_decode_read(d, n, t);
         if (!good) nothing = NAN;
         count = good ? ctc_shim_step(d, count) : 0;
     }
+    if (ctc_shim_stops(&d->beat, 0)) return;
     if (count < 0) d->failed = 1;
     for (; t < T && nothing == nothing; t++) /* look on for NaN */
         if (!ctc_shim_decode_read(d, n, t)) nothing = NAN;

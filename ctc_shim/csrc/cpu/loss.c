@@ -16,7 +16,7 @@
  *
  * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
  * before it, and blank[S] is the last. */
-#include "../identity.h"
+#include "../export.h"
 #include "sequence.h"
 #include "threads.h"
 
@@ -24,6 +24,7 @@
  */
 static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
     int64_t n, s;
+    if (ctc_shim_too_large(b->T, b->C, b->S, report)) return CTC_SHIM_ERROR_SIZE;
     if (b->C > 0 ? b->blank < -b->C || b->blank >= b->C : b->N > 0 && b->T > 0)
         return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
     if (b->blank < 0) b->blank += b->C;
@@ -82,6 +83,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
 typedef struct {
     const ctc_shim_batch *batch;
     ctc_shim_scratch scratch;
+    ctc_shim_beat beat;
     const int64_t *order;
     int64_t *next;
 } ctc_shim_worker;
@@ -92,7 +94,7 @@ static void *ctc_shim_work(void *argument) {
     ctc_shim_pad(b, &worker->scratch);
     for (;;) {
         int64_t i = ctc_shim_take(worker->next);
-        if (i >= b->N) return NULL;
+        if (i >= b->N || ctc_shim_stops(&worker->beat, 0)) return NULL;
         ctc_shim_sequence(b, &worker->scratch, worker->order ? worker->order[2 * i + 1] : i);
     }
 }
@@ -144,7 +146,8 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
 }
 
 /* One block of memory: the scratch of each thread, then `order`, then the workers. */
-static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report) {
+static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, ctc_shim_pulse *pulse,
+                            int64_t *report) {
     double work;
     int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
     size_t bytes, pairs;
@@ -165,12 +168,16 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, int64_t *report)
         workers[i].order = pairs ? (const int64_t *)(block + (size_t)threads * bytes) : NULL;
         workers[i].next = &next;
         ctc_shim_layout(b, block + (size_t)i * bytes, &workers[i].scratch);
+        workers[i].beat.pulse = pulse;
+        workers[i].beat.asks = i == 0;
+        workers[i].beat.work = 0;
+        workers[i].scratch.beat = &workers[i].beat;
     }
     if (pairs) ctc_shim_arrange(b, (int64_t *)(block + (size_t)threads * bytes));
     ctc_shim_prefer_huge_pages(b);
-    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads);
+    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads, pulse);
     free(memory);
-    return 0;
+    return pulse->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
 }
 
 static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
@@ -207,7 +214,12 @@ static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
     return b;
 }
 
-CTC_SHIM_EXPORT int64_t ctc_shim_loss(ctc_shim_call *call) {
+CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_loss)(ctc_shim_call *call) {
     ctc_shim_batch b = ctc_shim_batch_of(call);
-    return ctc_shim_run(&b, call->threads, call->report);
+    ctc_shim_pulse pulse = ctc_shim_pulse_of(call->python);
+    int64_t error;
+    ctc_shim_release(&pulse);
+    error = ctc_shim_run(&b, call->threads, &pulse, call->report);
+    ctc_shim_regain(&pulse);
+    return error;
 }

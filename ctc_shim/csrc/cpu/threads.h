@@ -1,7 +1,7 @@
 /* Errors, memory and threads, for loss.c and decode.c. */
 #ifndef CTC_SHIM_THREADS_H
 #define CTC_SHIM_THREADS_H
-#include "base.h"
+#include "pulse.h"
 
 CTC_SHIM_LOCAL int64_t ctc_shim_report(int64_t *report, int64_t kind, int64_t n, int64_t s,
                                        int64_t value) {
@@ -29,38 +29,102 @@ CTC_SHIM_LOCAL int64_t ctc_shim_take(int64_t *next) {
 #endif
 }
 
+/* Is an axis longer than the kernel counts? Of labels there may be half as many: each may need a
+ * second frame. */
+CTC_SHIM_LOCAL int ctc_shim_too_large(int64_t T, int64_t C, int64_t S, int64_t *report) {
+    const int64_t sizes[3] = {T, C, S};
+    int64_t axis, most = CTC_SHIM_LARGEST;
+    for (axis = 0; axis < 3; axis++) {
+        if (axis == 2) most /= 2;
+        if (sizes[axis] > most)
+            return ctc_shim_report(report, CTC_SHIM_ERROR_SIZE, axis, most, sizes[axis]) != 0;
+    }
+    return 0;
+}
+
+#if !defined(_WIN32)
+/* Threads that run work(), and how many of them have not ended. */
+typedef struct {
+    void *(*work)(void *);
+    int64_t running;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+} ctc_shim_crew;
+
+typedef struct {
+    ctc_shim_crew *crew;
+    void *worker;
+    pthread_t id;
+} ctc_shim_hand;
+
+CTC_SHIM_LOCAL void *ctc_shim_lend(void *argument) {
+    ctc_shim_hand *hand = (ctc_shim_hand *)argument;
+    ctc_shim_crew *crew = hand->crew;
+    crew->work(hand->worker);
+    pthread_mutex_lock(&crew->lock);
+    if (--crew->running == 0) pthread_cond_signal(&crew->ended);
+    pthread_mutex_unlock(&crew->lock);
+    return NULL;
+}
+
+/* Waits for all threads, and asks for signals ten times a second. */
+CTC_SHIM_LOCAL void ctc_shim_await(ctc_shim_crew *crew, ctc_shim_pulse *pulse) {
+    pthread_mutex_lock(&crew->lock);
+    while (crew->running > 0) {
+        struct timespec until;
+        int late;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 100000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        late = pthread_cond_timedwait(&crew->ended, &crew->lock, &until) != 0;
+        if (!late) continue;
+        pthread_mutex_unlock(&crew->lock);
+        ctc_shim_ask(pulse);
+        pthread_mutex_lock(&crew->lock);
+    }
+    pthread_mutex_unlock(&crew->lock);
+}
+#endif
+
 /* Runs work() on each of the workers, which are `size` bytes apart: the first in this thread, the
  * others in threads of their own. */
 CTC_SHIM_LOCAL void ctc_shim_share(void *(*work)(void *), void *workers, size_t size,
-                                   int64_t threads) {
+                                   int64_t threads, ctc_shim_pulse *pulse) {
 #if !defined(_WIN32)
-    pthread_t *ids = threads > 1 ? (pthread_t *)malloc((size_t)threads * sizeof(pthread_t)) : NULL;
+    ctc_shim_hand *hands =
+        threads > 1 ? (ctc_shim_hand *)malloc((size_t)threads * sizeof(ctc_shim_hand)) : NULL;
+    ctc_shim_crew crew;
     int64_t i, started = 0;
-    for (i = 1; ids && i < threads; i++)
-        started +=
-            pthread_create(&ids[started], NULL, work, (char *)workers + (size_t)i * size) == 0;
+    if (!hands) {
+        work(workers);
+        return;
+    }
+    crew.work = work;
+    crew.running = threads - 1;
+    pthread_mutex_init(&crew.lock, NULL);
+    pthread_cond_init(&crew.ended, NULL);
+    for (i = 1; i < threads; i++) {
+        ctc_shim_hand *hand = &hands[started];
+        hand->crew = &crew;
+        hand->worker = (char *)workers + (size_t)i * size;
+        started += pthread_create(&hand->id, NULL, ctc_shim_lend, hand) == 0;
+    }
+    pthread_mutex_lock(&crew.lock);
+    crew.running -= threads - 1 - started;
+    pthread_mutex_unlock(&crew.lock);
     work(workers); /* takes what no other thread takes: one that did not start costs time only */
-    for (i = 0; i < started; i++) pthread_join(ids[i], NULL);
-    free(ids);
+    ctc_shim_await(&crew, pulse);
+    for (i = 0; i < started; i++) pthread_join(hands[i].id, NULL);
+    pthread_cond_destroy(&crew.ended);
+    pthread_mutex_destroy(&crew.lock);
+    free(hands);
 #else
     (void)threads;
     (void)size;
+    (void)pulse;
     work(workers);
 #endif
-}
-
-/* CTC_SHIM_THREADS or OMP_NUM_THREADS from the environment, else the number of processors. */
-CTC_SHIM_LOCAL int64_t ctc_shim_processors(void) {
-    static const char *const names[2] = {"CTC_SHIM_THREADS", "OMP_NUM_THREADS"};
-    int64_t i, count = 1;
-    for (i = 0; i < 2; i++) {
-        const char *value = getenv(names[i]);
-        if (value && atoi(value) > 0) return atoi(value);
-    }
-#if !defined(_WIN32)
-    count = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-    return count;
 }
 
 /* The number of threads to use: as many as the work pays for, at most `wanted`, or, where that is
