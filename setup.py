@@ -1,18 +1,24 @@
-"""Builds the kernel for several kinds of processor, and the launcher of the GPU kernel.
+"""Builds the kernel, for several kinds of processor in one library, and the launcher for GPUs.
 
-The metadata is in setup.cfg. The libraries are plain C, without any Python in them, and
-ctc_shim/native/load.py opens the best one, so one wheel serves every Python 3. All are optional:
+The metadata is in setup.cfg. The libraries are plain C, without any Python in them, and the kernel
+chooses by itself what the processor runs, so one wheel serves every Python 3. All are optional:
 where there is no compiler, or an old one, the package builds its kernel on first use, or computes
 in numpy.
 """
 
+import glob
+import hashlib
 import importlib.util
 import os
-import platform
 import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+
+try:
+    from setuptools.errors import CompileError  # from setuptools 59.1
+except ImportError:
+    from distutils.errors import CompileError
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel  # from setuptools 70.1
@@ -23,32 +29,42 @@ except ImportError:
         bdist_wheel = None
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-VARIANTS = {"base": []}  # names as in ctc_shim/native/find.py
-if platform.machine().lower() in ("x86_64", "amd64"):
-    VARIANTS["v2"] = ["-msse4.2", "-mpopcnt"]
-    VARIANTS["v3"] = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"]
-    VARIANTS["v4"] = VARIANTS["v3"] + [
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512cd",
-        "-mavx512dq",
-        "-mavx512vl",
-    ]
 
 
 class BuildKernel(build_ext):
-    """Compiles and links each variant. One that fails is left out (`optional` of Extension)."""
+    """Compiles the variants of each library and links them. A library that fails is left out."""
 
     def get_ext_filename(self, name):
         return os.path.join(*name.split(".")) + (sysconfig.get_config_var("SHLIB_SUFFIX") or ".so")
 
     def build_extension(self, extension):
-        folder = os.path.join(self.build_temp, extension.name)
-        objects = self.compiler.compile(
-            extension.sources, output_dir=folder, extra_postargs=extension.extra_compile_args
-        )
+        sources, library = native_sources(), extension.name.rpartition("_")[2]
+        objects, made = [], []
+        for name, flags in sources.variants().items() if sources.varied(library) else ():
+            try:
+                objects += self._compiled(extension, sources.varied(library), name, list(flags))
+                made.append(name)
+            except CompileError:
+                if name == "base":
+                    raise
+                print("%s is built without %s" % (extension.name, name))
+        flags = sources.has_flags(made)
+        objects += self._compiled(extension, sources.paths(library), "once", flags)
+        path = self.get_ext_fullpath(extension.name)
+        for old in glob.glob(glob.escape(path) + ".*"):
+            os.remove(old)
         self.compiler.link_shared_object(
-            objects, self.get_ext_fullpath(extension.name), libraries=["m", "pthread", "dl"]
+            objects, path, libraries=["m", "pthread", "dl"], extra_postargs=list(sources.FLAGS)
+        )
+        with open(path, "rb") as stream:  # as ctc_shim/native/trust.py looks for it
+            mark = "%s.%s" % (path, hashlib.sha256(stream.read()).hexdigest()[:32])
+        open(mark, "w").close()
+
+    def _compiled(self, extension, paths, name, flags):
+        return self.compiler.compile(
+            [os.path.relpath(path, ROOT) for path in paths],
+            output_dir=os.path.join(self.build_temp, extension.name, name),
+            extra_postargs=extension.extra_compile_args + flags,
         )
 
 
@@ -65,17 +81,18 @@ def kernels():
     if os.name == "nt":  # GCC's flags; there the package builds on first use
         return []
     sources = native_sources()
-
-    def extension(name, library, flags):
-        return Extension(
-            "ctc_shim.native._ctc_" + name,
-            [os.path.relpath(path, ROOT) for path in sources.paths(library)],
-            extra_compile_args=list(sources.FLAGS) + [sources.hash_flag(library)] + flags,
+    return [
+        Extension(
+            "ctc_shim.native._ctc_" + library,
+            [
+                os.path.relpath(path, ROOT)
+                for path in sources.paths(library) + sources.varied(library)
+            ],
+            extra_compile_args=list(sources.FLAGS) + [sources.hash_flag(library)],
             optional=True,
         )
-
-    variants = [extension(name, "cpu", flags) for name, flags in sorted(VARIANTS.items())]
-    return variants + [extension("cuda", "cuda", [])]
+        for library in ("cpu", "cuda")
+    ]
 
 
 commands = {"build_ext": BuildKernel}

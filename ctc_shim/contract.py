@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from ctc_shim.input_errors import BLANK, ROWS, raise_report
+from ctc_shim.input_errors import BLANK, LARGEST, ROWS, SIZE, raise_report
 
 POLICIES = ("inf", "zero", "raise", "tensorflow")
 RAISING = POLICIES[2:]  # those that make an infeasible target an error
@@ -180,9 +180,11 @@ def check_axes(name: str, value: Any, ndim: int) -> Any:
 
 
 def check_shape(shape: Sequence[int]) -> None:
-    """ValueError for frames without classes."""
+    """ValueError for frames without classes; CTCInputError for more than a label can tell apart."""
     if shape[2] == 0 and shape[0] > 0 and shape[1] > 0:
         raise ValueError("logits must have at least one class, got shape %r" % (tuple(shape),))
+    if isinstance(shape[2], int) and shape[2] > LARGEST:  # JAX may know no number yet
+        raise_report((SIZE, 1, LARGEST, shape[2]))
 
 
 def check_rows(count: int, *arrays: Any) -> None:
@@ -227,6 +229,7 @@ def as_kernel_array(name: str, value: Any) -> np.ndarray:
     """An argument as the CPU kernel takes it: logits of float32 or float64, int64 integers."""
     array = check_array(name, as_numpy(name, value))
     if name == "logits":
+        check_shape(array.shape)  # before a copy is made
         return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
     if array.dtype == np.uint64:
         array = np.minimum(array, np.uint64(2**63 - 1))  # too large stays too large

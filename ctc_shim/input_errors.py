@@ -6,8 +6,10 @@ turns them into an error, with the same text that the checks in Python give.
 
 from typing import Any, NoReturn, Optional, Sequence
 
-# The error kinds of csrc/ctc_shim.h, in its order, and one that its callers report.
-INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS = range(1, 8)
+# The error kinds of csrc/ctc_shim.h, in its order; ROWS is reported by its callers, SIGNAL becomes
+# the exception of the signal's handler.
+INPUT_LENGTH, TARGET_LENGTH, LABEL, INFEASIBLE, BLANK, MEMORY, ROWS, SIZE, SIGNAL = range(1, 10)
+LARGEST = 2**31 - 1  # classes and frames: the kernels count in 32 bits
 ROW_WISE = ("targets", "input_lengths", "target_lengths", "upstream")
 
 
@@ -56,7 +58,8 @@ def describe(
     kind, n, position, value : int
         The kind, the row, and two numbers: (longest allowed, given) for lengths, (s, label) for
         labels, (U_n, T_n) for an infeasible target, (C, blank) for the blank. For arrays that do
-        not match: the index in ROW_WISE, its rows, and N.
+        not match: the index in ROW_WISE, its rows, and N. For an axis that is too long: 0, 1 or 2
+        for frames, classes or labels, then the most, and its size.
     classes, blank, labels : int, optional
         C, the blank and S_n, where the caller knows them: they make the text fuller.
     """
@@ -76,6 +79,9 @@ def describe(
         return "blank must lie in -C .. C - 1 with C = %d classes, got %d" % (position, value)
     if kind == ROWS:
         return "%s has %d rows where logits has %d sequences" % (ROW_WISE[n], position, value)
+    if kind == SIZE:
+        axis = ("frames of logits", "classes of logits", "labels in a row of targets")[n]
+        return "there may be at most %d %s, got %d" % (position, axis, value)
     return "CTC kernel: unknown error kind %d" % kind
 
 

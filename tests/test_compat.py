@@ -1,12 +1,11 @@
 """Canaries: the installed libraries still have every private name in ctc_shim/compat."""
 
 import importlib.util
-import sys
 
 import pytest
 
 from ctc_shim import compat
-from ctc_shim.compat import of_jax, of_keras, of_numba, of_numpy, of_pytensor
+from ctc_shim.compat import of_jax, of_keras, of_numba, of_pytensor
 
 
 def installed(name):
@@ -15,11 +14,7 @@ def installed(name):
 
 def relied():
     """The entries whose library is here, in versions that are meant to have the name."""
-    import numpy
-
     found = []
-    if tuple(int(n) for n in numpy.__version__.split(".")[:2]) >= of_numpy.OLDEST:
-        found += of_numpy.RELIED
     if installed("jax"):
         found += of_jax.RELIED
     if installed("numba"):
@@ -45,13 +40,6 @@ def test_the_canary_can_fail():
     gone = compat.Relied("numpy.no_such_name", "", "", ("no_such_library.name",))
     assert compat.find(gone) is None
     assert compat.find(gone._replace(elsewhere=("os.path.join",))) is not None
-
-
-def test_the_features_of_the_processor():
-    features = of_numpy.cpu_features()
-    assert isinstance(features, frozenset) and all(isinstance(name, str) for name in features)
-    if "__cpu_features__" in dir(sys.modules.get("numpy._core._multiarray_umath")):
-        assert features
 
 
 def test_code_that_uses_a_name():

@@ -272,7 +272,7 @@ def test_a_text_without_a_kernel(tmp_path):
 
 
 def test_no_compiler_is_one_warning(monkeypatch):
-    monkeypatch.setattr(build, "built", lambda library: None)
+    monkeypatch.setattr(build, "built", lambda *arguments: None)
     monkeypatch.setattr(find, "variant_path", lambda name: None)
     _refused("no C compiler to build its launcher", fake_cuda.driver())
 

@@ -35,7 +35,7 @@ def test_the_header_agrees_with_the_contract():
     for index, policy in enumerate(contract.POLICIES):
         assert _values("POLICY_").pop(policy.upper()) == index
     errors = _values("ERROR_")
-    assert errors == {name: getattr(input_errors, name) for name in errors} and len(errors) == 7
+    assert errors == {name: getattr(input_errors, name) for name in errors} and len(errors) == 9
     assert len(_values("POLICY_")) == len(contract.POLICIES)
 
 
@@ -53,10 +53,10 @@ def test_a_field_of_another_width_is_refused():
 
 
 SHOW = """
-from ctc_shim.native import gpu_kernel, load
+from ctc_shim.native import load
 library = load.kernel()
 print(library and library._name)
-print(load.first_match("cuda", gpu_kernel.candidates()))
+print(load.first("cuda")[0])
 """
 
 
@@ -65,11 +65,10 @@ def installed(tmp_path_factory):
     """A copy of the package with prebuilt libraries, for another process to import."""
     folder = tmp_path_factory.mktemp("installed")
     shutil.copytree(PACKAGE, str(folder / "ctc_shim"), ignore=shutil.ignore_patterns("*.so"))
-    for library, variants in (("cpu", [find.BASE]), ("cuda", ["cuda"])):
+    for library in ("cpu", "cuda"):
         path = build.built(library)
         assert path, "no C compiler here"
-        for variant in variants + ([name for name, _ in find.VARIANTS] * (library == "cpu")):
-            shutil.copy(path, str(folder / "ctc_shim" / "native" / ("_ctc_%s.so" % variant)))
+        shutil.copy(path, str(folder / "ctc_shim" / "native" / ("_ctc_%s.so" % library)))
     return folder
 
 
@@ -103,7 +102,7 @@ NO_COMPILER = dict(CC="", PATH="")
     [
         ("csrc/cpu/linear.h", "CTC_SHIM_DROP = 50", "CTC_SHIM_DROP = 51"),
         ("csrc/cpu/rows.inc.h", "/* ", "/*  "),
-        ("native/interface.py", "ABI = 1", "ABI = 2"),
+        ("native/interface.py", "ABI = 2", "ABI = 3"),
     ],
 )
 def test_a_library_of_other_sources_is_not_used(installed, tmp_path, file, old, new):
@@ -128,19 +127,21 @@ def test_a_launcher_of_other_sources_is_not_used(installed, tmp_path):
         shutil.copy(os.path.join(PACKAGE, "csrc", "cuda", "launcher.c"), str(launcher))
 
 
-def test_what_is_not_a_library_of_ours_is_not_used(tmp_path):
+def test_what_is_not_a_library_of_ours_is_not_used(tmp_path, monkeypatch):
     path = build.built("cpu")
     (tmp_path / "garbage.so").write_bytes(b"garbage")
     with pytest.raises(load.MismatchError, match="sources"):
         load.open_library(path, "cuda")
     with pytest.raises(load.MismatchError, match="no ABI"):
         load.open_library("libm.so.6", "cpu")
-    found = load.first_match("cpu", [None, str(tmp_path / "garbage.so"), "libm.so.6", path])
-    assert found._name == path
+    for other in (str(tmp_path / "garbage.so"), "/lib/libm.so.6"):
+        monkeypatch.setattr(find, "variant_path", lambda library, other=other: other)
+        assert load.first("cpu")[0]._name == path
 
 
 def test_the_hash_covers_each_included_file():
-    names = {os.path.basename(path) for path in sources.files(sources.paths("cpu"))}
+    roots = sources.paths("cpu") + sources.varied("cpu")
+    names = {os.path.basename(path) for path in sources.files(roots)}
     assert {"loss.c", "decode.c", "ctc_shim.h", "rows.inc.h", "decode_beam.h"} <= names
     assert not {name for name in names if name.startswith("test_")}
     hashes = {sources.source_hash(library) for library in sources.LIBRARIES}
@@ -175,14 +176,14 @@ def test_a_compiled_kernel_that_is_not_there_cannot_be_chosen(tmp_path):
 
 def test_eight_threads_load_it_once(monkeypatch):
     looks, found = [], []
-    prebuilt = find.prebuilt
+    variant_path = find.variant_path
 
-    def slowly():
+    def slowly(library):
         looks.append(1)
         time.sleep(0.05)
-        return prebuilt()
+        return variant_path(library)
 
-    monkeypatch.setattr(find, "prebuilt", slowly)
+    monkeypatch.setattr(find, "variant_path", slowly)
     with native.use_kernel("auto"):
         threads = [threading.Thread(target=lambda: found.append(load.kernel())) for _ in range(8)]
         for thread in threads:

@@ -63,9 +63,7 @@ def handler_library(name: str, flags: Sequence[str] = ()) -> Any:
 
     # jaxlib's version is part of the build's name, because its header may change
     version = "-DCTC_SHIM_JAXLIB=%s" % jaxlib.__version__
-    library, problems = load.first(
-        name, ["-I" + jax.ffi.include_dir(), version] + list(flags)
-    )
+    library, problems = load.first(name, ["-I" + jax.ffi.include_dir(), version] + list(flags))
     text = "; ".join(problems)
     if library is None:
         text = (

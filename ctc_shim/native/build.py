@@ -28,7 +28,10 @@ class BuildError(Exception):
 
 
 def built(
-    library: str, flags: Sequence[str] = (), problems: Optional[List[str]] = None
+    library: str,
+    flags: Sequence[str] = (),
+    problems: Optional[List[str]] = None,
+    broken: Optional[str] = None,
 ) -> Optional[str]:
     """Path of a library built for this machine, now or by an earlier process.
 
@@ -40,6 +43,8 @@ def built(
         More options of the compiler.
     problems : list of str, optional
         Receives what was wrong with files and folders that are not used.
+    broken : str, optional
+        Path of an earlier build that cannot be loaded, to be built anew.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def built(
     name = _name(library, options + ["%s %s" % pair for pair in sorted(variants.items())])
     for folder in find.folders(problems):
         path = os.path.join(folder, name)
-        if os.path.lexists(path):
+        if path != broken and os.path.lexists(path):
             problem = trust.file_problem(path)
             if not problem:
                 return path
@@ -77,9 +82,7 @@ def _name(library: str, options: List[str]) -> str:
     return "%s-%s%s" % (library, key.hexdigest()[:16], find.SUFFIX)
 
 
-def _build(
-    library: str, options: List[str], variants: Dict[str, Sequence[str]], path: str
-) -> None:
+def _build(library: str, options: List[str], variants: Dict[str, Sequence[str]], path: str) -> None:
     """Build, try in a child process, and put in place what has passed, so that nobody sees less.
 
     BuildError or OSError: it cannot be compiled, or does not work in this folder.
@@ -88,7 +91,8 @@ def _build(
     name = os.path.basename(command[0])
     with tempfile.TemporaryDirectory(prefix="part-", dir=os.path.dirname(path)) as folder:
         partial = os.path.join(folder, os.path.basename(path))
-        for tuned in (["-mtune=native"], []):  # for this processor, right on all: not every compiler
+        # Tuned for this processor, it is still right on all. Some compilers know no native target.
+        for tuned in (["-mtune=native"], []):
             problem = _compile(command + options + tuned, library, variants, partial)
             if not problem:
                 break
@@ -151,7 +155,7 @@ def _compile(
             folder = os.path.join(os.path.dirname(partial), name)
             objects += [os.path.join(folder, file) for file in sorted(os.listdir(folder))]
     if variants and "base" not in made:
-        return said["base"].decode(errors="replace")[-500:]
+        return _end_of(said["base"], running["base"].returncode)
     done = subprocess.run(
         command
         + sources.has_flags(made)
@@ -163,4 +167,8 @@ def _compile(
     )
     if done.returncode == 0 and os.path.isfile(partial):
         return ""
-    return done.stderr.decode(errors="replace")[-500:] or "it wrote no file"
+    return _end_of(done.stderr, done.returncode) if done.returncode else "it wrote no file"
+
+
+def _end_of(said: bytes, status: int) -> str:
+    return said.decode(errors="replace").strip()[-500:] or "exit status %d" % status

@@ -45,7 +45,7 @@ def folders(problems: List[str]) -> Iterator[str]:
     """
     problem = trust.folder_problem(cache_folder())
     if problem:
-        problems.append("the cache folder is not used, as " + problem)
+        problems.append("the cache folder is not used: " + problem)
     else:
         yield cache_folder()
     try:

@@ -34,11 +34,7 @@ MODE_POSTERIORS = 1
 class Python(ctypes.Structure):
     """ctc_shim_python."""
 
-    _fields_ = [
-        ("save", ctypes.c_void_p),
-        ("restore", ctypes.c_void_p),
-        ("check", ctypes.c_void_p),
-    ]
+    _fields_ = [("save", ctypes.c_void_p), ("restore", ctypes.c_void_p), ("check", ctypes.c_void_p)]
 
 
 class Call(ctypes.Structure):

@@ -5,7 +5,7 @@ import functools
 import os
 import threading
 import warnings
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from ctc_shim.native import build, find, interface, sources, trial, trust
 
@@ -149,7 +149,10 @@ def first(name: str, flags: Sequence[str] = ()) -> Tuple[Any, List[str]]:
             text = "%s is not used: %s" % (path, problem)
             (stale if problem == trial.STALE else problems).append(text)
     path = build.built(name, flags, problems)
-    library = _opened(path, name, problems, stale) if path else None
+    library = _opened(path, name, problems, stale)
+    if path and not library:
+        path = build.built(name, flags, problems, path)
+        library = _opened(path, name, problems, stale)
     return library, problems + ([] if library else stale)
 
 
@@ -163,9 +166,9 @@ def _prebuilt_problem(path: str, name: str) -> str:
     return trial.problem_of(path, interface.ABI, _source_hash(name))
 
 
-def _opened(path: str, name: str, problems: List[str], stale: List[str]) -> Any:
+def _opened(path: Optional[str], name: str, problems: List[str], stale: List[str]) -> Any:
     try:
-        return open_library(path, name)
+        return open_library(path, name) if path else None
     except OSError as error:
         problems.append("%s is not used: %s" % (path, error))
     except MismatchError as error:

@@ -24,12 +24,14 @@ def folder_problem(path: str) -> str:
         problem = _problem_on_the_way(path)
         if not problem:
             os.makedirs(path, mode=PRIVATE, exist_ok=True)
-            problem = _problem_on_the_way(path)
+            problem = _problem_on_the_way(path)  # of what was made meanwhile
+        if problem:
+            return problem
         info = os.stat(path)
     except OSError as error:
-        return "%s: %s" % (path, error.strerror or error)
-    if problem or not hasattr(os, "geteuid"):
-        return problem
+        return "%s cannot be made or read: %s" % (path, error.strerror or error)
+    if not hasattr(os, "geteuid"):
+        return ""
     if info.st_uid != os.geteuid():
         return "%s belongs to another user" % path
     return "others can write to %s" % path if info.st_mode & _OTHERS_WRITE else ""
