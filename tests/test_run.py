@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from test_keras_sources import KERAS
 
-from ctc_shim.commands import children, main_module
+from ctc_shim.commands import children, main_module, parser, run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN = ["-m", "ctc_shim", "run"]
@@ -279,3 +279,106 @@ def test_a_child_finds_a_ctc_shim_that_is_not_installed(stubs):
     )
     out = python(["runner.py", "run", "parent.py", "child.py"], stubs, PYTHONPATH="")[1]
     assert out == "1 False False 0 True theano %s\n[]\n" % OURS
+
+
+def said(arguments, folder, **environment):
+    """The lines of the runner, without its name."""
+    done = subprocess.run(
+        [sys.executable] + RUN + arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=str(folder),
+        env=dict(dict(os.environ, PYTHONPATH=ROOT), **environment),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return re.findall("(?m)^ctc_shim run: (.*)$", done.stderr.decode())
+
+
+def test_it_says_what_it_patched(stubs):
+    (stubs / "train.py").write_text("import keras")
+    names = "ctc_batch_cost, ctc_cost, ctc_decode, ctc_label_dense_to_sparse"
+    assert said(["train.py"], stubs) == ["patched on Keras' Theano backend (Theano ?): " + names]
+
+
+NOT_IN_THIS = "nothing was patched in this process: "
+
+
+@pytest.mark.parametrize("end", ["", "raise SystemExit"])
+def test_it_says_that_nothing_was_patched(stubs, end):
+    (stubs / "train.py").write_text(end)
+    assert said(["train.py"], stubs) == [NOT_IN_THIS + "the script did not import Keras"]
+    (stubs / "train.py").write_text("import keras\n" + end)
+    found = said(["train.py"], stubs, CTC_SHIM_PATCH="0")
+    assert found == ["Keras is not patched now (CTC_SHIM_PATCH=0, or the script undid it)"]
+    (stubs / "keras" / "backend" / "__init__.py").write_text("")
+    found = said(["train.py"], stubs)
+    assert found == [NOT_IN_THIS + "Keras did not run on its Theano backend"]
+
+
+def test_keras_3_keeps_its_backend(tmp_path):
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").write_text("__version__ = '3.1'")
+    (tmp_path / "train.py").write_text("import os\nassert os.environ['KERAS_BACKEND'] == 'jax'\n")
+    (line,) = said(["train.py"], tmp_path, KERAS_BACKEND="jax")
+    assert line.startswith("the Keras installed here has no Theano backend, nothing to patch")
+
+
+@pytest.mark.parametrize(
+    "arguments, installed, is_legacy, lines",
+    [
+        ([], "", False, ["no Keras is installed here, nothing to patch"]),
+        (["--patch", "torch"], "torch", False, []),
+        (
+            ["--patch", "torch, keras"],
+            "torch",
+            False,
+            ["--patch keras: keras is not installed here, nothing to patch"],
+        ),
+        (
+            ["--on", "pytensor"],
+            "keras theano",
+            True,
+            ["--on pytensor: pytensor or aesara is not installed here"],
+        ),
+        (["--on", "pytensor"], "keras aesara", True, []),
+        (["--on", "theano"], "keras", True, ["--on theano: theano is not installed here"]),
+        ([], "keras theano", True, []),
+        (
+            [],
+            "keras",
+            True,
+            ["Keras needs Theano, and neither Theano nor PyTensor is installed here"],
+        ),
+    ],
+)
+def test_it_says_what_is_not_installed(monkeypatch, arguments, installed, is_legacy, lines):
+    monkeypatch.setattr(
+        run, "is_installed", lambda *names: bool(set(names) & set(installed.split()))
+    )
+    options = parser.options_of(["run"] + arguments + ["train.py"])
+    server = options.on or ("theano" if "theano" in installed else None)
+    assert list(run._what_is_missing(options, is_legacy, server)) == lines
+
+
+def test_a_library_to_patch_that_the_script_did_not_import(tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("")
+    (tmp_path / "train.py").write_text("")
+    found = said(["--patch", "torch", "train.py"], tmp_path)
+    assert found == ["--patch torch: the script did not import torch"]
+
+
+def test_a_library_that_cannot_be_patched_is_named(tmp_path):
+    status, _, errors = python(RUN + ["--patch", "torch,mxnet", "train.py"], tmp_path)
+    assert status == 2 and "'mxnet' is none of keras, optax, torch" in errors
+
+
+def test_only_warnings_of_keras_own_syntax_are_silent(stubs):
+    faulty = "assert (1, 'always true')\n"
+    for path in ("keras/callbacks.py", "theano/tensor.py", "mine.py"):
+        (stubs / path).write_text(faulty)
+    imports = "import keras.callbacks, theano.tensor, mine\n"
+    (stubs / "train.py").write_text(imports)
+    for program in (["train.py"], ["parent.py", "train.py"]):
+        errors = python(RUN + program, stubs, PYTHONDONTWRITEBYTECODE="1")[2]
+        assert re.findall(r"(\w+)\.py:1: SyntaxWarning", errors) == ["mine"]

@@ -9,10 +9,15 @@ from ctc_shim.commands.children import PATCHES
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = options_of(arguments)
     command = importlib.import_module("ctc_shim.commands." + options.command)
     status: int = command.main(options)
     return status
+
+
+def options_of(arguments: Optional[List[str]]) -> argparse.Namespace:
+    """The arguments of a command line; by default those of this process."""
+    return _parser().parse_args(arguments)
 
 
 def _libraries(text: str) -> Tuple[str, ...]:
