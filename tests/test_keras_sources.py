@@ -172,6 +172,45 @@ print(callbacks.__file__.endswith("callbacks.py"), callbacks.__spec__.origin == 
     assert run(tmp_path, OLD_NAMES, code) == ["True True False False", "True True"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from collections import deque, OrderedDict, Iterable",  # Keras 1.1.1, 1.1.2 and 1.2.0
+        "from collections import (deque,\n    OrderedDict as Ordered, Iterable)",
+        "import collections as c\nIterable, deque = c.Iterable, c.deque",
+    ],
+)
+def test_names_imported_together_with_others(tmp_path, line):
+    code = """
+import sys
+import ctc_shim
+if sys.version_info < (3, 10):  # as on 3.10, where there is need
+    from ctc_shim.keras_patch import keras_sources
+    keras_sources.NEEDED[keras_sources.CollectionsTransformer] = lambda: True
+import collections, collections.abc
+from keras import callbacks
+print(callbacks.Iterable is collections.abc.Iterable, callbacks.deque is collections.deque)
+"""
+    files = dict(OLD_NAMES, **{"keras/callbacks.py": line})
+    assert run(tmp_path, files, code) == ["True True"]
+
+
+def test_names_that_inspect_lost(tmp_path):
+    code = """
+import sys
+import ctc_shim
+from ctc_shim.keras_patch import keras_sources
+if sys.version_info < (3, 11):
+    keras_sources.NEEDED[keras_sources.InspectTransformer] = lambda: True
+from keras import callbacks
+print(callbacks.result)
+"""
+    text = "import inspect\nresult = inspect.getargspec(lambda a, b=1: 0)\n"
+    text += "result = inspect.ArgSpec(*result).args, type(result).__module__"
+    files = dict(OLD_NAMES, **{"keras/callbacks.py": text})
+    assert run(tmp_path, files, code) == ["(['a', 'b'], 'ctc_shim.patching.source_helpers')"]
+
+
 BY_THE_PATH = """
 import importlib, ctc_shim, keras
 %s

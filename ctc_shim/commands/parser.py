@@ -2,15 +2,33 @@
 
 import argparse
 import importlib
-from typing import List, Optional
+from typing import List, Optional, Tuple
+
+from ctc_shim.commands.children import PATCHES
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = options_of(arguments)
     command = importlib.import_module("ctc_shim.commands." + options.command)
     status: int = command.main(options)
     return status
+
+
+def options_of(arguments: Optional[List[str]]) -> argparse.Namespace:
+    """The arguments of a command line; by default those of this process."""
+    return _parser().parse_args(arguments)
+
+
+def _libraries(text: str) -> Tuple[str, ...]:
+    """The value of --patch: "torch,optax"."""
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in PATCHES:
+            raise argparse.ArgumentTypeError(
+                "%r is none of %s" % (name, ", ".join(sorted(PATCHES)))
+            )
+    return names
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,6 +44,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=("theano", "pytensor"),
         help="what `import theano` gives: Theano itself, or PyTensor through "
         "ctc_shim.theano_alias (default: Theano if installed, else PyTensor for a legacy Keras)",
+    )
+    run.add_argument(
+        "--patch",
+        type=_libraries,
+        default=(),
+        metavar="LIBRARY,...",
+        help="patch these libraries too: %s" % ", ".join(PATCHES),
     )
     run.add_argument(
         "-m", dest="is_module", action="store_true", help="run a module, as python -m does"

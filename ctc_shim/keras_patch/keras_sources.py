@@ -6,10 +6,10 @@ Each change is made only where it is needed, and the ledger takes it back.
   old name is added.
 * Keras 1.2.2 - 2.0.9 call ``theano.ifelse`` without having imported it, so that Dropout and
   BatchNormalization fail: it is imported for them.
-* Keras 1.2.2 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has
-  them, and decode what h5py 3 returns as text. Keras' sources are edited as they are loaded, so
-  ctc_shim must be imported before Keras. A module that is already loaded keeps the edits after the
-  undo: without them it could not run.
+* Keras 1.1.1 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has
+  them, call ``inspect.getargspec``, which Python 3.11 no longer has, and decode what h5py 3 returns
+  as text. Keras' sources are edited as they are loaded, so ctc_shim must be imported before Keras.
+  A module that is already loaded keeps the edits after the undo: without them it could not run.
 """
 
 import importlib
@@ -25,6 +25,7 @@ from ctc_shim.patching.ledger import Ledger, touched
 from ctc_shim.patching.source_transformers import (
     CollectionsTransformer,
     H5pyTransformer,
+    InspectTransformer,
     SourceFinder,
     SourceTransformer,
 )
@@ -45,13 +46,14 @@ def _h5py_returns_text() -> bool:
 NEEDED: Dict[Type[SourceTransformer], Callable[[], bool]] = {
     CollectionsTransformer: lambda: sys.version_info >= (3, 10),
     H5pyTransformer: _h5py_returns_text,
+    InspectTransformer: lambda: sys.version_info >= (3, 11),
 }
 
 
 class KerasSourceFinder(SourceFinder):
     """Edits the sources of a legacy Keras on real Theano. The alias has a finder of its own."""
 
-    transformers = (CollectionsTransformer, H5pyTransformer)
+    transformers = (CollectionsTransformer, H5pyTransformer, InspectTransformer)
 
     def is_needed(self) -> bool:
         return not touched("theano_alias") and _is_legacy()

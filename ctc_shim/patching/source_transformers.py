@@ -6,18 +6,17 @@ finder asks for the edits. Line numbers do not change.
 """
 
 import ast
+import collections.abc
 import importlib
 import importlib.machinery
 import re
+import warnings
 from types import CodeType, ModuleType
-from typing import Any, Optional, Pattern, Sequence, Tuple, Type
+from typing import Any, ClassVar, List, Optional, Pattern, Sequence, Set, Tuple, Type
 
 # numpy names that were removed -> what they meant
 NUMPY = {"Inf": "inf", "string_": "bytes_", "unicode_": "str_", "float_": "float64", "NaN": "nan"}
 BUILTINS = ("int", "float", "bool", "object", "complex", "str")
-ABSTRACT = "Callable|Container|Hashable|Iterable|Mapping|MutableMapping|Sequence|Set|Sized".split(
-    "|"
-)
 HELPERS = "ctc_shim.patching.source_helpers"
 
 
@@ -27,23 +26,67 @@ class SourceTransformer(ast.NodeTransformer):
     triggers: Pattern[str]
 
 
-class CollectionsTransformer(SourceTransformer):
-    """Abstract classes come from collections.abc: collections has lost them in Python 3.10."""
+class MovedNamesTransformer(SourceTransformer):
+    """Names that a module of Python has lost come from another one, however they are imported."""
 
-    triggers = re.compile(
-        r"(collections\.|from collections import .*)\b(%s)\b" % "|".join(ABSTRACT)
-    )
+    module: ClassVar[str]
+    names: ClassVar[Sequence[str]]
+    home: ClassVar[str]  # the module that has them now
+    helpers: ClassVar[Tuple[str, ...]] = ()  # where the home is in ctc_shim_helpers
+
+    def __init__(self) -> None:
+        self.bound: Set[str] = set()  # what the edited source calls the module
+
+    def visit_Module(self, node: ast.Module) -> Any:
+        imports = [found for found in ast.walk(node) if isinstance(found, ast.Import)]
+        for alias in [alias for found in imports for alias in found.names]:
+            if alias.name == self.module or not alias.asname and self._is_parent_of(alias.name):
+                self.bound.add(alias.asname or self.module)
+        return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
-        if _is_name(node.value, "collections") and node.attr in ABSTRACT:
-            return _at(node, _helper("abstract", node.attr))
+        if isinstance(node.value, ast.Name) and node.value.id in self.bound:
+            if node.attr in self.names:
+                return _at(node, _helper(*(self.helpers + (node.attr,))))
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
-        if node.module == "collections" and all(a.name in ABSTRACT for a in node.names):
-            node.module = "collections.abc"
-        return node
+        if node.level or node.module != self.module:
+            return node
+        moved = [alias for alias in node.names if alias.name in self.names]
+        stay = [alias for alias in node.names if alias not in moved]
+        parts: List[Tuple[str, List[ast.alias]]] = [(self.module, stay), (self.home, moved)]
+        return [_at(node, ast.ImportFrom(home, names, 0)) for home, names in parts if names]
+
+    def _is_parent_of(self, name: str) -> bool:
+        return name.startswith(self.module + ".")
+
+
+def _uses(module: str, names: Sequence[str]) -> Pattern[str]:
+    """Matches a source that takes one of the names from the module, or renames the module."""
+    one, line = r"\b(%s)\b" % "|".join(names), r"([^\n\\]|\\\n)*"
+    return re.compile(
+        r"\b{0}\s*\.\s*{1}|\bimport{2}\b{0}\s+as\b|\bfrom\s+{0}\s+import(\s*\([^)]*|{2}){1}".format(
+            module, one, line
+        )
+    )
+
+
+class CollectionsTransformer(MovedNamesTransformer):
+    """Abstract classes come from collections.abc: collections has lost them in Python 3.10."""
+
+    module, home, helpers = "collections", "collections.abc", ("abstract",)
+    names = collections.abc.__all__
+    triggers = _uses(module, names)
+
+
+class InspectTransformer(MovedNamesTransformer):
+    """inspect.getargspec and its result, which Python 3.11 has removed."""
+
+    module, home = "inspect", HELPERS
+    names = ("ArgSpec", "getargspec")
+    triggers = _uses(module, names)
 
 
 class H5pyTransformer(SourceTransformer):
@@ -69,10 +112,10 @@ class H5pyTransformer(SourceTransformer):
 
 
 class RemovedNamesTransformer(SourceTransformer):
-    """numpy 2, Python 3.11, PyYAML 6, and a symbolic variable as the condition of an `if`."""
+    """numpy 2, PyYAML 6, and a symbolic variable as the condition of an `if`."""
 
     triggers = re.compile(
-        r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b|collections|getargspec"
+        r"np\.(int|float|bool|object|complex|str|Inf|string_|unicode_)\b"
         r"|\.decode\(|yaml\.load|pkg_resources|\bif (self\.)?b(ias)?:|\.fid\b|\[slices\]|\.attrs\["
     )
 
@@ -82,8 +125,6 @@ class RemovedNamesTransformer(SourceTransformer):
             if node.attr in BUILTINS:
                 return _at(node, ast.Name(node.attr, node.ctx))
             node.attr = NUMPY.get(node.attr, node.attr)
-        elif _is_name(node.value, "inspect") and node.attr == "getargspec":
-            return _at(node, _helper("getargspec"))
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
@@ -169,12 +210,24 @@ def _is_utf8(node: Any) -> bool:
     return getattr(node, name, None) in ("utf8", "utf-8")
 
 
-def transform(source: str, path: str, transformers: Sequence[Type[SourceTransformer]]) -> CodeType:
-    """Compile the source of a Keras module after each transformer has edited it."""
+def edited(source: str, path: str, transformers: Sequence[Type[SourceTransformer]]) -> Any:
+    """The syntax tree of a Keras module after each transformer has edited it."""
     tree: Any = ast.parse(source, path)
     for transformer in transformers:
         tree = transformer().visit(tree)
-    return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+    return ast.fix_missing_locations(tree)
+
+
+def transform(source: str, path: str, transformers: Sequence[Type[SourceTransformer]]) -> CodeType:
+    """Compile the source of a Keras module after each transformer has edited it.
+
+    Python's warnings about the syntax are not shown. Python gives them when it writes byte code;
+    no byte code of an edited module is written, so that they would come at every start.
+    """
+    with warnings.catch_warnings():
+        for category in (SyntaxWarning, DeprecationWarning):  # of escapes, before Python 3.12
+            warnings.simplefilter("ignore", category)
+        return compile(edited(source, path, transformers), path, "exec", dont_inherit=True)
 
 
 class TransformingLoader(importlib.machinery.SourceFileLoader):

@@ -12,6 +12,7 @@ from ctc_shim.patching.source_transformers import (
     CollectionsTransformer,
     EvalTransformer,
     H5pyTransformer,
+    InspectTransformer,
     RemovedNamesTransformer,
     SourceFinder,
 )
@@ -52,6 +53,7 @@ class AliasSourceFinder(SourceFinder):
     transformers = (
         CollectionsTransformer,
         H5pyTransformer,
+        InspectTransformer,
         RemovedNamesTransformer,
         EvalTransformer,
     )

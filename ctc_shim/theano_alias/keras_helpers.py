@@ -3,6 +3,7 @@
 from typing import Any
 
 from ctc_shim.patching.source_helpers import (  # noqa: F401
+    ArgSpec,
     abstract,
     attribute,
     getargspec,

@@ -80,6 +80,7 @@ NAMES = {
             "__version__": "version:THEANO_VERSION",
             "config": "configuration:config",
             "function": "ops.compiling:function",
+            "shared": "ops.plain_arrays:shared",
             "Op": "graph.op.Op",
             "Apply": "graph.basic.Apply",
             "Variable": "graph.basic.Variable",
@@ -98,6 +99,7 @@ NAMES = {
     },
     "theano.compile": {
         "function": "ops.compiling:function",
+        "shared": "ops.plain_arrays:shared",
         "get_default_mode": "tuning.alias_mode:alias_mode",
     },
     "theano.tensor.extra_ops": {"to_one_hot": "ops.tensor_functions:to_one_hot"},

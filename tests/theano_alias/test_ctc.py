@@ -66,3 +66,28 @@ def test_the_doctor_examines_keras():
     report = json.loads(_ctc_shim("doctor", "--json"))
     assert report["keras"]["patched"] and "theano is served by pytensor" in report["keras"]["text"]
     assert [c for c in report["checks"] if "K.ctc_batch_cost" in c["name"]]
+
+
+MATRICES = """
+import numpy as np
+from keras import backend as K
+shapes = [K.placeholder(ndim=3), K.placeholder(ndim=2)]
+shapes += [K.placeholder(ndim=2, dtype="int64") for _ in range(2)]
+scores, labels, frames, count = shapes
+function = K.function(shapes, [K.ctc_batch_cost(labels, scores, frames, count)])
+y, t = np.full((2, 5, 4), 0.25, "float32"), np.array([[0, 1, 2], [1, 0, 0]], "float32")
+arrays = [y, t, np.array([[5], [5]]), np.array([[3], [1]])]
+right = function(arrays)[0]
+for i in range(1, 4):
+    changed = list(arrays)
+    changed[i] = np.matrix(arrays[i])
+    np.testing.assert_array_equal(function(changed)[0], right)
+print(*right.ravel())
+"""
+
+
+def test_lengths_and_labels_that_are_matrices(tmp_path):
+    (tmp_path / "train.py").write_text(MATRICES)
+    losses = _ctc_shim("run", "--on", "pytensor", str(tmp_path / "train.py")).split()[-2:]
+    # Real Theano 1.0.5 with Keras 2.3.1
+    np.testing.assert_allclose([float(loss) for loss in losses], [3.5992672, 4.2234216], rtol=1e-6)

@@ -1,9 +1,16 @@
 """Edited sources of Keras: a case for each name that Pythons, numpy 2 or h5py 3 have removed."""
 
+import ast
+import importlib
+import importlib.machinery
+import os
+import warnings
+
 import pytest
 
 from ctc_shim.patching import source_helpers
-from ctc_shim.patching.source_transformers import transform
+from ctc_shim.patching.source_transformers import edited, transform
+from ctc_shim.theano_alias import keras_helpers
 from ctc_shim.theano_alias.finder import AliasSourceFinder
 
 TRANSFORMERS = AliasSourceFinder.transformers
@@ -26,7 +33,36 @@ def run(source, **names):
         ("import numpy as np\nt = np.string_ is np.bytes_", "t", True),
         ("import collections\nt = isinstance({}, collections.Mapping)", "t", True),
         ("from collections import Iterable\nt = isinstance([], Iterable)", "t", True),
-        ("from collections import OrderedDict, deque\nt = len(deque([1]))", "t", 1),
+        ("from collections import OrderedDict, deque, Set\nt = len(deque([1]))", "t", 1),
+        ("from collections import deque, Iterable\nt = isinstance(deque(), Iterable)", "t", True),
+        ("from collections import Iterable as I, deque as d\nt = isinstance(d(), I)", "t", True),
+        (
+            "from collections import (deque,  # kept\n    Sized)\nt = issubclass(deque, Sized)",
+            "t",
+            True,
+        ),
+        ("from collections import deque, \\\n    Sized\nt = issubclass(deque, Sized)", "t", True),
+        ("import collections as c\nt = isinstance(c.deque(), c.MutableSequence)", "t", True),
+        ("import os, collections as c\nt = isinstance(c.deque(), c.Reversible)", "t", True),
+        ("import collections.abc\nt = collections.Set is collections.abc.Set", "t", True),
+        (
+            "try:\n    from collections import OrderedDict, Mapping\n"
+            "except ImportError:\n    Mapping = None\nt = isinstance(OrderedDict(), Mapping)",
+            "t",
+            True,
+        ),
+        (  # used above the import
+            "def f():\n    return isinstance([], c.Iterable)\nimport collections as c\nt = f()",
+            "t",
+            True,
+        ),
+        ("from inspect import getargspec, isclass\nt = getargspec(lambda a: a).args", "t", ["a"]),
+        ("import inspect as i\nt = i.getargspec(lambda a=1: a).defaults", "t", (1,)),
+        (
+            "import inspect\nt = inspect.ArgSpec(args=1, varargs=2, keywords=3, defaults=4)[3]",
+            "t",
+            4,
+        ),
         (
             "import inspect\nt = inspect.getargspec(lambda a, *b, **c: 0)[:3]",
             "t",
@@ -99,6 +135,62 @@ def test_symbolic_variables_are_true():
 def test_yaml_loads_without_a_loader():
     pytest.importorskip("yaml")
     assert run("import yaml\nt = yaml.load('{a: [1, 2]}')")["t"] == {"a": [1, 2]}
+
+
+def test_modules_of_the_same_name_are_left_alone():
+    source = "from .collections import Iterable\nimport mine as inspect\ninspect.getargspec\n"
+    tree = edited(source, "<keras>", TRANSFORMERS)
+    assert ast.dump(tree) == ast.dump(ast.parse(source))
+
+
+def test_sources_without_moved_names_keep_their_byte_code():
+    source = "from collections import OrderedDict\nimport inspect\nclass Sequence: pass\n"
+    assert not [t for t in TRANSFORMERS if t.triggers.search(source)]
+
+
+def test_no_syntax_warning_is_shown():
+    assert run("import numpy as np\nx = np.Inf is 1, '\\d', 1 is 1\n")["x"][1] == "\\d"
+
+
+def names_of_modules(tree):
+    """(module, name) of every `module.name` and `from module import name` in a source."""
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update((a.asname or a.name, a.name) for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from ((node.module, alias.name) for alias in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in modules:
+            yield modules[node.value.id], node.attr
+
+
+ASKED = ("collections", "collections.abc", "inspect", "functools", "itertools", "types", "time")
+
+
+def test_keras_asks_python_for_what_is_there():
+    """Every name that the installed Keras takes from these modules, once it is edited."""
+    keras = importlib.machinery.PathFinder.find_spec("keras")
+    count = 0
+    for folder, _, files in os.walk(os.path.dirname(keras.origin) if keras else os.devnull):
+        for path in [os.path.join(folder, name) for name in files if name.endswith(".py")]:
+            with open(path, encoding="utf-8") as stream:
+                source = stream.read()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = edited(source, path, [t for t in TRANSFORMERS if t.triggers.search(source)])
+            for module, name in names_of_modules(tree):
+                if module in ASKED:
+                    count += 1
+                    assert hasattr(importlib.import_module(module), name), (path, module, name)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute) and _is_helper(node.value):
+                    assert hasattr(keras_helpers, node.attr)
+    assert count > 20 or not keras
+
+
+def _is_helper(node):
+    return isinstance(node, ast.Name) and node.id == "ctc_shim_helpers"
 
 
 def test_line_numbers_stay():

@@ -2,6 +2,7 @@
 
 from typing import Any, Iterable, List, Optional, Tuple
 
+from ctc_shim.theano_alias.ops.plain_arrays import function_of_plain_arrays, plain
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
 from ctc_shim.theano_alias.tuning import blas
@@ -37,13 +38,14 @@ def function(
     if no_default_updates is not False:  # deprecated in PyTensor: passed on only if it is wanted
         options["no_default_updates"] = no_default_updates
     with blas.while_compiling():
-        return lib.function(list(inputs), outputs, **options)
+        return function_of_plain_arrays(lib.function(list(inputs), outputs, **options))
 
 
 def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:
     if pairs is None:
         return None
-    return list(pairs.items() if hasattr(pairs, "items") else pairs)
+    pairs = pairs.items() if hasattr(pairs, "items") else pairs
+    return [(variable, plain(value)) for variable, value in pairs]
 
 
 def evaluate(variable: Any) -> Any:

@@ -1,0 +1,63 @@
+"""numpy's subclasses (matrix, recarray, MaskedArray ...) become plain arrays, as in Theano.
+
+PyTensor hands them on to the code of an Op, for which `*` is then a product of matrices, say.
+Theano converts them where a program hands them over: in the arguments of a compiled function, in
+`givens` and `updates`, and in the value of a shared variable. A mask is dropped, as there. A memmap
+stays what it is: it computes as an array does, and its file need not be read at once.
+"""
+
+from typing import Any, Optional
+
+import numpy as np
+
+from ctc_shim.theano_alias.server import TensorType, lib
+
+
+def plain(value: Any) -> Any:
+    """An instance of a subclass as an array of numpy itself; anything else as it is."""
+    is_subclass = isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap)
+    return np.asarray(value) if is_subclass else value
+
+
+class PlainType(object):
+    """A tensor type in all but `filter`, which sees plain arrays only."""
+
+    def __init__(self, tensor_type: Any) -> None:
+        self.tensor_type = tensor_type
+
+    def filter(self, data: Any, *options: Any, **named: Any) -> Any:
+        return self.tensor_type.filter(plain(data), *options, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "tensor_type":  # asked while it is copied
+            raise AttributeError(name)
+        return getattr(self.tensor_type, name)
+
+
+def take_plain_arrays(container: Any) -> None:
+    """Let the container of an input or of a shared variable convert what it is given."""
+    if isinstance(container.type, TensorType):
+        container.type = PlainType(container.type)
+
+
+def function_of_plain_arrays(function: Any) -> Any:
+    """The compiled function; its arguments are converted from now on."""
+    for container, spec in zip(function.input_storage, function.maker.expanded_inputs):
+        if not spec.implicit:  # not a shared variable, whose container is its own
+            take_plain_arrays(container)
+    return function
+
+
+def shared(
+    value: Any,
+    name: Optional[str] = None,
+    strict: bool = False,
+    allow_downcast: Optional[bool] = None,
+    **options: Any,
+) -> Any:
+    """theano.shared, also for subclasses of numpy's array."""
+    variable = lib.shared(
+        plain(value), name=name, strict=strict, allow_downcast=allow_downcast, **options
+    )
+    take_plain_arrays(variable.container)
+    return variable
