@@ -111,7 +111,9 @@ NAMES = {
     "theano.tensor.nnet.abstract_conv": dict(CONV, **ABSTRACT_CONV),
     "theano.tensor.signal.pool": _at("ops.pool", "pool_2d pool_3d max_pool_2d_same_size"),
     "theano.tensor.signal.downsample": {"max_pool_2d": "ops.pool:pool_2d"},
-    "theano.tensor.shared_randomstreams": {"RandomStreams": "ops.rng:MRG_RandomStreams"},
+    "theano.tensor.shared_randomstreams": _at(
+        "ops.random_streams", "RandomStreams RandomStateSharedVariable"
+    ),
     "theano.sandbox.rng_mrg": {"MRG_RandomStreams": "ops.rng:MRG_RandomStreams"},
     "theano.sandbox.softsign": {"softsign": "ops.nnet:softsign"},
     "theano.ifelse": {"ifelse": "ops.compiling:ifelse", "IfElse": "conditional.op.IfElse"},
