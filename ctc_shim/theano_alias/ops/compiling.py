@@ -2,6 +2,7 @@
 
 from typing import Any, Iterable, List, Optional, Tuple
 
+from ctc_shim.theano_alias.machinery import calls
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
 from ctc_shim.theano_alias.tuning import blas
@@ -36,8 +37,13 @@ def function(
     )
     if no_default_updates is not False:  # deprecated in PyTensor: passed on only if it is wanted
         options["no_default_updates"] = no_default_updates
+    inputs, names = list(inputs), None
+    plain = calls.is_plain(inputs, outputs)
+    if isinstance(outputs, dict):
+        names, outputs = sorted(outputs), [outputs[name] for name in sorted(outputs)]
     with blas.while_compiling():
-        return lib.function(list(inputs), outputs, **options)
+        compiled = lib.function(inputs, outputs, **options)
+    return compiled if plain else calls.Function(compiled, inputs, names)
 
 
 def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:

@@ -13,12 +13,12 @@ import numpy as np
 from pytensor.link.numba.dispatch import basic
 
 from ctc_shim.compat import find, of_numba
-from ctc_shim.theano_alias.ops import mrg31k3p
 from ctc_shim.theano_alias.ops.conv_ops import ConvOp
 from ctc_shim.theano_alias.ops.pool import PoolOp
-from ctc_shim.theano_alias.ops.random_functions import RandomFunction
-from ctc_shim.theano_alias.ops.rng_ops import FromUniform, MRGUniform
 from ctc_shim.theano_alias.ops.shapes import Forget
+from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
+from ctc_shim.theano_alias.random.numpy_functions import RandomFunction
 from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 
 njit = of_numba.njit()

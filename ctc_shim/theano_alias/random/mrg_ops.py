@@ -4,7 +4,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops import mrg31k3p
+from ctc_shim.theano_alias.random import mrg31k3p
 from ctc_shim.theano_alias.server import Apply, Constant, GradOp, TensorType, part, pt
 
 

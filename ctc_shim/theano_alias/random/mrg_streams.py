@@ -5,8 +5,8 @@ from typing import Any, List
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops import mrg31k3p
-from ctc_shim.theano_alias.ops.rng_ops import FromUniform, MRGUniform
+from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
 from ctc_shim.theano_alias.server import Variable, config, lib, part, pt
 
 MOST_STREAMS = 60 * 256  # Theano's number, once chosen for GPUs; the sequence depends on it

@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops.random_functions import RandomFunction, to_state, to_vector
+from ctc_shim.theano_alias.random.numpy_functions import RandomFunction, to_state, to_vector
 from ctc_shim.theano_alias.server import TensorType, Variable, config, part, pt
 
 

@@ -1,14 +1,14 @@
 """Draws from a numpy RandomState: the functions behind shared_randomstreams.RandomStreams.
 
 A state is a vector of uint32 in a graph, so that every linker, scan and pickle can handle it. The
-variable that holds it (random_streams.py) takes and gives numpy.random.RandomState.
+variable that holds it (numpy_streams.py) takes and gives numpy.random.RandomState.
 """
 
 from typing import Any, Callable, Dict
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops.rng_ops import Drawn
+from ctc_shim.theano_alias.random.mrg_ops import Drawn
 from ctc_shim.theano_alias.server import Apply, pt
 
 STATE_LENGTH = 624 + 4  # the keys, the position, whether a normal sample waits, and that sample
