@@ -1,6 +1,6 @@
 """theano.gof: walks over a graph, copies of it, and an Op that may have C code only."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from ctc_shim.theano_alias.server import Constant, Op, config, has_part, part
 
@@ -30,31 +30,43 @@ class TheanoOp(Op, metaclass=_AnyOp):  # type: ignore[misc]
         )
 
 
-def _list(results: Any) -> List[Any]:
-    return list(results)
+def _walk(ends: Any, expand: Callable[[Any], List[Any]]) -> List[Any]:
+    """Depth first from the last of `ends`, in Theano's order: parameters are collected in it."""
+    stack, found, seen = list(ends), [], set()
+    while stack:
+        variable = stack.pop()
+        if variable not in seen:
+            seen.add(variable)
+            found.append(variable)
+            stack.extend(reversed(expand(variable)))
+    return found
+
+
+def ancestors(variable_list: Any, blockers: Any = None) -> List[Any]:
+    """The variables that a graph is made of; what `blockers` are made of is left out."""
+    return _walk(
+        variable_list, lambda v: v.owner.inputs if v.owner and v not in (blockers or ()) else []
+    )
 
 
 def inputs(variable_list: Any, blockers: Any = None) -> List[Any]:
     """The variables that a graph starts from, constants among them."""
-    return _list(traversal.graph_inputs(variable_list, blockers))
-
-
-def ancestors(variable_list: Any, blockers: Any = None) -> List[Any]:
-    return _list(traversal.ancestors(variable_list, blockers))
+    return [v for v in ancestors(variable_list, blockers) if v.owner is None]
 
 
 def variables(i: Any, o: Any) -> List[Any]:
-    return _list(traversal.vars_between(i, o)) + orphans(i, o)
+    """All variables between inputs and outputs, orphans among them."""
+    return _walk(o, lambda v: v.owner.inputs + v.owner.outputs if v.owner and v not in i else [])
 
 
 def orphans(i: Any, o: Any) -> List[Any]:
     """Inputs of the graph that are not among `i`: mostly constants."""
-    return _list(traversal.orphans_between(i, o))
+    return [v for v in variables(i, o) if v.owner is None and v not in i]
 
 
 def ops(i: Any, o: Any) -> List[Any]:
     """The Apply nodes between inputs and outputs."""
-    return _list(traversal.applys_between(i, o))
+    return list(traversal.applys_between(i, o))
 
 
 def list_of_nodes(inputs: Any, outputs: Any) -> List[Any]:
