@@ -234,6 +234,11 @@ _TENSOR_NAMES = dict(
     as_tensor="tensor.as_tensor_variable",
     min_informative_str="machinery.printed:min_informative_str",
 )
+_SUBTENSORS = {  # one Op in newer libraries, with and without the 1
+    name + "1": "tensor.subtensor.%s1|tensor.subtensor.%s" % (name, name)
+    for name in ("AdvancedSubtensor", "AdvancedIncSubtensor")
+}
+_TENSOR_NAMES.update(_SUBTENSORS)
 _LINALG_NAMES = _at(
     "ops.linalg",
     "diag alloc_diag extract_diag qr eigh eigvalsh svd norm kron Solve solve "
@@ -255,6 +260,7 @@ _REGISTER = _at(
 _OPS = {"Op": "machinery.graphs:TheanoOp", "PureOp": "machinery.graphs:TheanoOp"}
 _REWRITES = {
     "local_optimizer": "machinery.rewriting:local_optimizer",
+    "OpRemove": "machinery.rewriting:OpRemove",
     "Optimizer": "graph.rewriting.basic.GraphRewriter",
     "LocalOptimizer": "graph.rewriting.basic.NodeRewriter",
     "TopoOptimizer": "graph.rewriting.basic.WalkingGraphRewriter",
@@ -329,6 +335,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
+    "theano.tensor.subtensor": _SUBTENSORS,
     "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk"),
     "theano.tensor.opt": dict(
         _REGISTER,

@@ -28,6 +28,11 @@ def local_optimizer(tracks: Any, inplace: bool = False, requirements: Any = ()) 
     return decorate
 
 
+def OpRemove(op: Any, **options: Any) -> Any:
+    """A rewrite that puts an Op's first input in place of its result."""
+    return local_optimizer([op])(lambda node: [node.inputs[0]] if node.op == op else False)
+
+
 def _registers(position: float) -> Callable[..., Any]:
     def register(rewrite: Any, *tags: Any, **options: Any) -> Any:
         if isinstance(rewrite, str):  # used as a decorator with tags
