@@ -4,20 +4,18 @@ What is set here is set in the library, as legacy code expects (Keras sets float
 when the alias is uninstalled.
 """
 
-from typing import Any
+import contextlib
+import os
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from ctc_shim.compat import of_pytensor
+from ctc_shim.theano_alias import flags
 from ctc_shim.theano_alias.alias_ledger import LEDGER
 from ctc_shim.theano_alias.server import config as library_config
 from ctc_shim.theano_alias.server import lib
 
-# Options of Theano that its successors dropped, with the value that is true here.
-DROPPED = {
-    "device": "cpu",
-    "init_gpu_device": "",
-    "force_device": False,
-    "experimental__local_alloc_elemwise": True,
-}
+# Options that the library lacks: Theano's, and those that AddConfigVar added.
+_own: Dict[str, Any] = dict(flags.DROPPED)
 
 
 class Section(object):
@@ -28,24 +26,99 @@ class Section(object):
 
     def __getattr__(self, name: str) -> Any:
         name = self._prefix + name
-        if name in DROPPED:
-            return DROPPED[name]
-        if hasattr(library_config, name):
-            return getattr(library_config, name)
-        if any(option.startswith(name + "__") for option in dir(library_config)):
-            return Section(name + "__")
+        if hasattr(library_config, name.replace(".", "__")):
+            return getattr(library_config, name.replace(".", "__"))
+        if name in _own:
+            return _own[name]
+        known = [option.replace("__", ".") for option in dir(library_config)] + list(_own)
+        if any(option.startswith(name + ".") for option in known):
+            return Section(name + ".")
         raise AttributeError(
             "theano.config.%s: neither %s has this option nor the theano alias"
-            % (name.replace("__", "."), lib.__name__)
+            % (name, lib.__name__)
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        name, where = self._prefix + name, lib.__name__ + ".config"
-        restore = of_pytensor.saved_option(library_config, name)
-        setattr(library_config, name, value)
-        entered = LEDGER.touched()  # empty once the alias is uninstalled
-        if entered and (LEDGER.owner, where, name) not in entered:  # the first original wins
-            LEDGER.record(where, name, lambda: True, restore)
+        name = self._prefix + name
+        in_library = name.replace(".", "__")
+        if hasattr(library_config, in_library):
+            restore = of_pytensor.saved_option(library_config, in_library)
+            setattr(library_config, in_library, value)
+        else:
+            restore = _set_own(name, value)
+        entered, where = LEDGER.touched(), lib.__name__ + ".config"  # none once uninstalled
+        if entered and (LEDGER.owner, where, in_library) not in entered:  # the first original wins
+            LEDGER.record(where, in_library, lambda: True, restore)
+
+
+def _set_own(name: str, value: Any) -> Any:
+    before = dict(_own)
+    _own[name] = value
+    if name in ("compute_test_value", "device") and str(value) not in ("off", "ignore", "cpu"):
+        flags.explain_ignored(name, str(value))
+
+    def restore() -> None:
+        _own.clear()
+        _own.update(before)
+
+    return restore
 
 
 config = Section()
+
+
+@contextlib.contextmanager
+def change_flags(args: Any = (), **kwargs: Any) -> Iterator[None]:
+    """Options for the time of a `with` block, or of a function that this decorates."""
+    wanted: Mapping[str, Any] = dict(dict(args), **kwargs)
+    before = {name: _option(name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            setattr(config, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(config, name, value)
+
+
+def _option(name: str) -> Any:
+    value: Any = config
+    for step in name.split("."):
+        value = getattr(value, step)
+    return value
+
+
+class ConfigParam(object):
+    """The kind of an option that AddConfigVar adds: its default, and what is done to a value."""
+
+    def __init__(self, default: Any, filter: Any = None, allow_override: bool = True) -> None:
+        self.default, self.filter = default, filter or (lambda value: value)
+
+
+def EnumStr(default: str, *options: str, **more: Any) -> ConfigParam:
+    return ConfigParam(default)
+
+
+def StrParam(default: Any, is_valid: Any = None, allow_override: bool = True) -> ConfigParam:
+    return ConfigParam(default, str)
+
+
+def IntParam(default: Any, is_valid: Any = None, allow_override: bool = True) -> ConfigParam:
+    return ConfigParam(default, int)
+
+
+def FloatParam(default: Any, is_valid: Any = None, allow_override: bool = True) -> ConfigParam:
+    return ConfigParam(default, float)
+
+
+def BoolParam(default: Any, is_valid: Any = None, allow_override: bool = True) -> ConfigParam:
+    return ConfigParam(default, lambda value: str(value) in ("1", "True", "true"))
+
+
+def AddConfigVar(
+    name: str, doc: str, configparam: ConfigParam, root: Optional[Any] = None, in_c_key: bool = True
+) -> None:
+    """A new option, with its default or the value that THEANO_FLAGS gives."""
+    default = configparam.default() if callable(configparam.default) else configparam.default
+    value = flags.given(os.environ).get(name, default)
+    setattr(config, name, configparam.filter(value))

@@ -43,8 +43,10 @@ class AliasFinder(object):
         return AliasModule(spec.name, "Served by ctc_shim.theano_alias.")
 
     def exec_module(self, module: ModuleType) -> None:
-        """Load the library. Nothing else: names are looked up when they are asked for."""
+        """Load the library. Names are looked up when they are asked for."""
         importlib.import_module("ctc_shim.theano_alias.server")
+        if module.__name__ == "theano":
+            importlib.import_module("ctc_shim.theano_alias.machinery.truth").serve()
 
 
 class AliasSourceFinder(SourceFinder):

@@ -1,12 +1,14 @@
 """The modules called theano.*: module objects whose names are looked up on first use."""
 
 import importlib
+import os
 import types
 from typing import Any, List
 
-from ctc_shim.theano_alias.names import ELSEWHERE, MODULES, NAMES, submodules
+from ctc_shim.theano_alias.names import MODULES, NAMES, submodules
 
 MISSING = object()
+EVERYWHERE = {"theano": "theano", "gof": "theano.gof", "tensor": "theano.tensor"}  # in each module
 
 
 class AliasModule(types.ModuleType):
@@ -22,39 +24,55 @@ class AliasModule(types.ModuleType):
         setattr(self, name, value)
         return value
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # An import binds a module in its parent; in Theano the function of that name stays.
+        if not (isinstance(value, AliasModule) and name in NAMES.get(self.__name__, {})):
+            super(AliasModule, self).__setattr__(name, value)
+
     def __dir__(self) -> List[str]:
-        library = library_module(self.__name__)
-        return sorted(
-            set(vars(self))
-            | set(NAMES.get(self.__name__, {}))
-            | set(submodules(self.__name__))
-            | set(dir(library) if library else ())
-        )
+        names = set(vars(self)) | set(NAMES.get(self.__name__, {})) | set(submodules(self.__name__))
+        return sorted(names.union(*map(dir, library_modules(self.__name__)[:1])))
 
 
 def find(module: str, name: str) -> Any:
     """The value of theano name `module.name`, or MISSING."""
-    if name.startswith("__") and name not in NAMES.get(module, {}):
+    if name.startswith("__") and name != "__all__" and name not in NAMES.get(module, {}):
         return MISSING
+    entry = NAMES.get(module, {}).get(name)
+    if entry is not None:  # before modules: T.sort is the function, though there is such a module
+        return resolve(entry)
     if module + "." + name in MODULES:
         return importlib.import_module(module + "." + name)
-    entry = NAMES.get(module, {}).get(name)
-    if entry is not None:
-        return resolve(entry)
-    library = library_module(module)
-    return MISSING if library is None else getattr(library, name, MISSING)
+    if name == "__all__":
+        return public_names(module)
+    for library in library_modules(module):
+        value = getattr(library, name, MISSING)
+        if value is not MISSING:
+            return value
+    return importlib.import_module(EVERYWHERE[name]) if name in EVERYWHERE else MISSING
 
 
 def resolve(entry: str) -> Any:
-    """'nnet:relu' -> a stand-in of this package; 'tensor.abs' -> the library's own."""
-    if ":" in entry:
-        file, name = entry.split(":")
-        return getattr(importlib.import_module("ctc_shim.theano_alias." + file), name)
-    for path in (entry,) + ELSEWHERE.get(entry, ()):
+    """'ops.nnet:relu' -> a stand-in of this package; 'tensor.abs' -> the library's own."""
+    for path in entry.split("|"):
+        if ":" in path:
+            file, name = path.split(":")
+            return getattr(importlib.import_module("ctc_shim.theano_alias." + file), name)
         value = library_value(path)
         if value is not MISSING:
             return value
     return MISSING
+
+
+def public_names(module: str) -> List[str]:
+    """What `from module import *` binds: Theano's own names, never a newer one of the library's.
+
+    A newer name, such as tensor.random, would hide what the importing module calls so.
+    """
+    with open(os.path.join(os.path.dirname(__file__), "star_imports.txt")) as stream:
+        table = dict(line.split(":", 1) for line in stream if ":" in line)
+    names = table[module].split() if module in table else sorted(NAMES.get(module, {}))
+    return [n for n in names if n[0] != "_" and find(module, n) is not MISSING]
 
 
 def library_value(path: str) -> Any:
@@ -77,17 +95,17 @@ def _from_module(module: str, name: str) -> Any:
         return MISSING
 
 
-def library_module(module: str) -> Any:
-    """The library's module that a theano module falls through to, or None."""
+def library_modules(module: str) -> List[Any]:
+    """The library's modules that a theano module falls through to; those that there are."""
     from ctc_shim.theano_alias import server
 
-    path = MODULES[module]
-    if path is None:
-        return None
-    try:
-        return server.part(path) if path else server.lib
-    except ImportError:
-        return None
+    found = [server.lib] if module == "theano" else []
+    for path in MODULES[module].split():
+        try:
+            found.append(server.part(path))
+        except ImportError:
+            pass
+    return found
 
 
 def explain(name: str) -> str:

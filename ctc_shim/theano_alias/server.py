@@ -8,9 +8,9 @@ import importlib
 import importlib.util
 import os
 import sys
-import warnings
 from typing import Any, MutableMapping, Optional
 
+from ctc_shim.theano_alias import flags
 from ctc_shim.theano_alias.alias_ledger import LEDGER
 
 SERVERS = ("pytensor", "aesara")
@@ -38,16 +38,19 @@ def server_name() -> str:
 
 
 def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Hand THEANO_FLAGS to a library that is not loaded yet; its own flags win.
+    """Hand Theano's flags to a library that is not loaded yet; its own flags win.
 
     The variable stays set while the alias is installed, for the processes that this one starts.
     """
-    flags, name = environ.get("THEANO_FLAGS", ""), server_name()
-    if not flags or name in sys.modules:
+    name = server_name()
+    if name in sys.modules:
+        return
+    found = flags.given(environ)
+    if not found:
         return
     variable = name.upper() + "_FLAGS"
     own = environ.get(variable)
-    kept = [translate_flag(flag) for flag in flags.split(",") if "=" in flag] + [own]
+    kept = [translate_flag("%s=%s" % flag) for flag in found.items()] + [own]
     environ[variable] = given = ",".join(filter(None, kept))
 
     def restore() -> None:
@@ -58,30 +61,20 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
         LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
 
 
-# Theano's flags that mean the same in its successors; sections are joined by two underscores there
-# (gcc.cxxflags).
-SAME_FLAGS = set(
-    """floatX base_compiledir compiledir mode linker optimizer cxx openmp openmp_elemwise_minsize
-exception_verbosity profile profile_memory compute_test_value on_unused_input allow_gc
-optimizer_verbose optimizer_excluding optimizer_including optimizer_requiring on_opt_error
-cast_policy numpy__seterr_all blas__ldflags gcc__cxxflags cmodule__remove_gxx_opt
-cmodule__compilation_warning scan__allow_gc compile__timeout compile__wait
-traceback__limit""".split()
-)
-
-
 def translate_flag(flag: str) -> Optional[str]:
-    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None for what only Theano had (dnn.*)."""
+    """'gcc.cxxflags=-O2' -> 'gcc__cxxflags=-O2'; None, and a warning, for what only Theano had."""
     name, value = flag.strip().split("=", 1)
-    name = name.replace(".", "__")
     if name == "linker" and value.startswith(("c|py", "cvm_nogc", "vm_nogc")):
         value = "cvm"
-    if name == "device" and not value.startswith("cpu"):
-        warnings.warn(
-            "THEANO_FLAGS asks for device=%s: the theano alias computes on the CPU" % value,
-            stacklevel=2,
-        )
-    return "%s=%s" % (name, value) if name in SAME_FLAGS else None
+    if name in flags.SAME:
+        return "%s=%s" % (name.replace(".", "__"), value)
+    if name == "device":
+        if not value.startswith("cpu"):
+            message = "Theano's flags ask for device=%s: the theano alias computes on the CPU"
+            flags.warn_once("device", message % value)
+    else:
+        flags.explain_ignored(name, value)
+    return None
 
 
 take_theano_flags()

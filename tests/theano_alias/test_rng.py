@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias.ops import mrg31k3p, rng
+from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random import mrg_streams as rng
 from ctc_shim.theano_alias.server import lib, pt
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")

@@ -2,6 +2,7 @@
 
 from typing import Any, Iterable, List, Optional, Tuple
 
+from ctc_shim.theano_alias.machinery import calls
 from ctc_shim.theano_alias.ops.plain_arrays import function_of_plain_arrays, plain
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
@@ -37,8 +38,13 @@ def function(
     )
     if no_default_updates is not False:  # deprecated in PyTensor: passed on only if it is wanted
         options["no_default_updates"] = no_default_updates
+    inputs, names = list(inputs), None
+    is_plain = calls.is_plain(inputs, outputs)
+    if isinstance(outputs, dict):
+        names, outputs = sorted(outputs), [outputs[name] for name in sorted(outputs)]
     with blas.while_compiling():
-        return function_of_plain_arrays(lib.function(list(inputs), outputs, **options))
+        compiled = function_of_plain_arrays(lib.function(inputs, outputs, **options))
+    return compiled if is_plain else calls.Function(compiled, inputs, names)
 
 
 def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:

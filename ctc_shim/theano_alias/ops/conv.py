@@ -6,7 +6,12 @@ shapes that Theano takes as hints are not used.
 
 from typing import Any, Tuple
 
-from ctc_shim.theano_alias.ops.conv_ops import Conv, ConvGradFilters, ConvGradInputs
+from ctc_shim.theano_alias.ops.conv_ops import (
+    Conv,
+    ConvGradFilters,
+    ConvGradInputs,
+    unshared_conv2d,
+)
 from ctc_shim.theano_alias.server import config, pt
 
 
@@ -39,7 +44,10 @@ def conv3d(
 
 
 def _forward(dims: int, x: Any, w: Any, *settings: Any, **named: Any) -> Any:
-    op, flip = _op(Conv, dims, *settings, **named)
+    unshared = named.pop("unshared", False) or len(settings) > 5 and settings[5]
+    op, flip = _op(Conv, dims, *settings[:5], **named)
+    if unshared:
+        return unshared_conv2d(x, w, op, flip)
     return op(x, _flipped(w, dims) if flip else w)
 
 

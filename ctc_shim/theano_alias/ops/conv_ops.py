@@ -164,3 +164,20 @@ class ConvGradFilters(ConvOp):
             self.sibling(Conv)(x, gradients[0]),
             self._disconnected(),
         ]
+
+
+def unshared_conv2d(x: Any, w: Any, op: Any, flip: bool) -> Any:
+    """(N, C, H, W), filters of each output place (O, H', W', C, h, w) -> (N, O, H', W')"""
+    x, w = pt.as_tensor_variable(x), pt.as_tensor_variable(w)
+    if op.groups != 1 or w.ndim != 6:
+        raise NotImplementedError(
+            "conv2d(unshared=True): the theano alias serves filters of 6 dimensions in one group"
+        )
+    w = w[..., ::-1, ::-1] if flip else w
+    kernel = [w.shape[3], w.shape[4], w.shape[5]]
+    size = kernel[0] * kernel[1] * kernel[2]
+    # Each place's patch, by a convolution with filters that pick one value each: (N, C h w, H', W')
+    picks = pt.eye(size, dtype=x.dtype).reshape([size] + kernel, ndim=4)
+    patches = op(x, picks)
+    filters = w.reshape([w.shape[0], w.shape[1], w.shape[2], size], ndim=4)
+    return (patches.dimshuffle(0, "x", 1, 2, 3) * filters.dimshuffle("x", 0, 3, 1, 2)).sum(axis=2)

@@ -9,11 +9,17 @@ softplus = pt.softplus
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
-    return part("tensor.special").softmax(pt.as_tensor_variable(x), axis=axis)
+    return part("tensor.special").softmax(_rows(x), axis=axis)
 
 
 def logsoftmax(x: Any, axis: Any = -1) -> Any:
-    return part("tensor.special").log_softmax(pt.as_tensor_variable(x), axis=axis)
+    return part("tensor.special").log_softmax(_rows(x), axis=axis)
+
+
+def _rows(x: Any) -> Any:
+    """Theano's softmax of a vector is a matrix of one row."""
+    x = pt.as_tensor_variable(x)
+    return x.dimshuffle("x", 0) if x.ndim == 1 else x
 
 
 def relu(x: Any, alpha: Any = 0) -> Any:

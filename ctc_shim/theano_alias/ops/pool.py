@@ -1,6 +1,6 @@
 """theano.tensor.signal.pool: an Op, its gradient, and the gradient of that."""
 
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, List, Tuple
 
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
 from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
@@ -173,3 +173,34 @@ class AveragePoolGrad(PoolOp):
 
     def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
         return [inputs[0].zeros_like(), self.sibling(Pool)(gradients[0])]
+
+
+class TheanoPool(object):
+    """Theano's Op called Pool: what it does, then (x, ws, stride, pad)."""
+
+    def __init__(
+        self, ignore_border: bool = False, mode: str = "max", ndim: int = 2, openmp: Any = None
+    ) -> None:
+        self.ignore_border, self.mode, self.ndim = ignore_border, mode, ndim
+
+    def __call__(self, x: Any, ws: Any, stride: Any = None, pad: Any = None) -> Any:
+        pad = (0,) * self.ndim if pad is None else pad
+        return _pool(self.ndim, x, ws, self.ignore_border, stride, pad, self.mode)
+
+    @staticmethod
+    def out_shape(
+        imgshape: Any,
+        ws: Any = None,
+        ignore_border: bool = False,
+        stride: Any = None,
+        pad: Any = None,
+        ndim: int = 2,
+        ds: Any = None,
+        st: Any = None,
+        padding: Any = None,
+    ) -> List[Any]:
+        """The lengths of the result, of numbers or scalars."""
+        ws, stride, pad = ws or ds, stride or st or ws or ds, pad or padding or (0,) * ndim
+        places = zip(list(imgshape)[-ndim:], ws, stride, pad)
+        lengths = [kernels.output_length(n, w, s, p, ignore_border) for n, w, s, p in places]
+        return list(imgshape)[:-ndim] + lengths

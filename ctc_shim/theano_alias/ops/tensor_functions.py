@@ -1,11 +1,11 @@
 """Functions of theano.tensor that PyTensor has with another signature, or no longer has."""
 
-from typing import Any
+from typing import Any, Callable, Optional
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops.shapes import forget
-from ctc_shim.theano_alias.server import config, pt
+from ctc_shim.theano_alias.ops.shapes import addbroadcast, forget, forget_axes, unbroadcast
+from ctc_shim.theano_alias.server import TensorType, config, part, pt
 
 
 def stack(*given: Any, **kwargs: Any) -> Any:
@@ -105,3 +105,133 @@ def _as_cube(x: Any, rows: Any, columns: Any) -> Any:
         pt.prod(x.shape[split:], dtype="int64") if columns else 1,
     ]
     return pt.reshape(x, [x.shape[0]] + sides, ndim=3)
+
+
+def split(x: Any, splits_size: Any, n_splits: Any, axis: int = 0) -> Any:
+    """A list of n_splits parts of x, whose lengths Theano does not know."""
+    parts = pt.split(x, splits_size, n_splits=n_splits, axis=axis)
+    return [forget_axes(part, [axis % part.ndim]) for part in parts]
+
+
+def unravel_index(indices: Any, dims: Any, order: str = "C", ndim: Any = None) -> Any:
+    return pt.extra_ops.unravel_index(indices, dims, order=order)
+
+
+def mean(
+    input: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    op: bool = False,
+    keepdims: bool = False,
+    acc_dtype: Any = None,
+) -> Any:
+    return pt.mean(input, axis=axis, dtype=dtype, keepdims=keepdims, acc_dtype=acc_dtype)
+
+
+def topk(x: Any, kth: Any, axis: int = -1, sorted: bool = True, idx_dtype: str = "int64") -> Any:
+    """The k largest along an axis, or the smallest if k is negative; in order, smallest first."""
+    return topk_and_argtopk(x, kth, axis, sorted, idx_dtype)[0]
+
+
+def argtopk(x: Any, kth: Any, axis: int = -1, sorted: bool = True, idx_dtype: str = "int64") -> Any:
+    return topk_and_argtopk(x, kth, axis, sorted, idx_dtype)[1]
+
+
+def topk_and_argtopk(
+    x: Any, kth: Any, axis: int = -1, sorted: bool = True, idx_dtype: str = "int64"
+) -> Any:
+    """Theano promises no order; here it is ascending."""
+    x = pt.as_tensor_variable(x)
+    if axis is None:
+        x, axis = x.flatten(), 0
+    axis %= x.ndim
+    order = pt.argsort(x, axis=axis)
+    kth = pt.as_tensor_variable(kth)
+    length = x.shape[axis]
+    first, last = pt.switch(kth > 0, length - kth, 0), pt.switch(kth > 0, length, -kth)
+    where = (slice(None),) * axis + (slice(first, last),)
+    values = pt.sort(x, axis=axis)[where]
+    return values, pt.cast(order[where], idx_dtype)
+
+
+def _factory(name: str) -> Callable[..., Any]:
+    """T.matrix("x", "int32") and its like."""
+    make = getattr(pt, name)
+
+    def variable(name: Optional[str] = None, dtype: Optional[str] = None) -> Any:
+        return make(name, dtype=dtype)
+
+    return variable
+
+
+scalar, vector, matrix, row, col = map(_factory, "scalar vector matrix row col".split())
+tensor3, tensor4, tensor5, tensor6, tensor7 = [_factory("tensor%d" % n) for n in range(3, 8)]
+
+
+def tensor(*given: Any, **named: Any) -> Any:
+    """T.tensor(dtype, broadcastable, name=None)"""
+    if given and not isinstance(given[0], str) and not named:
+        return given[0]()  # a type
+    dtype, broadcastable, name = (list(given) + [None] * 3)[:3]
+    dtype, name = named.get("dtype", dtype), named.get("name", name)
+    broadcastable = named.get("broadcastable", broadcastable)
+    shape = tuple(1 if b else None for b in broadcastable)
+    return TensorType(dtype or config.floatX, shape=shape)(name)
+
+
+def rebroadcast(*axes: Any) -> Any:
+    """T.Rebroadcast((axis, whether it broadcasts), ...), a function of x."""
+
+    def apply(x: Any) -> Any:
+        x = unbroadcast(x, *[axis for axis, broadcasts in axes if not broadcasts])
+        return addbroadcast(x, *[axis for axis, broadcasts in axes if broadcasts])
+
+    return apply
+
+
+def cumsum_op(axis: Any = None) -> Any:
+    return pt.extra_ops.CumOp(axis=axis, mode="add")
+
+
+def cumprod_op(axis: Any = None) -> Any:
+    return pt.extra_ops.CumOp(axis=axis, mode="mul")
+
+
+def asarray(a: Any, dtype: Any, order: Any = None) -> np.ndarray:
+    """theano._asarray: NumPy's asarray, whose result has the dtype that was asked for."""
+    return np.asarray(a, dtype=config.floatX if dtype == "floatX" else dtype, order=order)
+
+
+def get_vector_length(v: Any) -> int:
+    length: int = part("tensor.basic").get_vector_length(pt.as_tensor_variable(v))
+    return length
+
+
+def extract_constant(x: Any, elemwise: bool = True, only_process_constants: bool = False) -> Any:
+    """The value of a scalar if it is known, else the variable."""
+    try:
+        return pt.get_scalar_constant_value(
+            x, elemwise=elemwise, only_process_constants=only_process_constants
+        )
+    except part("tensor.exceptions").NotScalarConstantError:
+        return x
+
+
+def xlogx(x: Any) -> Any:
+    """x log(x), 0 where x is 0"""
+    return pt.switch(pt.eq(x, 0), 0, x * pt.log(x))
+
+
+def xlogy0(x: Any, y: Any) -> Any:
+    """x log(y), 0 where x is 0"""
+    return pt.switch(pt.eq(x, 0), 0, x * pt.log(y))
+
+
+int_dtypes = ["int8", "int16", "int32", "int64"]
+uint_dtypes = ["uint8", "uint16", "uint32", "uint64"]
+float_dtypes = ["float16", "float32", "float64"]
+complex_dtypes = ["complex64", "complex128"]
+integer_dtypes = int_dtypes + uint_dtypes
+discrete_dtypes = ["bool"] + integer_dtypes
+continuous_dtypes = float_dtypes + complex_dtypes
+all_dtypes = discrete_dtypes + continuous_dtypes

@@ -22,12 +22,14 @@ import weakref
 from typing import Any, List, MutableMapping, Tuple
 
 from ctc_shim.compat import of_pytensor
+from ctc_shim.theano_alias.machinery import rewriting
 from ctc_shim.theano_alias.server import config, part
 from ctc_shim.theano_alias.tuning import memory_order, scan_vm
 
 modes = part("compile.mode")
 
-# Mode -> the Mode made from it: PyTensor keeps compiled functions of a variable's eval() by Mode.
+# Mode -> the users' rewrites in it, and the Mode made from it: PyTensor keeps compiled functions of
+# a variable's eval() by Mode.
 _made: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
 _in_c: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -37,11 +39,14 @@ def alias_mode(mode: Any = None) -> Any:
     chosen = _chosen(mode)
     if type(chosen) is not modes.Mode or of_pytensor.query_of(chosen) is None:
         return chosen  # DebugMode and its like: they set up their own rewrites
-    rewrites = _rewrites(chosen)
-    if rewrites and chosen not in _made:
+    rewrites = _rewrites(chosen) + rewriting.registered
+    if not rewrites:
+        return chosen
+    if chosen not in _made or _made[chosen][0] != rewriting.registered:
         query = of_pytensor.query_of(chosen).register(*rewrites)
-        _made[chosen] = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
-    return _made[chosen] if rewrites else chosen
+        made = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
+        _made[chosen] = list(rewriting.registered), made
+    return _made[chosen][1]
 
 
 def _chosen(mode: Any) -> Any:

@@ -13,11 +13,12 @@ import numpy as np
 from pytensor.link.numba.dispatch import basic
 
 from ctc_shim.compat import find, of_numba
-from ctc_shim.theano_alias.ops import mrg31k3p
 from ctc_shim.theano_alias.ops.conv_ops import ConvOp
 from ctc_shim.theano_alias.ops.pool import PoolOp
-from ctc_shim.theano_alias.ops.rng import MRGUniform
 from ctc_shim.theano_alias.ops.shapes import Forget
+from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
+from ctc_shim.theano_alias.random.numpy_functions import RandomFunction
 from ctc_shim.theano_alias.tuning.memory_order import ChannelsLast
 
 njit = of_numba.njit()
@@ -32,17 +33,17 @@ def funcify_forget(op: Any, **kwargs: Any) -> Any:
 
 def funcify_in_object_mode(op: Any, node: Any = None, **kwargs: Any) -> Any:
     """perform() as it is. PyTensor would do the same, with a warning."""
-    out = node.outputs[0].type
-    signature = numba.types.Array(
-        numba.from_dtype(np.dtype(out.dtype)),
-        out.ndim,
-        "C" if isinstance(op, ChannelsLast) else "A",
-    )
+    layout = "C" if isinstance(op, ChannelsLast) else "A"
+    types = [
+        numba.types.Array(numba.from_dtype(np.dtype(out.type.dtype)), out.type.ndim, layout)
+        for out in node.outputs
+    ]
+    signature = types[0] if len(types) == 1 else numba.types.Tuple(types)
 
     def compute(inputs: Any) -> Any:
-        storage: Any = [[None]]
+        storage: Any = [[None] for _ in types]
         op.perform(node, [np.asarray(x) for x in inputs], storage)
-        return storage[0][0]
+        return storage[0][0] if len(types) == 1 else tuple(cell for (cell,) in storage)
 
     def perform(*inputs: Any) -> Any:
         with numba.objmode(result=signature):
@@ -82,5 +83,5 @@ def funcify_mrg(op: Any, **kwargs: Any) -> Any:
 
 of_numba.register_cached(basic, Forget)(funcify_forget)
 of_numba.register_cached(basic, MRGUniform)(funcify_mrg)
-for op_class in (ConvOp, PoolOp, ChannelsLast):
+for op_class in (ConvOp, PoolOp, ChannelsLast, FromUniform, RandomFunction):
     basic.numba_funcify.register(op_class)(funcify_in_object_mode)

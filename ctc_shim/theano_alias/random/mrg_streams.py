@@ -1,70 +1,16 @@
 """theano.sandbox.rng_mrg.MRG_RandomStreams: the same streams as Theano's, bit for bit."""
 
 import warnings
-from typing import Any, List, Optional
+from typing import Any, List
 
 import numpy as np
 
-from ctc_shim.theano_alias.ops import mrg31k3p
-from ctc_shim.theano_alias.server import (
-    Apply,
-    Constant,
-    GradOp,
-    TensorType,
-    Variable,
-    config,
-    lib,
-    part,
-    pt,
-)
+from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
+from ctc_shim.theano_alias.server import Variable, config, lib, part, pt
 
 MOST_STREAMS = 60 * 256  # Theano's number, once chosen for GPUs; the sequence depends on it
-
-
-class MRGUniform(GradOp):
-    """(streams, 6) states, a shape -> states afterwards, uniform samples of that shape."""
-
-    __props__ = ("dtype", "ndim")
-
-    def __init__(self, dtype: Any, ndim: Any) -> None:
-        self.dtype, self.ndim = dtype, ndim
-
-    def make_node(self, states: Any, size: Any) -> Any:
-        size = pt.cast(pt.as_tensor_variable(size, ndim=1), "int64")
-        known = [_constant(size, i) for i in range(self.ndim)]
-        out = TensorType(self.dtype, shape=tuple(1 if n == 1 else None for n in known))
-        return Apply(self, [states, size], [states.type(), out()])
-
-    def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        states, size = inputs
-        samples, after = mrg31k3p.draw(states, int(np.prod(size)), self.dtype)
-        outputs[0][0] = after
-        outputs[1][0] = samples.reshape([int(n) for n in size])
-
-    def infer_shape(self, *args: Any) -> Any:
-        node, shapes = args[-2:]
-        return [shapes[0], [node.inputs[1][i] for i in range(self.ndim)]]
-
-    def vjp(self, inputs: Any, outputs: Any, gradients: Any) -> Any:
-        undefined = part("gradient").grad_undefined
-        return [
-            undefined(self, i, x, "random samples have no gradient") for i, x in enumerate(inputs)
-        ]
-
-
-def _constant(size: Any, i: int) -> Optional[int]:
-    """size[i] if it is known now, else None."""
-    if isinstance(size, Constant):
-        return int(size.data[i])
-    made_from: Any = size.owner.inputs if size.owner is not None else ()
-    if len(made_from) == 1 and made_from[0].ndim == 1:  # through the cast
-        return _constant(made_from[0], i)
-    value = (
-        made_from[i]
-        if len(made_from) > i and type(size.owner.op).__name__ == "MakeVector"
-        else None
-    )
-    return int(value.data) if isinstance(value, Constant) else None
+INTEGERS = (int, np.integer)
 
 
 class MRG_RandomStreams(object):
@@ -146,14 +92,14 @@ class MRG_RandomStreams(object):
         **kwargs: Any,
     ) -> Any:
         if n != 1:
-            raise NotImplementedError("MRG_RandomStreams.binomial with n > 1")
+            raise NotImplementedError("MRG_RandomStreams.binomial with n > 1, as in Theano")
         p = part("gradient").undefined_grad(pt.as_tensor_variable(p))
         return pt.cast(self.uniform(size=size, nstreams=nstreams, **kwargs) < p, dtype)
 
     def multinomial(
         self,
         size: Any = None,
-        n: int = 1,
+        n: Any = 1,
         pvals: Any = None,
         ndim: Any = None,
         dtype: Any = "int64",
@@ -161,17 +107,46 @@ class MRG_RandomStreams(object):
         **kwargs: Any,
     ) -> Any:
         """(N, C) probabilities -> (N, C) counts of n draws in each row."""
-        if size is not None or ndim is not None or pvals is None:
-            raise ValueError("multinomial takes pvals, and neither size nor ndim")
-        pvals = part("gradient").undefined_grad(pt.as_tensor_variable(pvals))
-        if pvals.ndim != 2:
-            raise NotImplementedError("multinomial: pvals must be a matrix")
-        samples = self.uniform(size=(pvals.shape[0] * n,), ndim=1, nstreams=nstreams, **kwargs)
-        samples = pt.reshape(samples, (n, pvals.shape[0], 1), ndim=3)
-        above = pt.extra_ops.cumsum(pvals, axis=1)
-        # one draw counts for the first class whose cumulative probability is above it
-        hits = pt.lt(samples, above[None]) & pt.ge(samples, (above - pvals)[None])
-        return pt.cast(hits.sum(axis=0), dtype)
+        if size is not None:
+            raise ValueError("MRG_RandomStreams.multinomial does not use `size`")
+        return self._from_uniform(pvals, n, ndim, dtype, True, nstreams, kwargs)
+
+    def choice(
+        self,
+        size: Any = 1,
+        a: Any = None,
+        replace: bool = True,
+        p: Any = None,
+        ndim: Any = None,
+        dtype: Any = "int64",
+        nstreams: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """(N, C) probabilities p -> (N, size) different classes of each row."""
+        if replace or a is not None:
+            raise (TypeError if a is not None else NotImplementedError)(
+                "MRG_RandomStreams.choice takes replace=False and p, not a, as in Theano"
+            )
+        return self._from_uniform(p, size, ndim, dtype, False, nstreams, kwargs)
+
+    def multinomial_wo_replacement(
+        self, size: Any = None, n: Any = 1, pvals: Any = None, **kwargs: Any
+    ) -> Any:
+        """The older name of choice(size=n, replace=False, p=pvals)."""
+        return self.choice(size=n, replace=False, p=pvals, **kwargs)
+
+    def _from_uniform(
+        self, p: Any, n: Any, ndim: Any, dtype: Any, replace: bool, nstreams: Any, kwargs: Any
+    ) -> Any:
+        if p is None:
+            raise TypeError("probabilities must be given")
+        if ndim is not None:
+            raise ValueError("MRG_RandomStreams.multinomial and choice do not use `ndim`")
+        p = part("gradient").undefined_grad(pt.as_tensor_variable(p))
+        if p.ndim != 2:
+            raise NotImplementedError("the probabilities must be a matrix, got ndim %d" % p.ndim)
+        uniform = self.uniform((p.shape[0] * n,), ndim=1, nstreams=nstreams, **kwargs)
+        return FromUniform(dtype, replace)(p, uniform, n)
 
     def normal(
         self,
@@ -185,19 +160,20 @@ class MRG_RandomStreams(object):
         **kwargs: Any,
     ) -> Any:
         """Normal samples (Box-Muller). `truncate` redraws those beyond two standard deviations."""
-        size = size if isinstance(size, (tuple, list, Variable)) else (size,)
-        _check_size(size)
+        size = _vector(size)
         avg, std = pt.as_tensor_variable(avg), pt.as_tensor_variable(std)
         dtype = dtype or part("scalar").upcast(config.floatX, avg.dtype, std.dtype)
         avg, std = _fixed(avg, dtype), _fixed(std, dtype)
-        vector = pt.cast(pt.as_tensor_variable(size, ndim=1), "int64")
-        count = pt.prod(vector, dtype="int64")
+        count = pt.prod(pt.cast(size, "int64"), dtype="int64")
         samples = self._standard_normal(count, dtype, nstreams, truncate, kwargs)[:count]
-        return (
-            pt.reshape(samples, size if isinstance(size, (tuple, list)) else vector, ndim=ndim)
-            * std
-            + avg
-        )
+        return pt.reshape(samples, size, ndim=ndim) * std + avg
+
+    def truncated_normal(
+        self, size: Any, avg: Any = 0.0, std: Any = 1.0, *more: Any, **options: Any
+    ) -> Any:
+        """Samples within two deviations, rescaled so that their own deviation is `std`."""
+        std = std / pt.constant(0.87962566103423978)
+        return self.normal(size, avg, std, *more, truncate=True, **options)
 
     def _standard_normal(
         self, count: Any, dtype: Any, nstreams: Any, truncate: Any, kwargs: Any
@@ -239,18 +215,35 @@ def _fixed(value: Any, dtype: Any) -> Any:
 
 
 def _check_size(size: Any) -> None:
+    """Theano takes a tuple of numbers and scalars or a symbolic vector, and nothing else."""
+    if isinstance(size, tuple) and all(isinstance(n, INTEGERS + (Variable,)) for n in size):
+        if any(isinstance(n, INTEGERS) and n <= 0 for n in size):
+            raise ValueError("the specified size contains a dimension <= 0: %s" % (size,))
+    elif not (isinstance(size, Variable) and size.ndim == 1):
+        raise TypeError("size must be a tuple of int or a symbolic vector, got %r" % (size,))
+
+
+def _vector(size: Any) -> Any:
+    """The size of normal(): a number, a scalar, a tuple or list of them, or a symbolic vector."""
     if isinstance(size, Variable):
-        if size.ndim != 1:
-            raise TypeError(
-                "size must be a tuple of int or a vector, got %d dimensions" % size.ndim
-            )
-    elif any(isinstance(n, (int, np.integer)) and n <= 0 for n in size):
-        raise ValueError("the specified size contains a dimension <= 0: %s" % (tuple(size),))
+        if size.ndim > 1:
+            raise ValueError("size must be a symbolic vector, got %d dimensions" % size.ndim)
+        return size if size.ndim else pt.stack([size])
+    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    if not all(isinstance(n, INTEGERS + (Variable,)) for n in sizes):
+        raise ValueError("size must be made of int or symbolic scalars, got %r" % (size,))
+    _check_size(sizes)
+    return pt.cast(pt.as_tensor_variable(sizes, ndim=1), "int64")
 
 
 def streams_for(size: Any) -> int:
-    """How many streams Theano takes: a sixth of the samples if known, at most 15360."""
-    if isinstance(size, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in size):
-        count = int(np.prod(size))
+    """How many streams Theano takes: a sixth of the samples if known, at most 15360.
+
+    It does not know NumPy's integers for numbers: 15360 then. The sequence depends on it.
+    """
+    if isinstance(size, (tuple, list)) and all(isinstance(n, int) for n in size):
+        count = 1
+        for n in size:
+            count *= n
         return min(count // 6 if count > 6 else count, MOST_STREAMS)
     return MOST_STREAMS

@@ -1,0 +1,1 @@
+"""What Theano has beside tensors: graphs, functions, flags, printing, and tools for tests."""

@@ -1,0 +1,107 @@
+"""theano.tests: the tools that other projects' tests use."""
+
+import functools
+import os
+from typing import Any, Callable, List
+
+import numpy as np
+
+from ctc_shim.theano_alias.server import config, part
+
+
+def fetch_seed(pseed: Any = None) -> Any:
+    """The seed of tests: the argument, the flag unittests.rseed, or Theano's 666."""
+    seed = pseed or os.environ.get("THEANO_UNITTEST_SEED") or 666
+    return None if seed == "random" else int(seed)
+
+
+def seed_rng(pseed: Any = None) -> Any:
+    seed = fetch_seed(pseed)
+    np.random.seed(seed)
+    return seed
+
+
+def verify_grad(
+    op: Any, pt: List[Any], n_tests: int = 2, rng: Any = None, *more: Any, **options: Any
+) -> None:
+    """Compare gradients with finite differences; the generator is seeded if none is given."""
+    rng = rng or np.random.RandomState(fetch_seed())
+    part("gradient").verify_grad(op, pt, n_tests, rng, *more, **options)
+
+
+def tensor_verify_grad(
+    fun: Any, pt: List[Any], n_tests: int = 2, rng: Any = None, *more: Any, **options: Any
+) -> None:
+    """theano.gradient.verify_grad: `rng` must be given there."""
+    if rng is None:
+        raise TypeError("rng must be a numpy.random.RandomState")
+    part("gradient").verify_grad(fun, pt, n_tests, rng, *more, **options)
+
+
+class WrongValue(Exception):
+    """Two arrays differ."""
+
+    def __init__(self, expected_val: Any, val: Any, rtol: Any, atol: Any) -> None:
+        self.val1, self.val2, self.rtol, self.atol = expected_val, val, rtol, atol
+        super(WrongValue, self).__init__("expected %s, got %s" % (expected_val, val))
+
+
+def assert_allclose(expected: Any, value: Any, rtol: Any = None, atol: Any = None) -> None:
+    """Raise WrongValue unless both are close, by float32's measure if one is float32."""
+    expected, value = np.asarray(expected), np.asarray(value)
+    coarse = any(str(x.dtype) in ("float32", "complex64") for x in (expected, value))
+    rtol, atol = rtol or (1e-5 if coarse else 1e-10), atol or (1e-5 if coarse else 1e-8)
+    if not np.allclose(expected, value, rtol=rtol, atol=atol):
+        raise WrongValue(expected, value, rtol, atol)
+
+
+def assertFailure_fast(test: Callable[..., Any]) -> Callable[..., Any]:
+    """A test that must fail in FAST_COMPILE; here the modes compute alike."""
+
+    @functools.wraps(test)
+    def run(*given: Any, **named: Any) -> None:
+        if config.mode != "FAST_COMPILE":
+            test(*given, **named)
+
+    return run
+
+
+class AttemptManyTimes(object):
+    """A decorator: the test passes if enough of its attempts do."""
+
+    def __init__(self, n_attempts: int, n_req_successes: int = 1) -> None:
+        self.n_attempts, self.n_req_successes = n_attempts, n_req_successes
+
+    def __call__(self, test: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(test)
+        def attempt(*given: Any, **named: Any) -> None:
+            passed = 0
+            for attempts_left in range(self.n_attempts, 0, -1):
+                try:
+                    test(*given, **named)
+                    passed += 1
+                except Exception:
+                    if passed + attempts_left - 1 < self.n_req_successes:
+                        raise
+                if passed == self.n_req_successes:
+                    return
+
+        return attempt
+
+
+def disturb_mem() -> None:
+    """Theano's tests allocate here so that ids differ between runs."""
+
+
+def allclose(a: Any, b: Any, rtol: Any = None, atol: Any = None) -> bool:
+    """theano.tensor.basic._allclose: by the measure of the coarser of two float types."""
+    try:
+        assert_allclose(a, b, rtol, atol)
+    except WrongValue:
+        return False
+    return True
+
+
+def test(*given: Any, **named: Any) -> None:
+    """theano.test()"""
+    raise NotImplementedError("theano.test(): Theano's own tests are not part of the alias")
