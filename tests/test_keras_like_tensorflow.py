@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 from keras import backend as K
@@ -41,7 +40,8 @@ def value_and_gradient(f, x):
 
 def pool(x, size, strides, padding, mode):
     return lambda: value_and_gradient(
-        lambda v: K.pool2d(v, size, strides, padding, LAST, mode), np.reshape(x, (1,) + np.shape(x) + (1,))
+        lambda v: K.pool2d(v, size, strides, padding, LAST, mode),
+        np.reshape(x, (1,) + np.shape(x) + (1,)),
     )
 
 
@@ -71,7 +71,9 @@ def test_ties_in_a_pool_go_to_the_first_cell(like_tensorflow):
 
 
 def test_a_pool_larger_than_the_image_is_empty(like_tensorflow):
-    value = K.eval(K.pool2d(K.variable(np.ones((1, 2, 3, 1))), (3, 2), (2, 2), "valid", LAST, "max"))
+    value = K.eval(
+        K.pool2d(K.variable(np.ones((1, 2, 3, 1))), (3, 2), (2, 2), "valid", LAST, "max")
+    )
     assert value.shape == (1, 0, 1, 1)
 
 
@@ -148,7 +150,7 @@ def test_sparse_crossentropy_normalises(like_tensorflow):
 
 
 def test_prelu(like_tensorflow):
-    from keras.layers import PReLU, Input
+    from keras.layers import Input, PReLU
 
     layer, entry = PReLU(weights=[np.float32([0.5, 0.5, 0.5])]), Input((3,))
     y = layer(entry)

@@ -40,7 +40,11 @@ def listed():
         assert like.strip() in ("removed", "stays")
         number = re.search(r"[-+.\de]+$", size.strip())
         found.append(
-            (re.findall("`([^`]+)`", cases), like.strip() == "stays", number and float(number.group()))
+            (
+                re.findall("`([^`]+)`", cases),
+                like.strip() == "stays",
+                number and float(number.group()),
+            )
         )
     return found
 
@@ -127,7 +131,11 @@ def test_every_row_has_cases_and_its_size(like, differences):
         for pattern in patterns:
             assert fnmatch.filter(differences, pattern), pattern
         if ON == "theano" and (stays or like == "theano"):
-            largest = max(off for name, off in differences.items() if row_of(name) and row_of(name)[0] == patterns)
+            largest = max(
+                off
+                for name, off in differences.items()
+                if row_of(name) and row_of(name)[0] == patterns
+            )
             assert largest == pytest.approx(np.inf if size is None else size, rel=0.02), patterns
 
 

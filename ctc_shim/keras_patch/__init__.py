@@ -89,9 +89,7 @@ def keras_is_patched() -> bool:
 
 
 @contextlib.contextmanager
-def patched_keras(
-    infeasible: Optional[str] = None, like: Optional[str] = None
-) -> Iterator[None]:
+def patched_keras(infeasible: Optional[str] = None, like: Optional[str] = None) -> Iterator[None]:
     """Patch Keras inside the `with` block only. The arguments are those of `patch_keras`."""
     before = dict(_state)
     was_armed = bool(_ledger.touched())

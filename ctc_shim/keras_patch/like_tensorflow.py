@@ -43,7 +43,8 @@ def _patch_prelu(module: Any) -> None:
     original = vars(layer)["call"]
 
     def call(self: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        T = sys.modules["keras.backend.theano_backend"].T  # type: ignore[attr-defined]
+        backend: Any = sys.modules["keras.backend.theano_backend"]
+        T = backend.T
         return T.switch(T.eq(inputs, 0), 0, original(self, inputs, *args, **kwargs))
 
     layer.call = call

@@ -90,7 +90,5 @@ def shares(T: Any, axis: Axis, ndim: int) -> Any:
         )
     else:
         start = T.arange(axis.out()) * axis.s - before
-        factor = axis.w / T.cast(
-            T.minimum(start + axis.w, axis.n) - T.maximum(start, 0), "float64"
-        )
+        factor = axis.w / T.cast(T.minimum(start + axis.w, axis.n) - T.maximum(start, 0), "float64")
     return factor.dimshuffle(*[0 if a == axis.place else "x" for a in range(ndim)])

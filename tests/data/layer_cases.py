@@ -168,9 +168,10 @@ def functions(r):
     r.function("clip", lambda v: K.clip(v, 0.0, 1.0), TIES)
     r.function("pow", lambda v: K.pow(v, 0.5), np.abs(TIES))
     for name in "max min sum mean var std prod".split():
-        r.function(name + " of an axis", lambda v, f=getattr(K, name): f(v, axis=-1), TIES)
-        r.function(name + " kept", lambda v, f=getattr(K, name): f(v, 0, keepdims=True), TIES)
-        r.function(name + " of all", lambda v, f=getattr(K, name): f(v) + K.sum(v), TIES)
+        reduce = getattr(K, name)
+        r.function(name + " of an axis", lambda v, f=reduce: f(v, axis=-1), TIES)
+        r.function(name + " kept", lambda v, f=reduce: f(v, 0, keepdims=True), TIES)
+        r.function(name + " of all", lambda v, f=reduce: f(v) + K.sum(v), TIES)
     r.function("maximum", lambda v: K.maximum(v, 0.0), TIES)
     r.function("maximum from the left", lambda v: K.maximum(K.zeros(TIES.shape), v), TIES)
     r.function("minimum", lambda v: K.minimum(v, 0.0), TIES)
@@ -195,7 +196,9 @@ def losses(r):
         r.function("loss " + name, lambda p, f=f: f(K.constant(ONE_HOT), p), PROBABILITIES)
         r.function(
             "loss %s of logits" % name,
-            lambda p, f=f: f(K.constant(ONE_HOT), p, **(from_logits if "cross" in f.__name__ else {})),
+            lambda p, f=f: f(
+                K.constant(ONE_HOT), p, **(from_logits if "cross" in f.__name__ else {})
+            ),
             30 * PROBABILITIES - 15,
         )
     sparse = r.keras.losses.sparse_categorical_crossentropy
@@ -236,7 +239,12 @@ def pooling(r):
     first = dict(data_format="channels_first")
     for mode in ("max", "avg"):
         for padding in ("valid", "same"):
-            for size, strides in (((2, 2), (2, 2)), ((3, 3), (2, 2)), ((2, 3), (1, 2)), ((4, 2), (3, 1))):
+            for size, strides in (
+                ((2, 2), (2, 2)),
+                ((3, 3), (2, 2)),
+                ((2, 3), (1, 2)),
+                ((4, 2), (3, 1)),
+            ):
                 r.function(
                     "pool2d %s %s %dx%d by %dx%d" % ((mode, padding) + size + strides),
                     lambda v, a=(size, strides, padding), m=mode: K.pool2d(v, *a, pool_mode=m),
@@ -308,20 +316,16 @@ def layers(r):
     for part in ("train", "test"):
         r.layer("BatchNormalization " + part, lambda: L.BatchNormalization(), SEQUENCE)
         r.layer("BatchNormalization of an image " + part, lambda: L.BatchNormalization(), IMAGE)
+    many = dict(return_sequences=True)
     for name in ("SimpleRNN", "GRU", "LSTM"):
         make = getattr(L, name)
-        many = dict(return_sequences=True)
         r.layer(name, lambda m=make: m(4, **many), SEQUENCE)
         r.layer(name + " masked", lambda m=make: [L.Masking(0.0), m(4, **many)], SEQUENCE)
         r.layer(name + " backwards", lambda m=make: m(4, go_backwards=True), SEQUENCE)
         r.layer(name + " relu", lambda m=make: m(4, activation="relu", **many), SEQUENCE)
         r.layer(name + " bidirectional", lambda m=make: L.Bidirectional(m(4, **many)), SEQUENCE)
     r.layer("GRU reset_after", lambda: L.GRU(4, reset_after=True), SEQUENCE)
-    r.layer(
-        "ConvLSTM2D",
-        lambda: L.ConvLSTM2D(2, 3, padding="same"),
-        IMAGE.reshape(1, 2, 3, 7, 2),
-    )
+    r.layer("ConvLSTM2D", lambda: L.ConvLSTM2D(2, 3, padding="same"), IMAGE.reshape(1, 2, 3, 7, 2))
     for name in "ReLU LeakyReLU PReLU ThresholdedReLU ELU Softmax Dense".split():
         r.layer(name, lambda n=name: getattr(L, n)(*((3,) if n == "Dense" else ())), TIES)
     r.layer("GlobalMaxPooling1D", lambda: L.GlobalMaxPooling1D(), SEQUENCE)
@@ -341,9 +345,7 @@ def layers(r):
             r.layer("DepthwiseConv2D" + name, lambda o=s: L.DepthwiseConv2D(3, **o), IMAGE)
             r.layer("Conv2DTranspose" + name, lambda o=s: L.Conv2DTranspose(2, 3, **o), IMAGE)
             r.layer("Conv3DTranspose" + name, lambda o=s: L.Conv3DTranspose(2, 3, **o), VOLUME)
-        r.layer(
-            "SeparableConv1D " + padding, lambda o=one: L.SeparableConv1D(2, 3, **o), SEQUENCE
-        )
+        r.layer("SeparableConv1D " + padding, lambda o=one: L.SeparableConv1D(2, 3, **o), SEQUENCE)
         r.layer(
             "Conv2DTranspose even " + padding, lambda o=one: L.Conv2DTranspose(2, 2, **o), IMAGE
         )
@@ -435,7 +437,9 @@ def the_rest(r):
     for name, made in (("identity", (3, 3)), ("zeros", (2,)), ("ones", (2,))):
         r.record(
             "initializer " + name,
-            lambda n=name, s=made: [K.eval(K.variable(K.eval(getattr(keras.initializers, n)()(s))))],
+            lambda n=name, s=made: [
+                K.eval(K.variable(K.eval(getattr(keras.initializers, n)()(s))))
+            ],
         )
     for name in "max_norm min_max_norm unit_norm non_neg".split():
         r.function(
@@ -463,7 +467,9 @@ def run():
 
 def save(path, results, **meta):
     """Shapes and errors as JSON, and all numbers in one array."""
-    index = [(name, [a.shape for a in v] if isinstance(v, list) else v) for name, v in results.items()]
+    index = [
+        (name, [a.shape for a in v] if isinstance(v, list) else v) for name, v in results.items()
+    ]
     numbers = [a.ravel() for v in results.values() if isinstance(v, list) for a in v]
     np.savez_compressed(
         path,

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow
 
-from data import layer_cases, training_cases
+from data import layer_cases, load, training_cases
 
 NAME = "tensorflow_1_15_keras_2_3_1"
 META = {
@@ -27,7 +27,7 @@ META = {
 }
 
 
-def main(folder=os.path.dirname(os.path.abspath(__file__))):
+def main(folder=load.HERE):
     assert keras.backend.backend() == "tensorflow"
     layer_cases.save(os.path.join(folder, NAME + "_layers.npz"), layer_cases.run(), **META)
     with open(os.path.join(folder, NAME + "_training.json"), "w") as stream:

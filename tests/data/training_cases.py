@@ -75,7 +75,11 @@ def with_ctc(make):
         from keras.models import Model
 
         image, y = make(L)
-        labels, frames, counts = L.Input((3,)), L.Input((1,), dtype="int32"), L.Input((1,), dtype="int32")
+        labels, frames, counts = (
+            L.Input((3,)),
+            L.Input((1,), dtype="int32"),
+            L.Input((1,), dtype="int32"),
+        )
         cost = L.Lambda(lambda inputs: K.ctc_batch_cost(*inputs), output_shape=(1,))
         return Model([image, labels, frames, counts], cost([labels, y, frames, counts]))
 
@@ -126,7 +130,7 @@ def set_weights(model, is_tensorflow):
     seeded = np.random.RandomState(5)
     for layer in model.layers:
         drawn = []
-        for variable, old in zip(layer.weights, layer.get_weights()):
+        for old in layer.get_weights():
             w = seeded.standard_normal(old.shape) / np.sqrt(max(old.shape[0], 4))
             if old.ndim == 1:
                 w = np.array(old)  # biases, and the statistics of a batch normalization
