@@ -10,10 +10,10 @@ import importlib.util
 import os
 import sys
 import warnings
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from ctc_shim import contract
-from ctc_shim.keras_patch import keras_sources
+from ctc_shim.keras_patch import keras_sources, like_tensorflow
 from ctc_shim.keras_patch.keras_sources import BACKEND
 from ctc_shim.patching import import_hooks
 from ctc_shim.patching.ledger import LOCK, MISSING, Ledger
@@ -22,7 +22,7 @@ from ctc_shim.patching.ledger import LOCK, MISSING, Ledger
 MIRRORS = ("keras.backend.load_backend", "keras.backend")
 
 _ledger = Ledger("keras_patch")
-_state = {"infeasible": "tensorflow"}
+_state = {"infeasible": "tensorflow", "like": "theano"}
 
 
 class KerasPatchWarning(UserWarning):
@@ -31,12 +31,14 @@ class KerasPatchWarning(UserWarning):
 
 def arm() -> None:
     """Patch Keras as soon as its Theano backend is loaded, unless CTC_SHIM_PATCH=0 forbids it."""
-    _set_policy(_policy_of_the_environment())  # it holds for a later patch_keras() too
+    # They hold for a later patch_keras() too.
+    _set(_of_the_environment("CTC_SHIM_INFEASIBLE", contract.POLICIES))
+    _set(like=_of_the_environment("CTC_SHIM_LIKE", like_tensorflow.CHOICES))
     if os.environ.get("CTC_SHIM_PATCH", "1") != "0":
         _arm()
 
 
-def patch_keras(infeasible: Optional[str] = None) -> bool:
+def patch_keras(infeasible: Optional[str] = None, like: Optional[str] = None) -> bool:
     """Make the CTC functions of Keras' Theano backend return TensorFlow's numbers.
 
     They are ctc_batch_cost, ctc_cost, ctc_decode and ctc_label_dense_to_sparse. Importing ctc_shim
@@ -48,6 +50,11 @@ def patch_keras(infeasible: Optional[str] = None) -> bool:
     infeasible : {"tensorflow", "inf", "zero", "raise"}, optional
         The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. Default:
         unchanged, at first "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
+    like : {"theano", "tensorflow"}, optional
+        "tensorflow" also gives other functions of the backend TensorFlow's values and gradients
+        where Theano's differ: pooling, relu, convolutions with padding 'same', K.max, some losses
+        (the page "Differences to TensorFlow" lists them). Models built from then on use them.
+        Default: unchanged, at first "theano" or the environment variable CTC_SHIM_LIKE.
 
     Returns
     -------
@@ -58,10 +65,11 @@ def patch_keras(infeasible: Optional[str] = None) -> bool:
     Raises
     ------
     ValueError
-        `infeasible` is none of these.
+        `infeasible` or `like` is none of these.
     """
-    _set_policy(infeasible)
+    _set(infeasible, like)
     _arm()
+    _apply_like()
     is_patched = keras_is_patched()
     reason = None if is_patched else _nothing_to_patch()
     if reason:
@@ -71,6 +79,7 @@ def patch_keras(infeasible: Optional[str] = None) -> bool:
 
 def unpatch_keras() -> None:
     """Restore every name, and remove those that did not exist. Calling it twice is safe."""
+    like_tensorflow.undo()
     _ledger.undo()
 
 
@@ -80,15 +89,16 @@ def keras_is_patched() -> bool:
 
 
 @contextlib.contextmanager
-def patched_keras(infeasible: Optional[str] = None) -> Iterator[None]:
+def patched_keras(infeasible: Optional[str] = None, like: Optional[str] = None) -> Iterator[None]:
     """Patch Keras inside the `with` block only. The arguments are those of `patch_keras`."""
     before = dict(_state)
     was_armed = bool(_ledger.touched())
-    patch_keras(infeasible)
+    patch_keras(infeasible, like)
     try:
         yield
     finally:
         _state.update(before)
+        _apply_like()
         if not was_armed:
             unpatch_keras()
 
@@ -98,7 +108,8 @@ def touched() -> List[Tuple[str, str]]:
 
     They are the replaced functions, and names added to Theano.
     """
-    return [(place.where, place.name) for place in _ledger.touched() if place.where in sys.modules]
+    places = _ledger.touched() + like_tensorflow.touched()
+    return [(place.where, place.name) for place in places if place.where in sys.modules]
 
 
 def infeasible_policy() -> str:
@@ -136,22 +147,33 @@ def _patch_backend(backend: Any) -> None:
             for module in [backend] + [sys.modules[m] for m in MIRRORS if m in sys.modules]:
                 if name not in vars(module):
                     _ledger.bind(module, name, replacement)
+    _apply_like()
 
 
-def _policy_of_the_environment() -> Optional[str]:
-    policy = os.environ.get("CTC_SHIM_INFEASIBLE")
-    if policy and policy not in contract.POLICIES:
+def _apply_like() -> None:
+    """Replace what else differs from TensorFlow, or take it back, as `like` now is."""
+    if _state["like"] == "theano":
+        like_tensorflow.undo()
+    elif keras_is_patched():
+        like_tensorflow.apply(sys.modules[BACKEND])
+
+
+def _of_the_environment(variable: str, choices: Sequence[str]) -> Optional[str]:
+    value = os.environ.get(variable)
+    if value and value not in choices:
         raise ValueError(
-            "the environment variable CTC_SHIM_INFEASIBLE must be one of %s, got %r"
-            % (", ".join(contract.POLICIES), policy)
+            "the environment variable %s must be one of %s, got %r"
+            % (variable, ", ".join(choices), value)
         )
-    return policy
+    return value
 
 
-def _set_policy(infeasible: Optional[str]) -> None:
+def _set(infeasible: Optional[str] = None, like: Optional[str] = None) -> None:
     if infeasible:
         contract.check_policy(infeasible)
-        _state["infeasible"] = infeasible
+    if like:
+        like_tensorflow.check(like)
+    _state.update(infeasible=infeasible or _state["infeasible"], like=like or _state["like"])
 
 
 def _nothing_to_patch() -> Optional[str]:
