@@ -234,6 +234,45 @@ def test_a_second_derivative_along_the_scores_themselves():
     np.testing.assert_allclose(product(*batch), (ends[0] - ends[1]) / (2 * step), rtol=0, atol=1e-8)
 
 
+def _typed(array, what_is_known):
+    """A variable for the array, whose type knows no size, the axes of one, or every size."""
+    if LIBRARY == "theano":
+        known = tuple(what_is_known != "nothing" and size == 1 for size in array.shape)
+        return T.TensorType(str(array.dtype), known)()
+    known = {"nothing": (), "ones": (1,), "all": array.shape}[what_is_known]
+    shape = tuple(size if size in known else None for size in array.shape)
+    return T.TensorType(str(array.dtype), shape=shape)()
+
+
+@pytest.mark.parametrize(
+    "N, T_n, C, S, what_is_known",
+    [
+        (1, 5, 4, 1, "nothing"),
+        (1, 5, 4, 1, "ones"),
+        (1, 1, 4, 1, "all"),
+        (1, 4, 3, 0, "ones"),
+        (2, 3, 1, 0, "all"),
+    ],
+)
+def test_second_derivatives_where_an_axis_is_one(N, T_n, C, S, what_is_known):
+    """PyTensor 3.0 refused a batch of one with one label; types that know of an axis of one too."""
+    rng, step = np.random.RandomState(4), 1e-5
+    batch = [rng.randn(N, T_n, C), np.ones((N, S), "int64"), np.full(N, T_n), np.full(N, S)]
+    direction = rng.randn(N, T_n, C)
+    symbols = [_typed(array, what_is_known) for array in batch]
+    v = _typed(direction, what_is_known)
+    first = grad(T.sum(ctc_loss(*symbols)), symbols[0])
+    product = _function(
+        symbols + [v], grad(T.sum(first * v), symbols[0]), Mode("py", "fast_compile")
+    )
+    ends = [
+        reference.ctc_loss_and_gradient(batch[0] + s * direction, *batch[1:])[1]
+        for s in (step, -step)
+    ]
+    want = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(product(*(batch + [direction])), want, rtol=0, atol=1e-8)
+
+
 @pytest.mark.skipif(not hasattr(library.gradient, "pullback"), reason="a node in PyTensor 3 only")
 class TestTheNodeOfTheSecondDerivative:
     """Kept for the linkers that compute it themselves, gone before any other rewrite elsewhere."""

@@ -18,7 +18,7 @@ def _implementation(op: Any, node: Any) -> Any:
     import numba
 
     errors = keras_errors.BatchCostInputError, keras_errors.BatchCostInfeasibleError
-    call = numba_linker.caller(_Parameters(op), node.inputs[1].dtype, op.epsilon, errors)
+    call, check = numba_linker.caller(_Parameters(op), node.inputs[1].dtype, op.epsilon, errors)
     frames_of, counts_of = (
         numba.njit(_column if value.type.ndim == 2 else _vector) for value in node.inputs[2:4]
     )
@@ -29,7 +29,9 @@ def _implementation(op: Any, node: Any) -> Any:
         targets, frames = labels.astype(np.int64), frames_of(input_length)
         counts = cut(targets, counts_of(label_length), probabilities.shape[2] - 1)
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
-        call(np.ascontiguousarray(probabilities), targets, frames, counts, loss, 0, loss, 0)
+        given = np.ascontiguousarray(probabilities)
+        report = call(given, targets, frames, counts, loss, 0, loss, 0)
+        check(report, probabilities.shape[2])
         return loss
 
     @numba.njit
@@ -41,15 +43,23 @@ def _implementation(op: Any, node: Any) -> Any:
         loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
         gradient = np.empty(probabilities.shape, probabilities.dtype)
         given, factors = np.ascontiguousarray(probabilities), upstream.ctypes.data
-        call(given, targets, frames, counts, loss, gradient.ctypes.data, upstream, factors)
+        address = gradient.ctypes.data
+        report = call(given, targets, frames, counts, loss, address, upstream, factors)
+        check(report, probabilities.shape[2])
         return loss, gradient
 
     @numba.njit
     def loss_and_gradient(
         labels: Any, probabilities: Any, input_length: Any, label_length: Any
     ) -> Any:
-        ones = np.ones((probabilities.shape[0], 1), probabilities.dtype)
-        return scaled_gradient(labels, probabilities, input_length, label_length, ones)
+        targets, frames = labels.astype(np.int64), frames_of(input_length)
+        counts = cut(targets, counts_of(label_length), probabilities.shape[2] - 1)
+        loss = np.empty((probabilities.shape[0], 1), probabilities.dtype)
+        gradient = np.empty(probabilities.shape, probabilities.dtype)
+        given, address = np.ascontiguousarray(probabilities), gradient.ctypes.data
+        report = call(given, targets, frames, counts, loss, address, loss, 0)
+        check(report, probabilities.shape[2])
+        return loss, gradient
 
     if not op.with_gradient:
         return loss_alone

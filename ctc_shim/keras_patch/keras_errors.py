@@ -14,7 +14,7 @@ KERAS_WORDS = {
     "infeasible='inf'": "ctc_shim.patch_keras(infeasible='inf')",
 }
 # Not again where an error is made from its own text, as pickle and Theano do.
-_OURS = re.compile(r"(?<!patch_keras\()(?:%s)" % "|".join(KERAS_WORDS))
+_OURS = re.compile(r"(?<!patch_keras\()(?<!\w)(?:%s)" % "|".join(KERAS_WORDS))
 
 
 class BatchCostInputError(input_errors.CTCInputError):
@@ -22,7 +22,8 @@ class BatchCostInputError(input_errors.CTCInputError):
 
     def __init__(self, *report: Any) -> None:
         super().__init__(*report)
-        self.args = (_OURS.sub(lambda found: KERAS_WORDS[found.group()], self.args[0]),)
+        ours, end, theirs = self.args[0].partition("\n")  # Theano adds lines about its graph
+        self.args = (_OURS.sub(lambda found: KERAS_WORDS[found.group()], ours) + end + theirs,)
 
 
 class BatchCostInfeasibleError(BatchCostInputError, input_errors.InfeasibleTargetError):

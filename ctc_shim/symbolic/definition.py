@@ -6,7 +6,7 @@ it. Everything is computed in float64: float32 has too few digits for the logari
 and so for the gradient.
 """
 
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from ctc_shim import contract
 from ctc_shim.contract import Batch, Options
@@ -68,12 +68,15 @@ def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
     blank = contract.check_blank(options.blank)
     library = library_of(batch.logits)
     T, algebra = library.tensor, (Symbols if direction is None else Duals)(library)
+    nothing = 0 * T.sum(batch.input_lengths)
+    batch = Batch(*[_any_size(library, argument, nothing) for argument in batch])
     scores = _frames_first(T, batch.logits, options)
     blank = blank if blank >= 0 else scores.shape[2] + blank
     rows = forward.read_rows(algebra, scores.shape, *batch[1:], blank)
     read, poisoned = forward.read_scores(algebra, rows, scores)
     log_p: LogNumber = (_log_softmax(T, read) if options.normalize else read,)
     if direction is not None:
+        direction = _any_size(library, direction, nothing)
         slopes = forward.masked(algebra, rows, _frames_first(T, direction, options))
         if options.normalize:
             slopes = slopes - T.sum(T.exp(log_p[0]) * slopes, axis=2, keepdims=True)
@@ -87,6 +90,22 @@ def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
         loss = T.switch(settled, 0.0, -log_likelihood[1])
     loss = forward.poison(algebra, rows, loss, scores, rows.wrong | poisoned)
     return T.cast(loss, batch.logits.dtype)
+
+
+def _any_size(library: Library, values: Any, nothing: Any) -> Any:
+    """The values, without what their type says about the size of an axis.
+
+    Where a type knows of an axis of one, the derivative of a scan is refused: the states before and
+    after a frame have other types. `nothing` is 0, which no library finds out while it builds.
+    """
+    values = library.as_tensor_variable(values)
+    if not any(values.broadcastable) and not any(n is not None for n in _known_sizes(values)):
+        return values
+    return values[tuple(slice(values.shape[axis] + nothing) for axis in range(values.ndim))]
+
+
+def _known_sizes(values: Any) -> Sequence[Optional[int]]:
+    return getattr(values.type, "shape", ())  # Theano's types have none
 
 
 def _frames_first(T: Any, values: Any, options: Options) -> Any:
@@ -124,9 +143,11 @@ class Symbols(forward.Algebra):
     def gather(self, values: Any, labels: Any) -> Any:
         frames, count, classes = values.shape
         flat = values.dimshuffle(1, 2, 0).reshape((count * classes, frames))
+        # The first label twice: PyTensor 2.38 - 3.0 refuse the derivative by a single index.
+        labels, longest = self.xp.concatenate([labels, labels[:, :1]], axis=1), labels.shape[1]
         index = (self.xp.arange(count) * classes)[:, None] + labels
         found = flat[index.flatten()].reshape((count, labels.shape[1], frames))
-        return found.dimshuffle(2, 0, 1)
+        return found[:, :longest].dimshuffle(2, 0, 1)
 
     def scan(self, step: Any, state: Any, frames: Any, may_skip: Any) -> forward.State:
         width = len(self.zero)

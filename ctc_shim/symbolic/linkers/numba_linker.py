@@ -8,6 +8,7 @@ address.
 
 import collections
 import ctypes
+import zlib
 from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
@@ -42,11 +43,11 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
             return
 
         def with_key(op: Any, node: Any = None, **kwargs: Any) -> Tuple[Any, Any]:
-            """Code on disk is for a process that has the same library."""
+            """Code on disk is for a process that has the same library and the same Python text."""
             function, key = funcify(op, node), None
             if load.kernel():
-                library = sources.source_hash("cpu")
-                key = find(of_numba.KEY_FROM_PROPS)(op, kernel=library)
+                made_of = sources.source_hash("cpu"), _checksum(implementation)
+                key = find(of_numba.KEY_FROM_PROPS)(op, kernel=made_of)
             return function, key
 
         register(op_class)(with_key)
@@ -54,30 +55,44 @@ def register_call_when_loaded(op_class: type, implementation: Callable[[Any, Any
     registration.when_loaded("numba", tell)
 
 
+def _checksum(function: Any) -> int:
+    """Of this file, and of the file that the function is in."""
+    found = 0
+    for path in (__file__, function.__code__.co_filename):
+        with open(path, "rb") as stream:
+            found = zlib.crc32(stream.read(), found)
+    return found
+
+
 def _implementation(op: Any, node: Any) -> Any:
     """A jitted function with the inputs and outputs of the node."""
     import numba
 
-    call, row_axis = caller(op, node.inputs[0].dtype), 1 if op.time_major else 0
+    call, check = caller(op, node.inputs[0].dtype)
+    row_axis = 1 if op.time_major else 0
 
     @numba.njit
     def loss_alone(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
-        call(scores, targets, frames, counts, loss, 0, loss, 0)
+        report = call(scores, targets, frames, counts, loss, 0, loss, 0)
+        check(report, scores.shape[2])
         return loss
 
     @numba.njit
     def loss_and_gradient(scores: Any, targets: Any, frames: Any, counts: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
         gradient = np.empty(scores.shape, scores.dtype)
-        call(scores, targets, frames, counts, loss, gradient.ctypes.data, loss, 0)
+        report = call(scores, targets, frames, counts, loss, gradient.ctypes.data, loss, 0)
+        check(report, scores.shape[2])
         return loss, gradient
 
     @numba.njit
     def scaled_gradient(scores: Any, targets: Any, frames: Any, counts: Any, upstream: Any) -> Any:
         loss = np.empty(scores.shape[row_axis], scores.dtype)
         gradient, factors = np.empty(scores.shape, scores.dtype), upstream.ctypes.data
-        call(scores, targets, frames, counts, loss, gradient.ctypes.data, upstream, factors)
+        address = gradient.ctypes.data
+        report = call(scores, targets, frames, counts, loss, address, upstream, factors)
+        check(report, scores.shape[2])
         return loss, gradient
 
     if not op.with_gradient:
@@ -90,11 +105,15 @@ def caller(
     dtype: str,
     epsilon: Optional[float] = None,
     errors: Tuple[type, type] = (input_errors.CTCInputError, input_errors.InfeasibleTargetError),
-) -> Any:
-    """The jitted call of the library with the op's parameters.
+) -> Tuple[Any, Any]:
+    """Jitted functions with the op's parameters: the call of the library, and the check of what it
+    reports.
 
-    With `epsilon` the scores are probabilities (see native.call.loss). `errors` are made from the
-    integers of a report.
+    The call returns the four integers of a report. The check raises one of `errors` for it, which
+    is made from them. Numba frees what the function that raises holds, but nothing of its callers:
+    the check is inlined where the results are.
+
+    With `epsilon` the scores are probabilities (see native.call.loss).
     """
     import llvmlite.binding
     import numba
@@ -118,13 +137,13 @@ def caller(
         gradient_pointer: int,
         upstream: Any,
         upstream_pointer: int,
-    ) -> None:
+    ) -> Tuple[int, int, int, int]:
         count = scores.shape[row_axis]
         for which, rows in enumerate(
             (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])
         ):
             if rows != count:
-                raise wrong_input(input_errors.ROWS, which, rows, count)
+                return input_errors.ROWS, which, rows, count
         given = np.zeros(size, np.int64)
         for place, value in constant:
             given[place] = value
@@ -152,17 +171,20 @@ def caller(
         given[at.upstream] = upstream_pointer
         given[at.upstream_stride] = upstream.strides[0]
         error = entry(given.ctypes.data)
-        n, position, value = given[at.report + 1], given[at.report + 2], given[at.report + 3]
+        return error, given[at.report + 1], given[at.report + 2], given[at.report + 3]
+
+    @numba.njit(inline="always")
+    def check(report: Tuple[int, int, int, int], classes: int) -> None:
+        error, n, position, value = report
         if error == input_errors.MEMORY:
             raise MemoryError("CTC kernel: out of memory for its lattice")
         if error == input_errors.INFEASIBLE:
             raise infeasible_target(error, n, position, value)
         if error:
-            classes = scores.shape[2]
             known = blank % classes if classes else blank
             raise wrong_input(error, n, position, value, classes, known)
 
-    return call
+    return call, check
 
 
 def _places(struct: Any) -> Tuple[Any, int]:
