@@ -175,7 +175,7 @@ def test_bits_do_not_depend_on_the_order_of_atomic_additions(gpu, cells):
 def test_launches_and_their_stream(gpu):
     before = gpu.fake.fake_launches()
     gpu.compute(regimes.case("random", T=20, S=8), "float32", stream=0x5EA)
-    assert gpu.fake.fake_launches() == before + 3 and gpu.fake.fake_stream() == 0x5EA
+    assert gpu.fake.fake_launches() == before + 6 and gpu.fake.fake_stream() == 0x5EA
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_a_text_that_the_driver_refuses(tmp_path):
 
 def test_a_text_without_a_kernel(tmp_path):
     with open(gpu_kernel.PTX) as stream:
-        (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_chain_4", "another"))
+        (tmp_path / "less.ptx").write_text(stream.read().replace("ctc_shim_careful_4", "another"))
     _refused(
-        r"cuLibraryGetKernel\(ctc_shim_chain_4\) gave CUDA_ERROR_NOT_FOUND",
+        r"cuLibraryGetKernel\(ctc_shim_careful_4\) gave CUDA_ERROR_NOT_FOUND",
         fake_cuda.driver(),
         str(tmp_path / "less.ptx"),
     )
@@ -281,11 +281,11 @@ def test_the_text_that_is_shipped_is_of_this_source():
     with open(gpu_kernel.PTX) as stream:
         text = stream.read()
     assert text.startswith(build_ptx.header()), "run python tools/build_ptx.py"
-    wanted = (
-        ["prepare"]
-        + ["rows_" + kind for kind in ("f32", "f64", "bf16", "f16")]
-        + ["chain_%d" % K for K in gpu_kernel.CELLS]
-    )
+    narrow, wanted = ("f32", "bf16", "f16"), ["prepare", "chain"]
+    wanted += ["rows_%s_%d" % (kind, V) for kind in narrow for V in (1, 2, 4, 16)]
+    wanted += ["posterior_" + kind for kind in narrow]
+    wanted += ["careful_rows_" + kind for kind in narrow + ("f64",)]
+    wanted += ["careful_%d" % K for K in gpu_kernel.CELLS]
     assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
     assert ".version 8.0" in text and ".target sm_75" in text
     assert ".local" not in text  # the rows of the lattice are registers
@@ -302,7 +302,7 @@ def test_it_compiles_to_ptx(architecture):
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
     assert (
-        text.count(".entry ctc_shim_") == 5 + len(gpu_kernel.CELLS)
+        text.count(".entry ctc_shim_") == 21 + len(gpu_kernel.CELLS)
         and ".target sm_" + architecture[-2:] in text
     )
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:

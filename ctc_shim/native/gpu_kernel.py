@@ -24,7 +24,8 @@ TYPES = {
 KINDS = tuple(TYPES)
 ITEM_SIZES = (4, 8, 2, 2)
 CELLS = (1, 2, 4, 8)  # cells in a lane: there is a kernel for each of these
-LANES, BLOCK = 32, 32  # as in cuda_batch.h
+LANES, BLOCK, HALF, PAIRS = 32, 32, 4, 776  # as in cuda_batch.h
+ROOM = 2**30  # as in launcher.c
 POINTERS = ("logits", "targets", "input_lengths", "target_lengths", "upstream", "loss", "gradient")
 
 
@@ -45,12 +46,18 @@ def in_one_strip(S: int) -> bool:
 
 
 def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) -> int:
-    """Bytes of device memory that a batch needs besides its own arrays."""
+    """Bytes of device memory that a batch needs besides its own arrays, for any dtype."""
     lanes = LANES * (cells or cells_in_a_lane(S))
     strips = S // lanes + 1
     kept = strips * (T // BLOCK + 1) + BLOCK + 1
-    borders = strips * T * 6 * 8 if strips > 1 else 0
-    return N * (T * 2 * 8 + kept * 4 * lanes * 8 + borders + C * 8 + S * 4 + 3 * 4)
+    careful = kept * 4 * lanes * 8 + (strips * T * 6 * 8 if strips > 1 else 0)
+    shared = T * 2 * 8 + C * 8 + 8 + S * 2 * 4 + 5 * 4
+    fast = T * 8 + T * (S + 2) * 20 + -(-T // HALF) * (S + 2) * 16
+    at_a_time = 0 if cells or S + 2 > PAIRS else min(N, ROOM // fast if fast else N)
+    rows = N * careful
+    if at_a_time:
+        rows = max(rows, at_a_time * fast + 4)
+    return N * shared + rows
 
 
 class _Driver(loading.Once):

@@ -1,28 +1,20 @@
-/* Numbers of any range in lane vectors: a mantissa and an exponent, as in cpu/lattice.h. */
+/* Numbers of any range: a mantissa and an exponent, as in cpu/lattice.h. */
 #ifndef CTC_CELLS_H
 #define CTC_CELLS_H
-#include "scores.h"
+#include "lanes.h"
 
-#if defined(__CUDACC__)
 /* Unrolled, so that cells are registers. */
 #define CTC_CELLS _Pragma("unroll") for (int i = 0; i < K; i++)
 #define CTC_CELLS_DOWN _Pragma("unroll") for (int i = K - 1; i >= 0; i--)
 #define CTC_INFINITY __longlong_as_double(0x7ff0000000000000ll)
-#else
-#define CTC_CELLS for (int i = 0; i < K; i++)
-#define CTC_CELLS_DOWN for (int i = K - 1; i >= 0; i--)
-#define CTC_INFINITY (double)INFINITY
-#endif
 
 enum {
     CTC_RENORM = 64, /* frames between renormalisations */
     CTC_AHEAD = 8    /* frames between the prefetch of scores and their use */
 };
-enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 };
 /* The exponent of an impossible cell; T times this is still finite. */
 #define CTC_NEVER (-1e290)
 #define CTC_FIXED 70368744177664.0 /* 2^46: the unit of a class sum */
-#define CTC_LN2 0.6931471805599453094
 
 /* 2^k for an integer k <= 0, however low. */
 CTC_DEVICE Double ctc_scale(Double k) { return power_of_two(larger(k, Double(-900.0))); }

@@ -10,7 +10,19 @@ enum {
     /* Of cells in a lane: 1, 2, 4, 8. A warp holds a strip of up to 256 labels; a longer target has
      * several strips. */
     CTC_CHOICES = 4,
-    CTC_BLOCK = 32 /* frames between checkpoints */
+    CTC_BLOCK = 32, /* frames between checkpoints */
+    /* The fast chain: a thread for each label and the blank beside it. */
+    CTC_ROUND = 8, /* frames between meetings of its warps, and pairs that two warps compute */
+    CTC_HALF = 4,  /* frames for which exponents are stored */
+    CTC_WARPS = 32,
+    CTC_PAIRS = 32 + (CTC_WARPS - 1) * (32 - CTC_ROUND), /* that a block holds: labels + 2 */
+    CTC_FRAMES = 8 /* frames of a block, a warp each, in the kernels that go over frames */
+};
+enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 }; /* verdicts on the integers */
+enum {
+    CTC_AGAIN = 1,          /* flags: the careful chain computes loss and gradient */
+    CTC_AGAIN_GRADIENT = 2, /* the gradient alone */
+    CTC_NOT_NORMALIZED = 4  /* a frame is given whose probabilities have a sum above 1 */
 };
 
 typedef struct {
@@ -21,11 +33,12 @@ typedef struct {
     long long N, T, C, S;
     long long stride_n, stride_t; /* of logits and gradient, in elements */
     int blank, normalize, zero;   /* blank: 0 .. C - 1; zero: an infeasible target costs 0 */
-    int wide;         /* bits 1, 2, 4: targets, input_lengths, target_lengths are int64 */
-    int kind, unused; /* of logits and gradient */
+    int wide;    /* bits 1, 2, 4: targets, input_lengths, target_lengths are int64 */
+    int kind;    /* of logits and gradient */
+    int careful; /* the careful chain computes all sequences, not only those in `flags` */
     /* Working memory, with no particular content before. */
-    /* (N, T, 2): maximum and ln sum exp(z - maximum) of a frame; the latter is NaN where the frame
-     * has a NaN or +inf. */
+    /* (N, T, 2): maximum of a frame, and in the fast path sum exp(z - maximum) - 1, in the careful
+     * one its ln, which is NaN where the frame has a NaN or +inf. */
     double *statistics;
     /* (N, strips * checkpoints + CTC_BLOCK + 1, K, 4, 32): rows of the lattice. */
     double *cells;
@@ -34,6 +47,14 @@ typedef struct {
     double *borders;
     unsigned long long *classes;   /* (N, C): sums of posteriors */
     int *labels, *frames, *counts; /* (N, S), (N,), (N,): the integers, as `prepare` checked them */
-    int *verdict;                  /* (N,) */
+    int *verdict, *flags;          /* (N,) */
+    /* Of the fast path; a word is the upper half of a double. P = S + 2. */
+    unsigned *emissions;    /* (N, T, P): emissions of the labels, relative to a power of two */
+    unsigned *blanks;       /* (N, T, 2): that of the blank; 2^16 * the power + bits to the least */
+    unsigned *alpha, *beta; /* (N, T, P, 2): labels and blanks */
+    int *alpha_powers, *beta_powers; /* (N, T / CTC_HALF, P, 2), of beta from the last frame on */
+    int *first;                      /* (N, S): the first label of the same class */
+    double *totals;                  /* (N,): the sum over all paths, 1 .. 2 */
+    int *total_powers;               /* (N,) */
 } ctc_batch;
 #endif

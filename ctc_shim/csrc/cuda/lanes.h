@@ -1,4 +1,4 @@
-/* A lane vector under CUDA: one value in each thread of a warp. */
+/* What the 32 lanes of a warp do together: one value in each thread. */
 #ifndef CTC_LANES_H
 #define CTC_LANES_H
 #include "scores.h"
@@ -58,7 +58,11 @@ CTC_DEVICE long long to_bits(Double x) { return __double_as_longlong(x); }
 CTC_DEVICE Double power_of_two(Double k) { return from_bits((long long)(k + 1023.0) << 52); }
 CTC_DEVICE Double exponent_of(Double x) { return (double)((to_bits(x) >> 52) & 2047) - 1023.0; }
 template <class T> CTC_DEVICE void prefetch(const T *p, Int i, Mask m) {
+#if defined(CTC_EMULATED)
+    if (m) __builtin_prefetch(p + i);
+#else
     if (m) asm volatile("prefetch.global.L1 [%0];" ::"l"(p + i));
+#endif
 }
 /* After this, lanes may load what other lanes stored. */
 CTC_DEVICE void settle() { __syncwarp(); }

@@ -12,6 +12,7 @@
 #include "cuda_batch.h"
 
 enum { CTC_KINDS = 4 };
+#define CTC_ROOM (1ll << 30) /* bytes of working memory for emissions and rows of the lattice */
 
 /* The kernels' own names of the element types are those of the interface. */
 enum {
@@ -31,8 +32,10 @@ static struct {
     int (*name)(int, const char **);
     int (*words)(int, const char **);
 } cuda;
-static void *prepare, *rows[CTC_KINDS];
-static void *chain[CTC_CHOICES]; /* choice c has 2^c cells in a lane */
+enum { CTC_SIZES = 4 };
+static const int sizes[CTC_SIZES] = {1, 2, 4, 16}; /* classes of a frame that a thread holds */
+static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *chain, *posterior[CTC_KINDS];
+static void *careful_rows[CTC_KINDS], *careful[CTC_CHOICES]; /* choice c: 2^c cells in a lane */
 
 /* Writes the error of a call of the driver, if it failed. Returns its code. */
 static int said(const char *call, int code, char *message, long long room) {
@@ -51,16 +54,29 @@ static int find(void *library, const char *name, void **kernel, char *message, l
     return said(call, cuda.find(kernel, library, name), message, room);
 }
 
+static int find_all_of(void *library, int kind, char *message, long long room) {
+    char name[64];
+    int size, error;
+    snprintf(name, sizeof name, "ctc_shim_careful_rows_%s", kind_names[kind]);
+    error = find(library, name, &careful_rows[kind], message, room);
+    if (kind == CTC_F64) return error;
+    for (size = 0; size < CTC_SIZES && !error; size++) {
+        snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], sizes[size]);
+        error = find(library, name, &rows[kind][size], message, room);
+    }
+    snprintf(name, sizeof name, "ctc_shim_posterior_%s", kind_names[kind]);
+    return error ? error : find(library, name, &posterior[kind], message, room);
+}
+
 static int find_all(void *library, char *message, long long room) {
     char name[64];
     int kind, choice, error = find(library, "ctc_shim_prepare", &prepare, message, room);
-    for (kind = 0; kind < CTC_KINDS && !error; kind++) {
-        snprintf(name, sizeof name, "ctc_shim_rows_%s", kind_names[kind]);
-        error = find(library, name, &rows[kind], message, room);
-    }
+    if (!error) error = find(library, "ctc_shim_chain", &chain, message, room);
+    for (kind = 0; kind < CTC_KINDS && !error; kind++)
+        error = find_all_of(library, kind, message, room);
     for (choice = 0; choice < CTC_CHOICES && !error; choice++) {
-        snprintf(name, sizeof name, "ctc_shim_chain_%d", 1 << choice);
-        error = find(library, name, &chain[choice], message, room);
+        snprintf(name, sizeof name, "ctc_shim_careful_%d", 1 << choice);
+        error = find(library, name, &careful[choice], message, room);
     }
     return error;
 }
@@ -100,38 +116,116 @@ static int choice_for(long long S) {
     return choice;
 }
 
-/* Divides the working memory of a batch. Returns its size in bytes. */
-static long long lay_out(ctc_batch *b, int choice, char *work) {
+/* Places arrays one after another; `a` is the number of elements. */
+#define CTC_PLACE(array, type, a) (array = (type *)at, at += (a) * (long long)sizeof(type))
+
+static char *place_careful(ctc_batch *b, int choice, char *at) {
     long long lanes = (long long)CTC_LANES << choice, strips = b->S / lanes + 1;
     long long kept = strips * (b->T / CTC_BLOCK + 1) + CTC_BLOCK + 1;
-    char *at = work;
-    b->statistics = (double *)at, at += b->N * b->T * 2 * 8;
-    b->cells = (double *)at, at += b->N * kept * 4 * lanes * 8;
-    b->borders = (double *)at, at += strips > 1 ? b->N * strips * b->T * 6 * 8 : 0;
-    b->classes = (unsigned long long *)at, at += b->N * b->C * 8;
-    b->labels = (int *)at, at += b->N * b->S * 4;
-    b->frames = (int *)at, at += b->N * 4;
-    b->counts = (int *)at, at += b->N * 4;
-    b->verdict = (int *)at, at += b->N * 4;
+    CTC_PLACE(b->cells, double, b->N * kept * 4 * lanes);
+    CTC_PLACE(b->borders, double, strips > 1 ? b->N * strips * b->T * 6 : 0);
+    return at;
+}
+
+static char *place_fast(ctc_batch *b, char *at) {
+    long long pairs = b->S + 2, halves = (b->T + CTC_HALF - 1) / CTC_HALF;
+    CTC_PLACE(b->blanks, unsigned, b->N * b->T * 2);
+    CTC_PLACE(b->alpha, unsigned, b->N * b->T * pairs * 2);
+    CTC_PLACE(b->beta, unsigned, b->N * b->T * pairs * 2);
+    CTC_PLACE(b->alpha_powers, int, b->N * halves * pairs * 2);
+    CTC_PLACE(b->beta_powers, int, b->N * halves * pairs * 2);
+    CTC_PLACE(b->emissions, unsigned, b->N * b->T * pairs);
+    return at + (b->N * b->T * pairs & 1) * 4; /* what follows is aligned to 8 bytes */
+}
+
+/* Divides the working memory of a batch. Returns its size in bytes. */
+static long long lay_out(ctc_batch *b, int choice, char *work) {
+    char *at = work, *end;
+    CTC_PLACE(b->statistics, double, b->N * b->T * 2);
+    CTC_PLACE(b->classes, unsigned long long, b->N * b->C);
+    CTC_PLACE(b->totals, double, b->N);
+    end = place_careful(b, choice, at);
+    if (!b->careful) { /* the careful path begins when the fast one has ended */
+        char *end_of_fast = place_fast(b, at);
+        end = end_of_fast > end ? end_of_fast : end;
+    }
+    at = end;
+    CTC_PLACE(b->labels, int, b->N * b->S);
+    CTC_PLACE(b->first, int, b->N * b->S);
+    CTC_PLACE(b->frames, int, b->N);
+    CTC_PLACE(b->counts, int, b->N);
+    CTC_PLACE(b->verdict, int, b->N);
+    CTC_PLACE(b->flags, int, b->N);
+    CTC_PLACE(b->total_powers, int, b->N);
     return at - work;
 }
 
-static int launch(void *kernel, const char *name, long long warps, int warps_in_a_block,
-                  ctc_batch *b, void *stream, char *message, long long room) {
+typedef struct {
+    ctc_batch *batch;
+    void *stream;
+    char *message;
+    long long room;
+} ctc_launch;
+
+/* x by y blocks of width by height threads. */
+static int launch(const ctc_launch *to, void *kernel, const char *name, long long x, long long y,
+                  int width, int height) {
     void *parameters[1];
     char call[64];
-    long long blocks = (warps + warps_in_a_block - 1) / warps_in_a_block;
-    parameters[0] = b;
+    parameters[0] = to->batch;
     snprintf(call, sizeof call, "cuLaunchKernel(%s)", name);
-    if (blocks > 0x7fffffff) {
-        snprintf(message, (size_t)room,
-                 "CTC kernel: a batch of %lld frames is too large for one launch", warps);
-        return -1;
-    }
     return said(call,
-                cuda.launch(kernel, (unsigned)blocks, 1, 1, 32 * (unsigned)warps_in_a_block, 1, 1,
-                            0, stream, parameters, NULL),
-                message, room);
+                cuda.launch(kernel, (unsigned)x, (unsigned)y, 1, (unsigned)width, (unsigned)height,
+                            1, 0, to->stream, parameters, NULL),
+                to->message, to->room);
+}
+
+/* Blocks that go over T frames, `frames` at a time: what a grid may have, the rest in turns. */
+static long long over_frames(long long T, int frames) {
+    long long blocks = (T + frames - 1) / frames;
+    return blocks < 65535 ? blocks : 65535;
+}
+
+static int launch_rows(const ctc_launch *to) {
+    const ctc_batch *b = to->batch;
+    int size = b->C > 32 ? b->C > 64 ? b->C > 128 ? 3 : 2 : 1 : 0;
+    long long warps = (b->C + 32 * sizes[size] - 1) / (32 * sizes[size]);
+    int frames = warps <= 1 ? CTC_FRAMES : 1;
+    warps = warps < 1 ? 1 : warps > CTC_WARPS ? CTC_WARPS : warps;
+    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->T, frames), 32 * (int)warps,
+                  frames);
+}
+
+static int launch_chain(const ctc_launch *to) {
+    const ctc_batch *b = to->batch;
+    const int own = CTC_LANES - CTC_ROUND, warps = (int)((b->S + 2 - CTC_ROUND + own - 1) / own);
+    return launch(to, chain, "chain", b->gradient ? 2 * b->N : b->N, 1,
+                  CTC_LANES * (warps > 1 ? warps : 1), 1);
+}
+
+static int launch_fast(const ctc_launch *to) {
+    const ctc_batch *b = to->batch;
+    int error = b->T ? launch_rows(to) : 0;
+    if (!error) error = launch_chain(to);
+    if (error || !b->gradient || !b->T) return error;
+    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->T, CTC_FRAMES),
+                  32 * CTC_FRAMES, 1);
+}
+
+/* Its blocks leave at once where no sequence needs it. */
+static int launch_careful(const ctc_launch *to, int choice) {
+    const ctc_batch *b = to->batch;
+    int error = 0;
+    if (b->T)
+        error = launch(to, careful_rows[b->kind], "careful_rows", b->N,
+                       b->careful ? over_frames(b->T, CTC_FRAMES) : 1, 32 * CTC_FRAMES, 1);
+    return error ? error : launch(to, careful[choice], "careful", b->N, 1, CTC_LANES, 1);
+}
+
+static int launch_all(const ctc_launch *to, int choice) {
+    int error = launch(to, prepare, "prepare", (to->batch->N + 3) / 4, 1, 4 * CTC_LANES, 1);
+    if (!error && !to->batch->careful) error = launch_fast(to);
+    return error ? error : launch_careful(to, choice);
 }
 
 /* A batch as the kernels take it, with the working memory still to be placed. */
@@ -161,29 +255,66 @@ static ctc_batch batch_of(const ctc_shim_call *call) {
     return b;
 }
 
+/* Sequences that the fast path computes at a time, in CTC_ROOM bytes of its own; 0: a sequence does
+ * not fit, or needs the careful path. */
+static long long at_a_time(const ctc_batch *b) {
+    ctc_batch one = *b;
+    long long bytes, found;
+    if (b->kind == CTC_F64 || b->S + 2 > CTC_PAIRS) return 0;
+    one.N = 1;
+    bytes = place_fast(&one, NULL) - (char *)NULL;
+    found = bytes ? CTC_ROOM / bytes : b->N;
+    return found < b->N ? found : b->N;
+}
+
+/* The sequences from `from` on, `count` of them. */
+static ctc_batch part_of(const ctc_batch *b, long long from, long long count) {
+    static const int item[CTC_KINDS] = {4, 8, 2, 2};
+    const long long row = from * b->stride_n * item[b->kind], result = b->kind == CTC_F64 ? 8 : 4;
+    ctc_batch part = *b;
+    part.N = count;
+    part.logits = (const char *)b->logits + row;
+    part.targets = (const char *)b->targets + from * b->S * (b->wide & 1 ? 8 : 4);
+    part.input_lengths = (const char *)b->input_lengths + from * (b->wide & 2 ? 8 : 4);
+    part.target_lengths = (const char *)b->target_lengths + from * (b->wide & 4 ? 8 : 4);
+    part.loss = (char *)b->loss + from * result;
+    if (b->upstream) part.upstream = (const char *)b->upstream + from * result;
+    if (b->gradient) part.gradient = (char *)b->gradient + row;
+    return part;
+}
+
 /* Starts loss and gradient of a batch on a stream. Returns 0, or -1 or the driver's code with text
  * in `message`.
  *
- * call: see ctc_shim.h, arrays on the device. cells: in a lane, 1, 2, 4 or 8, or 0 for the least
- * that hold S labels. work: `bytes` of device memory, aligned to 8 bytes;
- * native.gpu_kernel.working_memory says how many. */
+ * call: see ctc_shim.h, arrays on the device. cells: in a lane of the careful path, 1, 2, 4 or 8,
+ * which then computes all sequences; or 0: the fast path, and the least that hold S labels. work:
+ * `bytes` of device memory, aligned to 8 bytes; native.gpu_kernel.working_memory says how many. */
 CTC_SHIM_EXPORT int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t cells, void *work,
                                              int64_t bytes, void *stream, char *message,
                                              int64_t room) {
-    ctc_batch b = batch_of(call);
-    int error, choice = choice_for(b.S);
-    long long needed;
+    ctc_batch b = batch_of(call), part;
+    ctc_launch to;
+    int error = 0, choice = choice_for(b.S);
+    long long count = cells ? 0 : at_a_time(&b), from, needed;
     if (b.N == 0) return 0;
-    for (choice = cells ? 0 : choice; cells >> choice > 1;) choice++;
-    needed = lay_out(&b, choice, (char *)work);
-    if (bytes < needed) {
-        snprintf(message, (size_t)room,
-                 "CTC kernel: working memory of %lld bytes is needed, got %lld", needed,
-                 (long long)bytes);
+    if (b.N > 0x3fffffff || b.T > 0x3fffffff || b.C > 0x3fffffff || b.S > 0x3fffffff) {
+        snprintf(message, (size_t)room, "CTC kernel: a batch of this size is too large");
         return -1;
     }
-    error = launch(prepare, "prepare", b.N, 4, &b, stream, message, room);
-    if (!error && b.T)
-        error = launch(rows[b.kind], "rows", b.N * b.T, 4, &b, stream, message, room);
-    return error ? error : launch(chain[choice], "chain", b.N, 1, &b, stream, message, room);
+    for (choice = cells ? 0 : choice; cells >> choice > 1;) choice++;
+    b.careful = count == 0;
+    count = count ? count : b.N;
+    to.batch = &part, to.stream = stream, to.message = message, to.room = room;
+    for (from = 0; from < b.N && !error; from += count) {
+        part = part_of(&b, from, count < b.N - from ? count : b.N - from);
+        needed = lay_out(&part, choice, (char *)work);
+        if (bytes < needed) {
+            snprintf(message, (size_t)room,
+                     "CTC kernel: working memory of %lld bytes is needed, got %lld", needed,
+                     (long long)bytes);
+            return -1;
+        }
+        error = launch_all(&to, choice);
+    }
+    return error;
 }

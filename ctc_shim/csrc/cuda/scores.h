@@ -3,9 +3,8 @@
 #define CTC_SCORES_H
 #include "cuda_batch.h"
 
-#if defined(__CUDACC__)
 #define CTC_DEVICE __device__ __forceinline__
-#endif
+#define CTC_LN2 0.6931471805599453094
 
 typedef long long ctc_int;
 

@@ -289,6 +289,8 @@ template <int K> struct ctc_warp {
     }
 
     CTC_DEVICE void write_loss(double value) {
+        /* The fast path's own is right: the loss does not depend on whether there is a gradient. */
+        if (b.verdict[n] == CTC_FINE && !(b.flags[n] & CTC_AGAIN)) return;
         if (b.kind == CTC_F64) ((double *)b.loss)[n] = value;
         else ((float *)b.loss)[n] = (float)value;
     }

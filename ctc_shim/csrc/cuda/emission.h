@@ -1,0 +1,28 @@
+/* exp(z - maximum) as a word, without arithmetic in double. */
+#ifndef CTC_EMISSION_H
+#define CTC_EMISSION_H
+#include "simt.h"
+
+enum {
+    CTC_LEAST_FIELD = 23, /* the exponent field of 2^-1000, which stands for all below it */
+    CTC_ONE_FIELD = 1023
+};
+
+/* To 20 bits, rounded to nearest; 0 for -inf. `maximum` is at least z, and finite. */
+CTC_DEVICE unsigned ctc_emission(float z, float maximum) {
+    /* d + rest == z - maximum: two-sum */
+    float d = z - maximum, part = z - d;
+    float rest = (z - (d + part)) + (part - maximum);
+    float n = rintf(d * 1.44269504f);
+    float r = fmaf(-n, 0.693145751953125f, d); /* ln 2 in two parts, the first of 16 bits */
+    r = fmaf(-n, 1.42860682e-06f, r) + rest;
+    if (!(z > -CTC_INFINITY_FLOAT)) return 0;
+    if (d < -690.0f) return (unsigned)CTC_LEAST_FIELD << 20;
+    return ((ctc_bits(ctc_exp2(r * 1.44269504f)) + 4u) >> 3) + ((896u + (unsigned)(int)n) << 20);
+}
+
+/* The same number as a float; 0 below the normal ones. */
+CTC_DEVICE float ctc_plain(unsigned word) {
+    return word < (897u << 20) ? 0.0f : ctc_float((word - (896u << 20)) << 3);
+}
+#endif

@@ -1,0 +1,57 @@
+/* What the threads of a warp do together, and bits of numbers: the words of the fast path.
+ *
+ * This text and what includes it is plain CUDA; tests/warp/simt.h runs it on a CPU. */
+#ifndef CTC_SIMT_H
+#define CTC_SIMT_H
+#include "scores.h"
+
+#define CTC_UNROLL _Pragma("unroll")
+#define CTC_ALL_LANES 0xffffffffu
+#define CTC_INFINITY_FLOAT __int_as_float(0x7f800000)
+#define CTC_NAN_FLOAT __int_as_float(0x7fffffff)
+
+CTC_DEVICE float ctc_warp_max(float x) {
+    for (int d = 16; d; d >>= 1) x = fmaxf(x, __shfl_xor_sync(CTC_ALL_LANES, x, d));
+    return x;
+}
+CTC_DEVICE int ctc_warp_max(int x) {
+    for (int d = 16; d; d >>= 1) x = max(x, __shfl_xor_sync(CTC_ALL_LANES, x, d));
+    return x;
+}
+/* Each lane adds the same pairs, so all lanes have the same bits. */
+template <class T> CTC_DEVICE T ctc_warp_sum(T x) {
+    for (int d = 16; d; d >>= 1) x += __shfl_xor_sync(CTC_ALL_LANES, x, d);
+    return x;
+}
+
+/* 2^x, to 2 units in the last place. */
+CTC_DEVICE float ctc_exp2(float x) {
+#if defined(CTC_EMULATED)
+    return exp2f(x);
+#else
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
+}
+
+/* A word stands for the double of which it is the upper half: 11 bits of exponent, 20 of mantissa.
+ * Turning it into that double is free. */
+CTC_DEVICE double ctc_number(unsigned word) { return __hiloint2double((int)word, 0); }
+CTC_DEVICE unsigned ctc_word_of(double x) { return (unsigned)__double2hiint(x); } /* rounds down */
+CTC_DEVICE int ctc_exponent(double x) { return (__double2hiint(x) >> 20) - 1023; }
+
+/* 2^k; 0 where a normal number would be too small, the largest power where it would be too large.
+ */
+CTC_DEVICE double ctc_power(int k) {
+    return __hiloint2double((1023 + min(max(k, -1023), 1023)) << 20, 0);
+}
+CTC_DEVICE float ctc_power_float(int k) {
+    return ctc_float((unsigned)(127 + min(max(k, -127), 127)) << 23);
+}
+
+/* Beside scores that are not double. */
+CTC_DEVICE float ctc_upstream(const ctc_batch &b, ctc_int n) {
+    return b.upstream ? ((const float *)b.upstream)[n] : 1.0f;
+}
+#endif
