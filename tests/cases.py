@@ -228,3 +228,25 @@ def very_long_case():
 
 def all_cases():
     return random_cases() + contract_cases() + degenerate_cases()
+
+
+def settled_batch(time_major=False):
+    """Rows whose gradient is 0 for any cotangent, beside ordinary ones.
+
+    Returns
+    -------
+    batch : list of four arrays
+        A row with padding, an infeasible one, one with repeats and padding, an empty target, and
+        one whose target is impossible. Padding and the infeasible row hold NaN.
+    dead : bool array, shaped as the logits
+        Padded frames, and the rows 1 and 4.
+    """
+    logits = np.random.RandomState(0).randn(5, 7, 5) * 2
+    targets = [[1, 2, 4], [3, 3, 3], [2, 2, 1], [1, 2, 3], [1, 2, 3]]
+    frames, counts = [5, 4, 6, 7, 7], [3, 3, 2, 0, 3]
+    dead = np.arange(7)[None, :] >= np.array([5, 0, 6, 7, 0])[:, None]
+    logits[0, 5:], logits[1], logits[4, :, 2] = np.nan, np.nan, -np.inf
+    dead = np.repeat(dead[:, :, None], 5, axis=2)
+    if time_major:
+        logits, dead = logits.swapaxes(0, 1), dead.swapaxes(0, 1)
+    return [logits] + [np.array(values, "int32") for values in (targets, frames, counts)], dead

@@ -155,6 +155,29 @@ def test_second_derivatives():
     np.testing.assert_allclose(got, (sides[0] - sides[1]) / (2 * step), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:(invalid value|divide by zero):RuntimeWarning")
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_no_cotangent_reaches_padding_and_infeasible_rows(infeasible):
+    symbols, upstream, cotangent = _symbols(), T.dvector(), T.dtensor3()
+    loss = _op(infeasible=infeasible)(*symbols)[:, 0]
+    first = lib.grad(T.sum(loss * upstream), symbols[1])
+    second = lib.grad(T.sum(first * cotangent), symbols[1])
+    mode = Mode("py", "fast_compile")
+    function = _compiled(symbols + [upstream, cotangent], [first, second], mode)
+    batch = _batch(symbols)
+    batch[0][0], batch[2][0] = 1, 4  # four equal labels need seven frames
+    dead = np.arange(batch[1].shape[1])[None, :] >= batch[2].reshape(-1)[:, None]
+    dead[0] = True
+    dead = np.repeat(dead[:, :, None], batch[1].shape[2], axis=2)
+    for value in (np.inf, np.nan):
+        wild = np.where(dead, value, 1.0)
+        for found in function(*(batch + [np.full(5, value), wild])):
+            assert not found[dead].any()
+        rows = np.where(np.arange(5) == 0, value, 1.0)
+        for found in function(*(batch + [rows, wild])):
+            assert np.isfinite(found).all()
+
+
 def test_shapes_are_inferred_and_pickles_are_equal():
     symbols = _symbols()
     loss, gradient = _op(True)(*symbols)

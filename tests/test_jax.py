@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import cases
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
 from ctc_shim import contract, ctc_loss, input_errors, reference
+from ctc_shim.jax import custom_call, derivatives
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -94,6 +96,48 @@ def test_an_infinite_loss_sends_nothing_back():
     assert np.isfinite(gradient).all() and gradient[1].any()
 
 
+@pytest.fixture(params=["kernel", "scan"])
+def loss_of(request, monkeypatch):
+    """(options) -> the loss of a batch's arrays, by the custom call or by the lax.scan."""
+    if request.param == "scan":
+        monkeypatch.setattr(custom_call, "kernels", dict)
+    return lambda **options: derivatives.functions.__wrapped__(contract.Options(**options))[0]
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_no_cotangent_reaches_padding_and_settled_rows(loss_of, infeasible, time_major):
+    """Not even inf or NaN; a cotangent of the gradient neither."""
+    batch, dead = cases.settled_batch(time_major)
+    logits, *integers = map(jnp.asarray, batch)
+    function = loss_of(infeasible=infeasible, time_major=time_major)
+
+    @jax.jit
+    def products(weights, direction):
+        first = lambda z: jax.grad(lambda z: (weights * function(z, *integers)).sum())(z)
+        forward = jax.jvp(first, (logits,), (direction,))[1]
+        return first(logits), jax.vjp(first, logits)[1](direction)[0], forward
+
+    for value in (np.inf, -np.inf, np.nan):
+        wild = np.where(dead, value, 1.0)
+        for arrays in ((np.full(5, value), wild), (np.ones(5), np.full(wild.shape, value))):
+            for found in products(*arrays):
+                assert_exact_zero(found, dead)
+        for found in products(np.array([1, value, 1, 1, value]), wild):
+            assert np.isfinite(found).all()
+        assert np.isfinite(jax.jvp(lambda z: function(z, *integers), (logits,), (wild,))[1]).all()
+
+
+def test_second_derivatives_where_a_gradient_happens_to_be_zero(loss_of):
+    """At equal scores half the paths pass through each class of the first frame."""
+    logits, integers = jnp.zeros((1, 3, 2)), [jnp.array(v) for v in ([[1]], [3], [1])]
+    function = loss_of()
+    gradient = jax.grad(lambda z: function(z, *integers).sum())
+    assert not gradient(logits)[0, 0].any()
+    hessian = jax.jacfwd(gradient)(logits)[0, 0, :, 0, 2]
+    np.testing.assert_allclose(hessian, [[1 / 12, -1 / 12], [-1 / 12, 1 / 12]], atol=1e-12)
+
+
 @pytest.mark.parametrize("normalize", [True, False])
 def test_second_derivatives(normalize):
     """Forward over reverse and reverse over reverse, against finite differences of the gradient."""
@@ -159,8 +203,6 @@ def test_errors_while_tracing(change, error, text):
 
 
 def test_without_a_kernel_the_scan_computes(monkeypatch):
-    from ctc_shim.jax import custom_call, derivatives
-
     monkeypatch.setattr(custom_call, "kernels", dict)
     logits, *integers = _batch()
     want = reference.ctc_loss_and_gradient(logits, *integers)
@@ -270,6 +312,30 @@ def test_pytensor_function_takes_batches_of_any_size():
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
     on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)
+
+
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_no_cotangent_reaches_settled_rows_through_the_linker(infeasible):
+    import pytensor
+    import pytensor.tensor as pt
+
+    batch, dead = cases.settled_batch()
+    symbols = [pt.as_tensor_variable(array).type() for array in batch]
+    upstream, cotangent = pt.dvector(), pt.dtensor3()
+    loss = ctc_loss(*symbols, infeasible=infeasible)
+    first = pytensor.grad((loss * upstream).sum(), symbols[0])
+    second = pytensor.grad((first * cotangent).sum(), symbols[0])
+    function = pytensor.function(symbols + [upstream, cotangent], [first, second], mode="JAX")
+    for value in (np.inf, np.nan):
+        wild = np.where(dead, value, 1.0)
+        for found in function(*batch, np.full(5, value), wild):
+            assert_exact_zero(found, dead)
+        for found in function(*batch, np.array([1, value, 1, 1, value]), wild):
+            assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("normalize", [True, False])

@@ -15,6 +15,7 @@ import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
 from ctc_shim import CTCLoss, ctc_loss, reference
+from ctc_shim.symbolic import definition
 
 LIBRARY = implementations.LIBRARY or next(
     name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name)
@@ -105,6 +106,44 @@ def test_an_infinite_loss_has_no_gradient_whatever_comes_from_above(power):
     gradient = function(*batch)
     assert_exact_zero(gradient, np.array([True, False, False]))
     assert np.isfinite(gradient).all() and gradient[1].any()
+
+
+IN_GRAPHS = [name for name in implementations.NAMES if name in ("graph", "perform", "c", "numba")]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # in valid frames
+@pytest.mark.parametrize("time_major", [False, True])
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+@pytest.mark.parametrize("name", IN_GRAPHS)
+def test_no_cotangent_reaches_padding_and_settled_rows(name, infeasible, time_major):
+    """Not even inf or NaN; with a cotangent of the gradient too (not through the scans in C)."""
+    function = definition.ctc_loss if name == "graph" else ctc_loss
+    symbols, upstream, cotangent = _symbols(), T.dvector(), T.tensor3(dtype="float64")
+    loss = function(*symbols, infeasible=infeasible, time_major=time_major)
+    outputs = [grad(T.sum(loss * upstream), symbols[0])]
+    if name == "perform":
+        first = grad(T.sum(loss), symbols[0])
+        outputs += [grad(T.sum(value * cotangent), symbols[0]) for value in [first] + outputs[:1]]
+    compiled = library.function(
+        symbols + [upstream, cotangent],
+        outputs,
+        mode=Mode("py", "fast_compile")
+        if name == "perform"
+        else implementations.mode(library, name),
+        on_unused_input="ignore",
+    )
+    batch, dead = cases.settled_batch(time_major)
+    for value in (np.inf, -np.inf, np.nan):
+        wild = np.where(dead, value, 1.0)
+        for weights, direction in (
+            (np.full(5, value), wild),
+            (np.ones(5), np.full(wild.shape, value)),
+        ):
+            for found in compiled(*(batch + [weights, direction])):
+                assert_exact_zero(found, dead)
+        rows = np.array([1, value, 1, 1, value])  # the settled ones
+        for found in compiled(*(batch + [rows, wild])):
+            assert np.isfinite(found).all()
 
 
 def test_ctcloss_gives_loss_and_gradient():

@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Tuple
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.jax import custom_call, lax_scan
+from ctc_shim.reference import forward
 
 
 @functools.lru_cache(maxsize=None)
@@ -18,6 +19,7 @@ def functions(options: Options) -> Tuple[Callable[..., Any], Callable[..., Any]]
     The blank is in 0 .. C - 1, and the policy is "inf" or "zero".
     """
     import jax
+    import jax.numpy as jnp
 
     @jax.custom_jvp
     def loss(*arrays: Any) -> Any:
@@ -30,22 +32,44 @@ def functions(options: Options) -> Tuple[Callable[..., Any], Callable[..., Any]]
     @loss.defjvp
     def loss_along(arrays: Any, directions: Any) -> Tuple[Any, Any]:
         value, gradient = loss_and_gradient(*arrays)
-        return value, slope(gradient, directions[0], value.dtype, options.time_major)
+        direction = jnp.where(live_frames(options, arrays, value), directions[0], 0)
+        return value, slope(gradient, direction, value.dtype, options.time_major)
 
     @loss_and_gradient.defjvp
     def loss_and_gradient_along(arrays: Any, directions: Any) -> Tuple[List[Any], List[Any]]:
         value, gradient = loss_and_gradient(*arrays)
-        along = slope(gradient, directions[0], value.dtype, options.time_major)
-        return [value, gradient], [along, hessian_product(options, arrays, directions[0])[1]]
+        live = live_frames(options, arrays, value)
+        direction = jnp.where(live, directions[0], 0)
+        along = slope(gradient, direction, value.dtype, options.time_major)
+        bend = hessian_product(options, arrays, direction)[1]
+        return [value, gradient], [along, jnp.where(live, bend, 0)]
 
     return jax.jit(loss), jax.jit(loss_and_gradient)
 
 
-def slope(gradient: Any, direction: Any, dtype: Any, time_major: bool) -> Any:
-    """(N,): gradient times direction, 0 where the gradient is 0 even for an infinite direction."""
+def live_frames(options: Options, arrays: Any, loss: Any) -> Any:
+    """(N, T, 1), or (T, N, 1): may the frame have a gradient?
+
+    Padded frames and settled rows have none: their derivatives are exactly 0, and an infinite or
+    NaN cotangent must not reach them. A gradient that happens to be 0 says nothing about the second
+    derivative, so `gradient == 0` does not do.
+    """
     import jax.numpy as jnp
 
-    along = jnp.where(gradient == 0, 0, direction.astype(dtype)) * gradient.astype(dtype)
+    logits, targets, input_lengths, target_lengths = arrays
+    settled = loss == jnp.inf
+    if options.infeasible == "zero":
+        needed = forward.fewest_frames(forward.Algebra(jnp), targets, target_lengths)
+        settled |= (input_lengths < needed) & (loss == 0)
+    frames = jnp.where(settled, 0, input_lengths)
+    if options.time_major:
+        return (jnp.arange(logits.shape[0])[:, None] < frames[None, :])[:, :, None]
+    return (jnp.arange(logits.shape[1])[None, :] < frames[:, None])[:, :, None]
+
+
+def slope(gradient: Any, direction: Any, dtype: Any, time_major: bool) -> Any:
+    """(N,): gradient times direction."""
+    along = direction.astype(dtype) * gradient.astype(dtype)
     return along.sum(axis=(0, 2) if time_major else (1, 2))
 
 

@@ -151,6 +151,11 @@ class BatchCostOp(LossOp):
     def _second_order(self, inputs: Any, cotangent: Any) -> Any:
         """Pull `cotangent` (N, T, C) back through the gradient, by way of the definition."""
         T, grad = self.library.tensor, self.library.grad
+        possible = T.lt(composed(self.library, inputs, self.epsilon, "inf"), np.inf)
+        frame = T.arange(inputs[1].shape[1]).dimshuffle("x", 0)
+        live = T.lt(frame, lengths("input_length", inputs[2]).dimshuffle(0, "x")) & possible
+        # Nothing may arrive in padded frames and impossible rows, neither inf nor NaN.
+        cotangent = T.switch(live.dimshuffle(0, 1, "x"), cotangent, T.zeros_like(cotangent))
         loss = composed(self.library, inputs, self.epsilon, self.infeasible)
         slope = T.sum(grad(T.sum(loss), inputs[1]) * cotangent, axis=(1, 2)).dimshuffle(0, "x")
         weighted = slope * inputs[4] if len(inputs) > 4 else slope

@@ -130,6 +130,9 @@ class CTCLossOp(LossOp):
     def _second_order(self, inputs: Any, cotangent: Any) -> Any:
         """Pull `cotangent` back through the gradient: one node on PyTensor 3, elsewhere a graph."""
         op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
+        T, loss = self.library.tensor, self.twin(False)(*inputs[:4])
+        # Of an impossible row nothing may arrive, neither inf nor NaN; padding is masked below.
+        cotangent = T.switch(T.eq(self._by_row(loss), np.inf), T.zeros_like(cotangent), cotangent)
         inputs = inputs[:4] + [cotangent] + inputs[4:]
         if CTCSecondOrderOp.serves(self.library):
             return op(*inputs, return_list=True)
