@@ -1,6 +1,7 @@
 """Ctrl-C and other signals during a long call of the kernel; the processors that it may use."""
 
 import gc
+import importlib
 import os
 import signal
 import threading
@@ -8,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from implementations import LIBRARY, NAMES, mode
 
 import ctc_shim
 from ctc_shim.native import call, load
@@ -126,6 +128,18 @@ def test_other_threads_run_on_and_are_not_interrupted(handlers):
     np.testing.assert_array_equal(found[0], want)
 
 
+def test_compiled_functions_are_interrupted(handlers):
+    """Of the C linker, too. What the Numba linker compiles waits for the kernel."""
+    for name in NAMES:
+        if name in ("perform", "c"):
+            library, batch = importlib.import_module(LIBRARY), _long_batch(1, 4)
+            logits = library.tensor.dtensor3("logits")
+            loss = ctc_shim.ctc_loss(logits, *batch[1:])
+            function = library.function([logits], loss, mode=mode(library, name))
+            seconds, found = _interrupted(lambda: function(batch[0]))
+            assert isinstance(found, KeyboardInterrupt) and seconds < WITHIN
+
+
 # ---- processors
 
 
@@ -169,3 +183,18 @@ def test_a_bound_process_starts_no_threads(one_processor, monkeypatch):
     monkeypatch.setenv("CTC_SHIM_THREADS", "3")  # what is asked for is done
     assert call.thread_count() == 3
     assert _threads_of(lambda: ctc_shim.ctc_loss(*batch)) == 3
+
+
+def test_torch_says_how_many_threads():
+    """Named as an implementation, torch must be here."""
+    if "torch" not in NAMES:
+        return
+    import torch
+
+    tensors = [torch.as_tensor(np.ascontiguousarray(array)) for array in _long_batch(4, 1)]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert _threads_of(lambda: ctc_shim.ctc_loss(*tensors)) == 1
+    finally:
+        torch.set_num_threads(before)
