@@ -16,9 +16,10 @@ import tempfile
 
 import pytest
 
+import ctc_shim
 from ctc_shim.native import build, find, sources, trust
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(ctc_shim.__file__)))
 STRANGER = 54321  # a user that nobody is
 IS_ROOT = os.geteuid() == 0
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -31,10 +32,11 @@ START = (
     """
 import json, os, sys
 sys.path.insert(0, %r)
+import ctc_shim
 from ctc_shim.native import find, load, trial
 find.variant_path = lambda library: None
 """
-    % ROOT
+    % PACKAGES
 )
 LOOK = """
 library, problems = load.first("cuda")

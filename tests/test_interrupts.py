@@ -1,5 +1,6 @@
 """Ctrl-C and other signals during a long call of the kernel; the processors that it may use."""
 
+import functools
 import gc
 import importlib
 import os
@@ -136,7 +137,7 @@ def test_compiled_functions_are_interrupted(handlers):
             logits = library.tensor.dtensor3("logits")
             loss = ctc_shim.ctc_loss(logits, *batch[1:])
             function = library.function([logits], loss, mode=mode(library, name))
-            seconds, found = _interrupted(lambda: function(batch[0]))
+            seconds, found = _interrupted(functools.partial(function, batch[0]))
             assert isinstance(found, KeyboardInterrupt) and seconds < WITHIN
 
 
