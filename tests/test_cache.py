@@ -16,9 +16,10 @@ import tempfile
 
 import pytest
 
-from ctc_shim.native import find, sources, trust
+import ctc_shim
+from ctc_shim.native import build, find, sources, trust
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(ctc_shim.__file__)))
 STRANGER = 54321  # a user that nobody is
 IS_ROOT = os.geteuid() == 0
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -31,10 +32,11 @@ START = (
     """
 import json, os, sys
 sys.path.insert(0, %r)
-from ctc_shim.native import build, call, find, interface, load, trial
+import ctc_shim
+from ctc_shim.native import find, load, trial
 find.variant_path = lambda library: None
 """
-    % ROOT
+    % PACKAGES
 )
 LOOK = """
 library, problems = load.first("cuda")
@@ -350,16 +352,15 @@ def test_a_compiler_with_spaces_and_options(place):
 
 DENORMAL = """
 half, tiny = float("0.5"), float("2.3e-308")
-for name in ("cuda", "cpu"):
-    library, problems = load.first(name)
-    print(name, library is not None, tiny * half > 0, float("5e-324") * 2.0**60 > 0, problems)
+library, problems = load.first("cuda")
+print(library is not None, tiny * half > 0, float("5e-324") * 2.0**60 > 0, problems)
 """
 
 
 @pytest.mark.parametrize("flag", ["-ffast-math", "-Ofast", "-funsafe-math-optimizations"])
 def test_fast_math_of_the_compiler_is_taken_back(place, flag):
     said = _python(DENORMAL, os.path.join(place, "cache"), CC="gcc " + flag)
-    assert said.split("\n")[:2] == [name + " True True True []" for name in ("cuda", "cpu")]
+    assert said.strip() == "True True True []"
 
 
 def test_a_library_that_drops_denormal_numbers_is_not_loaded(place):
@@ -368,9 +369,8 @@ def test_a_library_that_drops_denormal_numbers_is_not_loaded(place):
     with open(compiler, "w") as stream:
         stream.write('#!/bin/sh\nexec gcc "$@" -ffast-math\n')
     os.chmod(compiler, 0o755)
-    lines = _python(DENORMAL, os.path.join(place, "cache"), CC=compiler).split("\n")
-    for line, name in zip(lines, ("cuda", "cpu")):
-        assert line.startswith(name + " False True True") and "denormal" in line
+    said = _python(DENORMAL, os.path.join(place, "cache"), CC=compiler)
+    assert said.startswith("False True True") and "denormal" in said
 
 
 def test_a_library_that_ends_the_process_is_tried_in_another(place):
@@ -399,17 +399,19 @@ def test_many_processes_find_an_empty_cache(place):
 
 def test_one_warning_names_the_file_and_the_reason(place):
     """The kernel for CPUs: rebuilt, then in numpy; each time one warning, and then none."""
-    folder = os.path.join(place, "cache")
+    folder, path = os.path.join(place, "cache"), build.built("cpu")
+    os.mkdir(folder, 0o700)
     code = "for _ in range(2): print(load.kernel() and load.kernel()._name)\n"
-    assert _python(code, folder) == (_library(folder) + "\n") * 2
-    _damage(_library(folder), 50)
+    shutil.copy(path, folder)
+    path = _library(folder)  # without its checksum
     said = _python(code, folder)
-    assert said.startswith(_library(folder)) and said.count("MissingKernelWarning") == 1
-    assert said.count("it is damaged") == 1 and said.count(_library(folder)) == 4
-    _damage(_library(folder), 50)
+    assert said.startswith(path + "\n" + path + "\n") and said.count("MissingKernelWarning") == 1
+    assert said.count("it is damaged") == 1 and said.count(path) == 4
+    assert _python(code, folder) == (path + "\n") * 2
+    _damage(path, 50)
     said = _python(code, folder, CC="true")
     assert said.startswith("None\nNone\n") and said.count("MissingKernelWarning") == 1
-    assert "it is damaged" in said and "it wrote no file" in said and _library(folder) in said
+    assert "it is damaged" in said and "it wrote no file" in said and path in said
 
 
 PREBUILT = """

@@ -37,8 +37,8 @@ enum ctc_shim_error {
     CTC_SHIM_ERROR_INFEASIBLE = 4,    /* n, frames needed, frames given */
     CTC_SHIM_ERROR_BLANK = 5,         /* 0, C, the blank; or frames without classes: C is 0 */
     CTC_SHIM_ERROR_MEMORY = 6,
-    CTC_SHIM_ERROR_ROWS = 7, /* arrays of different lengths: only callers can see this */
-    CTC_SHIM_ERROR_SIZE = 8, /* the axis (0: frames, 1: classes, 2: labels), the most, the size */
+    CTC_SHIM_ERROR_ROWS = 7,  /* arrays of different lengths: only callers can see this */
+    CTC_SHIM_ERROR_SIZE = 8,  /* the axis (0: frames, 1: classes, 2: labels), the most, the size */
     CTC_SHIM_ERROR_SIGNAL = 9 /* the handler of a signal raised, see ctc_shim_python */
 };
 

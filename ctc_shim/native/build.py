@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-from typing import Dict, List, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from ctc_shim.native import find, interface, sources, trial, trust
 
@@ -82,7 +82,9 @@ def _name(library: str, options: List[str]) -> str:
     return "%s-%s%s" % (library, key.hexdigest()[:16], find.SUFFIX)
 
 
-def _build(library: str, options: List[str], variants: Dict[str, Sequence[str]], path: str) -> None:
+def _build(
+    library: str, options: List[str], variants: Mapping[str, Sequence[str]], path: str
+) -> None:
     """Build, try in a child process, and put in place what has passed, so that nobody sees less.
 
     BuildError or OSError: it cannot be compiled, or does not work in this folder.
@@ -132,7 +134,7 @@ def _all_paths(library: str) -> List[str]:
 
 
 def _compile(
-    command: List[str], library: str, variants: Dict[str, Sequence[str]], partial: str
+    command: List[str], library: str, variants: Mapping[str, Sequence[str]], partial: str
 ) -> str:
     """Compile the variants side by side, then link; what the compiler says where that fails.
 

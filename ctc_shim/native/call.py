@@ -139,7 +139,7 @@ def _called(library: Any, entry: str, given: Any) -> Report:
     function = library.__dict__.get("interruptible_" + entry)
     if function is None:
         prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.POINTER(type(given)))
-        function = prototype(ctypes.cast(getattr(library, entry), ctypes.c_void_p).value)
+        function = ctypes.cast(getattr(library, entry), prototype)
         setattr(library, "interruptible_" + entry, function)
     function(given)
     kind, n, position, value = given.report

@@ -10,7 +10,7 @@ from typing import Any, Optional, Tuple
 import wrapt
 
 from ctc_shim.contract import Batch, Options
-from ctc_shim.native import gpu_kernel, host
+from ctc_shim.native import call, gpu_kernel, host
 from ctc_shim.torch import gpu_call, huge_pages, loop
 
 
@@ -117,6 +117,7 @@ def compute(
         loss.numpy(),
         None if gradient is None else gradient.numpy(),
         upstream=None if upstream is None else upstream.detach().numpy(),
+        threads=min(torch.get_num_threads(), call.thread_count()),
     )
     return loss, gradient
 

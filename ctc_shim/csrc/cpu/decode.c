@@ -17,7 +17,8 @@ static void *ctc_shim_decode_some(void *argument) {
     ctc_shim_decoder *d = (ctc_shim_decoder *)argument;
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
-    while (!d->failed && !ctc_shim_stops(&d->beat, 0) && (n = ctc_shim_take(d->next)) < g->batch.N) {
+    while (!d->failed && !ctc_shim_stops(&d->beat, 0) &&
+           (n = ctc_shim_take(d->next)) < g->batch.N) {
         if (g->width) ctc_shim_search(d, n);
         else ctc_shim_greedy(d, n);
     }

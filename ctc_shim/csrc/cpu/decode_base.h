@@ -35,8 +35,8 @@ typedef struct {
     const ctc_shim_decoding *decoding;
     ctc_shim_scratch scratch; /* the row only */
     ctc_shim_beat beat;
-    ctc_shim_item *heap;      /* (width,): the next beam */
-    ctc_shim_item *best;      /* (classes,): the best classes of a frame */
+    ctc_shim_item *heap; /* (width,): the next beam */
+    ctc_shim_item *best; /* (classes,): the best classes of a frame */
     ctc_shim_branch *beam, *next_beam;
     int64_t *seen; /* (C,): stamps of the children that are in the beam */
     ctc_shim_prefix *prefixes;

@@ -190,11 +190,6 @@ CTC_SHIM_LOCAL int64_t ctc_shim_spell(const ctc_shim_decoder *d, int32_t prefix,
     return length;
 }
 
-/* The work of a frame, as ctc_shim_stops counts it: measured on 32 to 5,000 classes. */
-CTC_SHIM_LOCAL double ctc_shim_frame_work(const ctc_shim_decoder *d) {
-    return (double)d->decoding->batch.C + 100.0 * (double)d->decoding->width;
-}
-
 CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     const ctc_shim_decoding *g = d->decoding;
     const ctc_shim_batch *b = &g->batch;

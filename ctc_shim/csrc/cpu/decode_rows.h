@@ -29,6 +29,12 @@ CTC_SHIM_LOCAL int ctc_shim_decode_read(ctc_shim_decoder *d, int64_t n, int64_t 
     return !sum.bad;
 }
 
+/* The work of a frame, as ctc_shim_stops counts it. A branch of a beam takes about as long as 300
+ * scores, and so does a frame by itself. */
+CTC_SHIM_LOCAL double ctc_shim_frame_work(const ctc_shim_decoder *d) {
+    return (double)d->decoding->batch.C + 300.0 * (double)(d->decoding->width + 1);
+}
+
 #define REAL float
 #define TYPED(name) name##_f32
 #include "decode_rows.inc.h"

@@ -16,7 +16,7 @@ typedef struct {
     const char *name;
 } ctc_shim_choice;
 
-#define CTC_SHIM_DECLARE(variant)                             \
+#define CTC_SHIM_DECLARE(variant) \
     CTC_SHIM_EXPORT ctc_shim_loss_entry ctc_shim_loss_##variant; \
     CTC_SHIM_EXPORT ctc_shim_decode_entry ctc_shim_decode_##variant;
 #define CTC_SHIM_CHOICE(variant) {ctc_shim_loss_##variant, ctc_shim_decode_##variant, #variant}

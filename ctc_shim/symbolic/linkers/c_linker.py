@@ -17,6 +17,9 @@ from ctc_shim.native import load, sources
 ENTRY = """
 typedef int64_t ctc_shim_entry(ctc_shim_call *call);
 
+static const ctc_shim_python ctc_shim_interpreter = {
+    (void *)PyEval_SaveThread, (void *)PyEval_RestoreThread, (void *)PyErr_CheckSignals};
+
 /* The library's entry, or NULL with a Python error where there is no library any more. */
 static ctc_shim_entry *ctc_shim_find(void) {
     PyObject *loader = PyImport_ImportModule("ctc_shim.native.load");
@@ -75,9 +78,9 @@ CALL = """
     call.policy = %(policy)d;
     call.loss = PyArray_DATA(%(loss)s);
     %(upstream)s
-    Py_BEGIN_ALLOW_THREADS
+    call.python = &ctc_shim_interpreter; /* it releases the GIL itself */
     entry(&call);
-    Py_END_ALLOW_THREADS
+    if (call.report[0] == CTC_SHIM_ERROR_SIGNAL) { %(fail)s }
     if (call.report[0]) {
         PyObject *host = PyImport_ImportModule("ctc_shim.native.host");
         PyObject *nothing = host ? PyObject_CallMethod(
