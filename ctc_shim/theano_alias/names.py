@@ -27,6 +27,7 @@ MODULES = {
     "theano.tensor.nnet.abstract_conv": None,
     "theano.tensor.nnet.conv3d2d": None,
     "theano.tensor.nnet.conv": None,
+    "theano.tensor.nnet.ctc": None,
     "theano.tensor.signal": None,
     "theano.tensor.signal.pool": None,
     "theano.tensor.signal.downsample": None,
@@ -35,6 +36,8 @@ MODULES = {
     "theano.sandbox.softsign": None,
     "theano.sandbox.cuda": None,
     "theano.sandbox.cuda.dnn": None,
+    "theano.gpuarray": None,
+    "theano.gpuarray.ctc": None,
     "theano.printing": "printing",
     "theano.ifelse": None,
     "theano.gradient": "gradient",
@@ -106,6 +109,12 @@ NAMES = {
     "theano.tensor.nnet": dict(NNET, **CONV),
     "theano.tensor.nnet.nnet": NNET,
     "theano.tensor.nnet.conv": {"conv2d": "ops.conv:conv2d"},
+    "theano.tensor.nnet.ctc": _at(
+        "ops.ctc_names", "ctc ctc_available ConnectionistTemporalClassification"
+    ),
+    "theano.gpuarray.ctc": _at(
+        "ops.ctc_names", "gpu_ctc ctc_available GpuConnectionistTemporalClassification"
+    ),
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
     "theano.tensor.nnet.bn": _at(
         "ops.batchnorm", "batch_normalization batch_normalization_train batch_normalization_test"

@@ -80,7 +80,7 @@ def test_unknown_names_are_refused_by_name(alone):
 from ctc_shim import theano_alias
 theano_alias.install()
 import theano.tensor as T
-for module, name in ((T.nnet, "ctc"), (theano_alias and __import__("theano"), "nothing_like_it")):
+for module, name in ((T.nnet, "sparse_conv"), (theano_alias and __import__("theano"), "nothing_like_it")):
     try:
         getattr(module, name)
     except AttributeError as error:
@@ -90,11 +90,11 @@ for module, name in ((T.nnet, "ctc"), (theano_alias and __import__("theano"), "n
         raise AssertionError(name)
 assert not hasattr(T.nnet.bn, "batch_normalization_of_the_future")
 try:
-    import theano.gpuarray
+    import theano.d3viz
 except ModuleNotFoundError as error:
-    assert "theano.gpuarray" in str(error) and error.name == "theano.gpuarray"
+    assert "theano.d3viz" in str(error) and error.name == "theano.d3viz"
 else:
-    raise AssertionError("theano.gpuarray")
+    raise AssertionError("theano.d3viz")
 """,
         warnings="ignore",
     )
