@@ -307,12 +307,10 @@ def test_children_that_cannot_be_reached_are_announced(stubs, option):
         runner + "from ctc_shim.commands.parser import main; main(['run', 'train.py'])"
     )
     (stubs / "train.py").write_text("")
-    errors = (
-        python([option, "runner.py"], stubs)[2]
-        or subprocess.run(
-            [sys.executable, option, "runner.py"], cwd=str(stubs), stderr=subprocess.PIPE
-        ).stderr.decode()
+    done = subprocess.run(
+        [sys.executable, option, "runner.py"], cwd=str(stubs), stderr=subprocess.PIPE
     )
+    errors = done.stderr.decode()
     assert "-E, -I and -S keep the processes that the script starts unpatched" in errors
 
 

@@ -49,10 +49,6 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _is_about_keras(options: argparse.Namespace) -> bool:
-    return not options.patch or "keras" in options.patch
-
-
 def _what_is_missing(
     options: argparse.Namespace, is_legacy: bool, server: Optional[str]
 ) -> Iterator[str]:
