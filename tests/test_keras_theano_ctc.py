@@ -88,6 +88,41 @@ else:
         with pytest.raises(ValueError, match="infeasible must be one of"):
             ctc_shim.patch_theano_ctc(infeasible="ignore")
 
+    def test_the_published_numbers_by_every_name(patched):
+        from theano.gpuarray import ctc as gpu
+
+        functions = [gpu.gpu_ctc, theano_ctc.ConnectionistTemporalClassification()]
+        functions.append(gpu.GpuConnectionistTemporalClassification(compute_grad=False))
+        for function in functions:
+            cost = function(theano.shared(ACTIVATIONS), LABELS, FRAMES)
+            np.testing.assert_allclose(cost.eval(), COSTS, rtol=1e-6)
+        assert theano_ctc.ctc_available() is gpu.ctc_available() is True
+
+    def test_flat_labels(patched):
+        """All labels one after the other, as warp-ctc's other bindings take them."""
+        symbol, flat, counts = theano.shared(ACTIVATIONS), T.ivector(), T.ivector()
+        cost = theano_ctc.ctc(symbol, flat, FRAMES, counts)
+        function = theano.function([flat, counts], [cost, T.grad(T.sum(cost), symbol)])
+        costs, gradient = function([1, 3, 3, 2, 3], [1, 2, 2])
+        np.testing.assert_allclose(costs, COSTS, rtol=1e-6)
+        np.testing.assert_allclose(gradient[0], GRADIENT_OF_THE_FIRST_FRAME, rtol=1e-5)
+        rows = theano_ctc.ctc(symbol, np.array([[1, -1], [-1, -1], [2, 3]], "int32"), FRAMES)
+        np.testing.assert_allclose(function([1, 2, 3], [1, 0, 2])[0], rows.eval(), rtol=1e-6)
+        padded = theano_ctc.ctc(symbol, LABELS, FRAMES, np.array([1, 2, 1], "int32"))
+        np.testing.assert_allclose(function([1, 3, 3, 2], [1, 2, 1])[0], padded.eval(), rtol=1e-6)
+        assert function([], [0, 0, 0])[0].shape == (3,)
+        with pytest.raises(ValueError, match="flat labels .* need a fourth argument"):
+            theano_ctc.ctc(symbol, flat, FRAMES)
+
+    def test_undoing_restores_every_name():
+        from theano.gpuarray import ctc as gpu
+
+        before = dict(vars(theano_ctc)), dict(vars(gpu))
+        ctc_shim.patch_theano_ctc()
+        assert gpu.gpu_ctc is not before[1]["gpu_ctc"]
+        ctc_shim.unpatch_theano_ctc()
+        assert (vars(theano_ctc), vars(gpu)) == before
+
     def test_undoing_restores_every_place():
         stock = theano_ctc.ctc
         users = sys.modules["users_of_theano_ctc"] = types.ModuleType("users_of_theano_ctc")

@@ -300,6 +300,20 @@ def test_it_says_what_it_patched(stubs):
     assert said(["train.py"], stubs) == ["patched on Keras' Theano backend (Theano ?): " + names]
 
 
+@pytest.mark.parametrize("option", ["-E", "-I"])
+def test_children_that_cannot_be_reached_are_announced(stubs, option):
+    runner = "import sys; sys.path[:0] = [%r, %r]\n" % (str(stubs), ROOT)
+    (stubs / "runner.py").write_text(
+        runner + "from ctc_shim.commands.parser import main; main(['run', 'train.py'])"
+    )
+    (stubs / "train.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, option, "runner.py"], cwd=str(stubs), stderr=subprocess.PIPE
+    )
+    errors = done.stderr.decode()
+    assert "-E, -I and -S keep the processes that the script starts unpatched" in errors
+
+
 NOT_IN_THIS = "nothing was patched in this process: "
 
 

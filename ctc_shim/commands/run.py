@@ -49,14 +49,12 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _is_about_keras(options: argparse.Namespace) -> bool:
-    return not options.patch or "keras" in options.patch
-
-
 def _what_is_missing(
     options: argparse.Namespace, is_legacy: bool, server: Optional[str]
 ) -> Iterator[str]:
-    """What cannot be patched because it is not installed."""
+    """What cannot be patched, most often because it is not installed."""
+    if sys.flags.ignore_environment or sys.flags.no_site:
+        yield "Python's options -E, -I and -S keep the processes that the script starts unpatched"
     if options.on and not is_installed(*SERVED_BY[options.on]):
         yield "--on %s: %s is not installed here" % (options.on, " or ".join(SERVED_BY[options.on]))
     elif is_legacy and server is None:

@@ -54,6 +54,7 @@ MODULES: Dict[str, str] = {
     "theano.tensor.nnet.conv3d2d": "",
     "theano.tensor.nnet.conv": "",
     "theano.tensor.nnet.corr": "",
+    "theano.tensor.nnet.ctc": "",
     "theano.tensor.nnet.corr3d": "",
     "theano.tensor.nnet.neighbours": "",
     "theano.tensor.signal": "",
@@ -73,6 +74,7 @@ MODULES: Dict[str, str] = {
     "theano.sandbox.linalg": "",
     "theano.sandbox.linalg.ops": _LINALG,
     "theano.gpuarray": "",
+    "theano.gpuarray.ctc": "",
     "theano.gpuarray.dnn": "",
     "theano.gpuarray.type": "",
     "theano.gpuarray.basic_ops": "",
@@ -366,6 +368,12 @@ NAMES: Dict[str, Dict[str, str]] = {
     ),
     "theano.tensor.nnet.corr": {"CorrMM": "ops.conv_more:CorrMM"},
     "theano.tensor.nnet.corr3d": {"Corr3dMM": "ops.conv_more:Corr3dMM"},
+    "theano.tensor.nnet.ctc": _at(
+        "ops.ctc_names", "ctc ctc_available ConnectionistTemporalClassification"
+    ),
+    "theano.gpuarray.ctc": _at(
+        "ops.ctc_names", "gpu_ctc ctc_available GpuConnectionistTemporalClassification"
+    ),
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
     "theano.tensor.nnet.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
     "theano.tensor.nnet.bn": _at(
