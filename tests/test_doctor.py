@@ -1,0 +1,139 @@
+"""python -m ctc_shim doctor where something is wrong: it names the cause, and does not die."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import ctc_shim
+from ctc_shim.commands import doctor_clashes, proofs
+
+ROOT = os.path.dirname(os.path.dirname(ctc_shim.__file__))
+
+
+def _doctor(folder, *arguments, **environment):
+    """Run it with `folder` in front of sys.path."""
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(folder), ROOT]), **environment)
+    done = subprocess.run(
+        [sys.executable, "-m", "ctc_shim", "doctor"] + list(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=str(folder),
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def _fake(folder, name, version, text):
+    """A package that is installed in a folder, as far as doctor can tell."""
+    (folder / ("%s-%s.dist-info" % (name, version))).mkdir()
+    package = folder / name.partition("_pymc")[0].lower()
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").write_text(text)
+
+
+def test_a_clash_is_named_with_its_pin(tmp_path):
+    _fake(tmp_path, "Theano", "1.0.5", "raise AttributeError('module numpy has no attribute bool')")
+    (tmp_path / "numpy-1.24.4.dist-info").mkdir()
+    status, out, error = _doctor(tmp_path)
+    assert status == 1 and "Traceback" not in error, error
+    assert "theano is broken by theano 1.0.5 beside numpy 1.24.4: Theano uses np.bool" in out
+    assert '  mend it: pip install "numpy==1.21.6"' in out and "has no attribute bool" in out
+
+
+def test_a_clash_in_json(tmp_path):
+    _fake(tmp_path, "aesara", "2.9.4", "raise AttributeError('np.obj2sctype was removed')")
+    (tmp_path / "numpy-2.2.0.dist-info").mkdir()
+    status, out, _ = _doctor(tmp_path, "--json")
+    report = json.loads(out)
+    (clash,) = report["clashes"]
+    assert status == 1 and clash["breaks"] == "aesara" and clash["fix"] == 'pip install "numpy<2"'
+    assert clash["cause"].startswith("aesara 2.9.4 beside numpy 2.2.0: ")
+    assert "obj2sctype" in report["packages"]["aesara"]
+
+
+def test_keras_3_with_the_theano_backend(tmp_path):
+    _fake(tmp_path, "keras", "3.5.0", "raise ValueError('Unable to import backend : theano')")
+    _, out, error = _doctor(tmp_path, KERAS_BACKEND="theano")
+    assert "Keras 3 has no Theano backend" in out and '"Keras==2.3.1"' in out, out + error
+    environment = {"KERAS_BACKEND": "tensorflow"}
+    _, out, _ = _doctor(tmp_path, **environment)
+    assert "nothing to patch" in out and "Keras 3 has" not in out
+
+
+def test_no_clash_where_everything_loads(monkeypatch):
+    there = {"aesara": "2.9.4", "numpy": "2.2.0", "tensorflow": "1.15.5", "protobuf": "4.1"}
+    monkeypatch.setattr(doctor_clashes, "installed", lambda: dict(there))
+    assert [clash["breaks"] for clash in doctor_clashes.found({})] == ["tensorflow"] * 2
+    assert len(doctor_clashes.found({"aesara": "an error"})) == 3
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("raise SystemExit(3)", "raise RuntimeError()", "1 +"),
+        ("raise type('Odd', (BaseException,), {})()", "raise SystemExit", "print('noise')"),
+        ("def __getattr__(name): raise RuntimeError(name)", "raise OSError('two\\nlines')", "x"),
+    ],
+)
+def test_whatever_a_package_does_while_it_is_imported(tmp_path, texts):
+    for name, text in zip(("pytensor", "keras", "aesara"), texts):
+        _fake(tmp_path, name, "2.3.1", text)
+    status, out, error = _doctor(tmp_path, "--json", KERAS_BACKEND="theano")
+    assert "Traceback" not in error, error
+    report = json.loads(out)
+    assert status == 1 and not report["ok"]
+    assert any("ctc_loss on pytensor" in check["name"] for check in report["checks"])
+
+
+def test_metadata_that_cannot_be_read(tmp_path):
+    (tmp_path / "torch-2.0.dist-info").write_text("not a folder")
+    (tmp_path / "jax-0.4.dist-info").mkdir()
+    (tmp_path / "jax-0.4.dist-info" / "METADATA").write_bytes(b"\xff\xfe\x00")
+    for name in ("jax", "torch"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    _, out, error = _doctor(tmp_path)
+    assert "jax 0.4" in out and "Traceback" not in error, error
+
+
+def test_a_kernel_that_cannot_be_read(monkeypatch, capsys):
+    from ctc_shim.commands import doctor, parser
+
+    def refuse(*arguments):
+        raise PermissionError("cannot read the library")
+
+    monkeypatch.setattr(doctor.load, "kernel", refuse)
+    monkeypatch.setattr(doctor.gpu_kernel, "attempt", refuse)
+    monkeypatch.setattr(proofs.host, "compute", refuse)
+    monkeypatch.setattr(doctor, "family", lambda: ())
+    monkeypatch.setattr(doctor, "keras_state", refuse)
+    assert parser.main(["doctor"]) == 1
+    assert capsys.readouterr().out.count("cannot read the library") >= 4
+
+
+@pytest.mark.parametrize(
+    "version, wanted, holds",
+    [
+        ("1.24", ">=1.24", True),
+        ("1.24.0rc1", ">=1.24", True),
+        ("1.9", ">=1.10", False),
+        ("3.12.1", "<3.12", False),
+        ("3", "<3.0.1", True),
+        ("2.0", ">=2", True),
+        ("theano", "theano", True),
+        (None, "absent", True),
+        (None, "<2", False),
+        ("1", "absent", False),
+    ],
+)
+def test_versions_are_compared_by_number(version, wanted, holds):
+    assert doctor_clashes._holds(version, wanted) is holds
+
+
+def test_every_clash_names_a_pin_and_its_own_package():
+    for clash in doctor_clashes.CLASHES:
+        assert clash.where and clash.breaks in clash.where[0][0], clash
+        assert "pip install" in clash.fix or "THEANO_FLAGS" in clash.fix, clash
