@@ -80,6 +80,7 @@ CLASHES = (
         (("theano", ">=0"), ("scipy", "absent")),
         "Theano needs scipy",
         'pip install "scipy<1.8"',
+        says="scipy",
     ),
     Clash(
         "theano",
@@ -150,9 +151,10 @@ CLASHES = (
     ),
     Clash(
         "keras",
-        (("keras", "<2"), ("setuptools", ">=81")),
-        "Keras 1 imports pkg_resources, which setuptools no longer has",
+        (("keras", "<2"), ("setuptools", ">=60")),
+        "Keras 1 imports pkg_resources, which newer setuptools do not have",
         'pip install "setuptools<60"',
+        says="pkg_resources",
     ),
     Clash(
         "keras",
