@@ -1,14 +1,16 @@
 """python -m ctc_shim doctor where something is wrong: it names the cause, and does not die."""
 
+import ctypes
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 import ctc_shim
-from ctc_shim.commands import doctor_clashes, proofs
+from ctc_shim.commands import doctor_clashes, doctor_gpu, proofs
 
 ROOT = os.path.dirname(os.path.dirname(ctc_shim.__file__))
 
@@ -112,6 +114,53 @@ def test_a_kernel_that_cannot_be_read(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "keras_state", refuse)
     assert parser.main(["doctor"]) == 1
     assert capsys.readouterr().out.count("cannot read the library") >= 4
+
+
+@pytest.fixture
+def gpu():
+    pytest.importorskip("fake_cuda")
+    from fake_cuda import FakeCuda
+
+    with FakeCuda() as cuda:
+        yield cuda
+
+
+def test_one_case_runs_on_the_gpu(gpu, monkeypatch):
+    from ctc_shim.commands import doctor
+
+    monkeypatch.setattr(doctor, "family", lambda: ())
+    monkeypatch.setattr(doctor, "keras_state", lambda: {"text": "not asked"})
+    report = doctor.examine()
+    check = report["checks"][-1]
+    assert check["name"] == "GPU kernel against the CPU kernel" and check["passed"], check
+    assert re.match(
+        r"emulated GPU: loss within .* gradient within .*; 8 x 100 frames in [\d.]+ ms, "
+        r"in [\d.]+ ms on the CPU$",
+        check["detail"],
+    )
+    assert ctypes.c_int.in_dll(gpu.fake, "fake_allocations").value == 0
+
+
+@pytest.mark.parametrize(
+    "call", ["cuDeviceGet", "cuMemAlloc_v2", "cuLaunchKernel", "cuCtxSynchronize"]
+)
+def test_a_gpu_that_fails_is_named(gpu, call):
+    gpu.fake.fake_fail(call.encode(), 2)
+    check = proofs.attempt("GPU", doctor_gpu.against_cpu)
+    assert not check["passed"] and call.partition("_")[0] in check["detail"]
+    assert ctypes.c_int.in_dll(gpu.fake, "fake_allocations").value == 0
+
+
+def test_a_gpu_that_computes_wrong_is_found(gpu, monkeypatch):
+    right = doctor_gpu._on_gpu
+
+    def wrong(*arguments):
+        loss, gradient, spent = right(*arguments)
+        gradient[3, 4, 5] += 1e-3
+        return loss, gradient, spent
+
+    monkeypatch.setattr(doctor_gpu, "_on_gpu", wrong)
+    assert "off by 0.001" in proofs.attempt("GPU", doctor_gpu.against_cpu)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
 from ctc_shim import __version__, keras_patch, theano_alias
-from ctc_shim.commands import doctor_clashes, legacy_keras, proofs
+from ctc_shim.commands import doctor_clashes, doctor_gpu, legacy_keras, proofs
 from ctc_shim.native import MissingKernelWarning, call, find, gpu_kernel, load
 
 FAMILY = ("theano", "aesara", "pytensor")
@@ -43,6 +43,8 @@ def examine() -> Report:
     if keras.get("problem"):
         broken["keras"] = keras["problem"]
     kernel, gpu = guarded(_kernel), guarded(gpu_state)
+    if gpu.get("loaded"):
+        checks.append(proofs.attempt("GPU kernel against the CPU kernel", doctor_gpu.against_cpu))
     return {
         "ctc_shim": __version__,
         "python": platform.python_version(),
