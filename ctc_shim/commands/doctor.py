@@ -79,7 +79,7 @@ def as_text(report: Report) -> str:
         "GPU:       " + report["gpu"]["text"],
     ]
     for clash in report["clashes"]:
-        lines += ["", "%(breaks)s is broken by %(cause)s" % clash, "  mend it: %(fix)s" % clash]
+        lines += ["", "clash:     %(cause)s" % clash, "           %(fix)s" % clash]
     lines.append("")
     for check in report["checks"]:
         verdict = "ok" if check["passed"] else "WRONG"

@@ -54,23 +54,24 @@ CLASHES = (
         "theano",
         (("theano", ">=0"), ("python", ">=3.11"), ("python", "<3.12")),
         "Theano's C code includes longintrepr.h, which Python 3.11 moved",
-        "run with THEANO_FLAGS=cxx=,blas.ldflags= (slow), or " + ON_PYTENSOR,
+        'pip install "numpy==1.23.5", and run with THEANO_FLAGS=cxx=,blas.ldflags= (slow); or '
+        + ON_PYTENSOR,
     ),
     Clash(
         "theano",
-        (("theano", ">=0"), ("numpy", ">=1.24")),
+        (("theano", ">=0"), ("numpy", ">=1.24"), ("python", "<3.11")),
         "Theano uses np.bool and other names that numpy removed or changed in 1.24 and 2.0",
         'pip install "numpy==1.21.6"',
     ),
     Clash(
         "theano",
-        (("theano", ">=0"), ("numpy", ">=1.22"), ("numpy", "<1.24")),
+        (("theano", ">=0"), ("numpy", ">=1.22"), ("numpy", "<1.24"), ("python", "<3.11")),
         "Theano reads numpy.distutils.__config__.blas_opt_info, which numpy has not had since 1.22",
         'pip install "numpy==1.21.6", or run with THEANO_FLAGS=blas.ldflags=',
     ),
     Clash(
         "theano",
-        (("theano-pymc", ">=0"), ("numpy", ">=1.22")),
+        (("theano-pymc", ">=0"), ("numpy", ">=1.22"), ("python", "<3.11")),
         "Theano-PyMC reads numpy.distutils.__config__.blas_opt_info, which numpy has not had since "
         "1.22, and names that numpy removed in 1.24",
         'pip install "numpy==1.21.6"',
@@ -245,6 +246,10 @@ def _numbers(version: str) -> List[int]:
 
 def _told(clash: Clash, versions: Mapping[str, str]) -> str:
     """The cause, after the versions that it is about."""
-    names = list(dict.fromkeys(name for name, wanted in clash.where if wanted != "absent"))
-    parts = ["%s %s" % (name, versions[name]) for name in names if name in versions]
+    told = [name for name, wanted in clash.where if wanted != "absent"]
+    parts = [
+        "%s%s%s" % (name, "=" if name.isupper() else " ", versions[name])
+        for name in dict.fromkeys(told)
+        if name != "python" or "python" in clash.cause.lower() or len(set(told)) == 2
+    ]
     return "%s: %s" % (" beside ".join(parts), clash.cause)
