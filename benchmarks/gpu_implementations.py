@@ -1,6 +1,6 @@
 """What gpu.py times: functions that compute loss and gradient of a batch. Needs torch.
 
-A function that cannot run on this device or batch raises ImportError or RuntimeError.
+A function that cannot run on this device or batch raises an error, whose text stands in the table.
 """
 
 from typing import Any, Callable, List, Sequence
@@ -10,6 +10,7 @@ import torch
 
 from ctc_shim import ctc_loss
 from ctc_shim.contract import Options
+from ctc_shim.native import gpu_kernel
 from ctc_shim.torch import gpu_call
 
 Batch = Sequence[np.ndarray]  # logits (N, T, C), targets (N, S), both lengths (N,)
@@ -32,6 +33,53 @@ def ours(device: str, batch: Batch, dtype: Any = torch.float32) -> Function:
 
 def ours_bfloat16(device: str, batch: Batch) -> Function:
     return ours(device, batch, torch.bfloat16)
+
+
+def ours_loss_alone(device: str, batch: Batch) -> Function:
+    given = tensors(device, batch)
+    return lambda: gpu_call.compute(given, None, Options(), with_gradient=False)
+
+
+def ours_by_cells(device: str, batch: Batch, cells: int) -> Function:
+    """The kernel with so many cells in a lane; 0: as it chooses itself."""
+    logits, *integers = given = tensors(device, batch)
+    (N, T, C), S = logits.shape, batch[1].shape[1]
+    size = gpu_kernel.working_memory(N, T, C, S, cells or None)
+    work = torch.empty(size, dtype=torch.uint8, device=device)
+    given += [None, torch.empty(N, device=device), torch.empty_like(logits)]
+    named = dict(zip(gpu_kernel.POINTERS, given))
+
+    def both() -> Any:
+        stream = torch.cuda.current_stream().cuda_stream if device == "cuda" else 0
+        gpu_kernel.launch(
+            gpu_kernel.load(),
+            "float32",
+            {name: None if value is None else value.data_ptr() for name, value in named.items()},
+            (N, T, C, S),
+            Options(),
+            [False] * 3,
+            (work.data_ptr(), size),
+            stream,
+            cells,
+        )
+        return named["loss"], named["gradient"], work
+
+    return both
+
+
+def flagged(device: str, batch: Batch) -> float:
+    """The share of the sequences that the certificate leaves to the careful path.
+
+    `gpu_kernel.flags_at` gives the place of the N flags, int32, in the working memory.
+    """
+    if not hasattr(gpu_kernel, "flags_at"):
+        raise RuntimeError("not known")
+    (N, T, C), S = batch[0].shape, batch[1].shape[1]
+    work = ours_by_cells(device, batch, 0)()[2]
+    if device == "cuda":
+        torch.cuda.synchronize()
+    place = gpu_kernel.flags_at(N, T, C, S)
+    return float((work[place : place + 4 * N].view(torch.int32) != 0).float().mean())
 
 
 def ours_in_torch(device: str, batch: Batch) -> Function:
@@ -78,6 +126,51 @@ def cudnn(device: str, batch: Batch) -> Function:
     return torch_native(device, (logits, labels, full, counts), cudnn=True)
 
 
+def by_returnn(device: str, batch: Batch) -> Function:
+    """RETURNN's native op; its first call compiles it."""
+    from returnn.torch.util import native_op
+
+    logits, labels, frames, counts = tensors(device, batch)
+    logits.requires_grad_()
+
+    def both() -> Any:
+        logits.grad = None
+        loss = native_op.ctc_loss(
+            logits=logits,
+            logits_seq_lens=frames,
+            logits_time_major=False,
+            targets=labels,
+            targets_seq_lens=counts,
+            blank_index=0,
+        )
+        loss.sum().backward()
+        return loss.detach(), logits.grad
+
+    return both
+
+
+def by_k2(device: str, batch: Batch) -> Function:
+    """k2's CTC over graphs of the targets, which are made before; sequences by falling length."""
+    import k2
+
+    order = np.argsort(-batch[2], kind="mergesort")
+    logits = torch.from_numpy(batch[0]).to(device).requires_grad_()
+    targets = [batch[1][n, : batch[3][n]].tolist() for n in order]
+    rows = [[int(n), 0, int(batch[2][n])] for n in order]
+    graphs = k2.ctc_graph(targets, device=device)
+
+    def both() -> Any:
+        logits.grad = None
+        dense = k2.DenseFsaVec(torch.log_softmax(logits, 2), torch.tensor(rows, dtype=torch.int32))
+        loss = k2.ctc_loss(
+            graphs, dense, output_beam=1e9, reduction="none", use_double_scores=False
+        )
+        loss.sum().backward()
+        return loss.detach(), logits.grad
+
+    return both
+
+
 def by_optax(device: str, batch: Batch) -> Function:
     import jax.numpy as jnp
     import optax
@@ -115,4 +208,9 @@ IMPLEMENTATIONS = [
     ("torch", torch_native),
     ("cuDNN", cudnn),
     ("optax", by_optax),
+    ("ours, loss alone", ours_loss_alone),
+    ("RETURNN", by_returnn),
+    ("k2", by_k2),
 ]
+REPLAYED = ("ours", "ours, bfloat16", "ours, loss alone")
+IN_JAX = ("ours, JAX", "optax")

@@ -2,6 +2,7 @@
 
 from typing import Any, Tuple
 
+from ctc_shim import score_sums
 from ctc_shim.arrays import frontend_of
 from ctc_shim.contract import Batch, check_options
 
@@ -41,7 +42,8 @@ def ctc_loss(
         Class of the blank; negative counts from the end (-1: the last class, as in Keras).
     normalize : bool
         True: class probabilities are ``softmax(logits)``. False: they are ``exp(logits)`` as
-        given, and the gradient is the true one for that, -posterior.
+        given, and the gradient is the true one for that, -posterior. A warning is issued once
+        where the probabilities of a frame sum to more than 1.
     infeasible : {"inf", "zero", "raise", "tensorflow"}
         A target needs S_n frames, and one more for each pair of equal neighbours. Where T_n is
         smaller: loss +inf and gradient exactly 0 ("inf"); loss 0 and gradient 0 ("zero"); an error
@@ -78,6 +80,8 @@ def ctc_loss(
     array([2.5494])
     """
     options = check_options(blank, normalize, infeasible, time_major)
+    if not options.normalize:
+        score_sums.look(logits, input_lengths, options.time_major)
     frontend = frontend_of(logits, targets, input_lengths, target_lengths)
     return frontend.ctc_loss(Batch(logits, targets, input_lengths, target_lengths), options)
 
@@ -120,6 +124,8 @@ def ctc_loss_and_gradient(
             [ 0.1667, -0.1667]]])
     """
     options = check_options(blank, normalize, infeasible, time_major)
+    if not options.normalize:
+        score_sums.look(logits, input_lengths, options.time_major)
     frontend = frontend_of(logits, targets, input_lengths, target_lengths)
     batch = Batch(logits, targets, input_lengths, target_lengths)
     loss, gradient = frontend.ctc_loss_and_gradient(batch, options)

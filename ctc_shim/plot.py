@@ -46,9 +46,14 @@ def posterior_map(
     Returns
     -------
     matplotlib axes
+
+    Raises
+    ------
+    ValueError
+        Arrays of a whole batch.
     """
+    posteriors, path = _of_one("posteriors", posteriors, 2), _of_one("path", path, 1)
     axes = _axes_or_new(axes)
-    posteriors = np.asarray(posteriors, dtype=float)
     frames, step = _frame_count(posteriors, path), 1 if seconds is None else seconds
     blank %= posteriors.shape[1]
     rows = _classes_shown(posteriors[:frames], path, blank)
@@ -92,7 +97,13 @@ def spans(
         T_n.
     names, seconds, axes
         As in `posterior_map`.
+
+    Raises
+    ------
+    TypeError
+        `found` is an Alignment, or anything else but spans.
     """
+    found = _list_of_spans(found)
     axes, step = _axes_or_new(axes), 1 if seconds is None else seconds
     size = 11 if len(found) <= 40 else 7
     for span in found:
@@ -122,7 +133,8 @@ def frame_losses(
     blank, seconds, axes
         As in `posterior_map`.
     """
-    axes, log_p = _axes_or_new(axes), np.asarray(log_p, dtype=float)
+    log_p, path = _of_one("log_p", log_p, 2), _of_one("path", path, 1)
+    axes = _axes_or_new(axes)
     frames, step = _frame_count(log_p, path), 1 if seconds is None else seconds
     classes = np.asarray(path[:frames], dtype=int)
     losses = -log_p[np.arange(frames), classes]
@@ -167,6 +179,8 @@ def alignment(
     -------
     list of matplotlib axes
     """
+    posteriors, path = _of_one("posteriors", posteriors, 2), _of_one("path", path, 1)
+    found = _list_of_spans(found)
     has_input = image is not None or waveform is not None
     frames = _frame_count(posteriors, path)
     end = frames * (1 if seconds is None else seconds)
@@ -233,6 +247,35 @@ def _mark_end(
     axes.plot(*place, marker="X", markersize=12, color=color)
     style = dict(xytext=(10, 8), textcoords="offset points", color=color, weight="bold")
     axes.annotate(text, place, **style)
+
+
+def _of_one(name: str, values: Any, ndim: int) -> Any:
+    """The array of one sequence, as floats where it has two axes; None stays None."""
+    if values is None:
+        return None
+    array = np.asarray(values, dtype=float if ndim == 2 else None)
+    if array.ndim == ndim:
+        return array
+    what = "(T, C), one row for each frame" if ndim == 2 else "(T,), one class for each frame"
+    advice = ": it is a whole batch, pass %s[n]" % name if array.ndim == ndim + 1 else ""
+    if name == "path" and advice:
+        advice = ": it is a whole batch, pass alignment.path[n]"
+    message = "%s must be that of one sequence, %s, got shape %r%s"
+    raise ValueError(message % (name, what, array.shape, advice))
+
+
+def _list_of_spans(found: Any) -> List[Span]:
+    """The spans; TypeError for an Alignment, from which they come."""
+    if callable(getattr(found, "spans", None)):
+        raise TypeError("found must be the spans of one sequence: pass alignment.spans(n)")
+    spans_found = list(found)
+    for span in spans_found:
+        if not all(hasattr(span, name) for name in Span._fields):
+            raise TypeError(
+                "found must be a list of Span, from alignment.spans(n), got a list with %s"
+                % type(span).__name__
+            )
+    return spans_found
 
 
 def _axes_or_new(axes: Any) -> Any:

@@ -76,6 +76,7 @@ def draw(results: Dict[str, Any], path: str) -> List[str]:
     title = "one row of the data; its labels, %s, are known, their times are not" % labels
     axes[0].set_title(title, loc="left", fontsize=11)
     axes[0].set_xlabel("frame")
+    axes[0].set_ylabel("observed number")
     colors = ["#8d99ae", "#1b4965", "#2a9d8f", "#e07a1f", "#c1121f"]
     for values, true, name, color in zip(
         np.moveaxis(results["_draws"], 2, 0), truth, NAMES, colors
@@ -83,6 +84,8 @@ def draw(results: Dict[str, Any], path: str) -> List[str]:
         axes[1].hist(values.ravel(), bins=50, density=True, color=color, alpha=0.75, label=name)
         axes[1].axvline(true, color=color, linewidth=1.2, linestyle="--")
     axes[1].set_title("posterior (NUTS), and the true values (dashed)", loc="left", fontsize=11)
+    axes[1].set_xlabel("value of the parameter")
+    axes[1].set_ylabel("density")
     axes[1].set_yticks([])
     axes[1].legend(frameon=False, loc=(0.12, 0.55))
     for panel in axes:

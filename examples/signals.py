@@ -44,20 +44,26 @@ def draw(results: Dict[str, Any], name: str, path: str) -> None:
     grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 1.2, 0.6, 2.2))
     curve, read = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     plot.training_curves({name: results["losses"]}, axes=curve)
+    curve.set_title("training", loc="left", fontsize=11)
     if results["read"]:
         shares = {"held-out lines": tuple(np.transpose(results["read"]))}
         plot.training_curves(shares, y="share read without a mistake", axes=read)
         read.set_ylim(0, 1.05)
+        read.set_title("reading", loc="left", fontsize=11)
         sound, scores, target = results["_shown"]
         arguments = scores, target, [FRAMES], [LABELS]
         found, posteriors = ctc_shim.ctc_align(*arguments), ctc_shim.ctc_posteriors(*arguments)
-        plot.alignment(
+        drawn = plot.alignment(
             posteriors[0],
             found.spans(0),
             found.path[0],
             image=sound.T,
             axes=[figure.add_subplot(grid[row, :]) for row in (1, 2, 3)],
         )
+        title = "a held-out line: %d features, the labels found, and their posteriors" % FEATURES
+        drawn[0].set_title(title, loc="left", fontsize=11)
+        drawn[2].legend(loc="upper right", fontsize=9)
+        figure.colorbar(drawn[2].images[0], ax=drawn, label="posterior", fraction=0.03, aspect=40)
     figure.savefig(path, dpi=90)
 
 

@@ -44,7 +44,7 @@ def _draw_map(panel: Any, results: Dict[str, Any], way: str, title: str) -> None
     panel.set_xlabel("probability of all wrong classes")
     panel.set_ylabel("labels in the target")
     panel.set_title(title + ": relative error of the gradient", fontsize=11)
-    panel.figure.colorbar(shown, ax=panel)
+    panel.figure.colorbar(shown, ax=panel, label="relative error")
 
 
 def _draw_curves(panel: Any, results: Dict[str, Any]) -> None:

@@ -148,6 +148,7 @@ def test_fractions_among_the_labels_are_found_and_padding_is_not_read():
         ([40, 37], "stride", ("factor", 4)),
         ([20, 20], "stride", ("factor", 2)),
         ([19, 15], "stride", ("factor", 2)),
+        ([15, 13], "stride", ("factor", 1.5)),
         ([12, 12], "offset", ("excess", 2)),
         ([5, 4], "short-lengths", ("factor", 2)),
         ([3, 2], "short-lengths", ("factor", 3)),
@@ -198,6 +199,83 @@ def test_what_comes_out_of_the_network():
     assert found(check_batch(y_pred, *GOOD[1:])) == [("looks-normalised", None)]
     report = check_batch(scores(), [[0, 1], [2, 3]], [10, 9], [2, 2], keras=True)
     assert found(report) == [("not-probabilities", None)] and not report.ok
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_log_probabilities(dtype):
+    """normalize=False: rounding is no finding, raw scores and probabilities are."""
+    log_p = np.stack([reference.log_softmax(z) for z in scores(C=300)]).astype(dtype)
+    assert not check_batch(log_p, *GOOD[1:], normalize=False).findings
+    assert not check_batch(log_p - 1, *GOOD[1:], normalize=False).findings
+    log_p[1, 3] += 2
+    log_p[1, 9] += 50  # a frame that is not read
+    report = check_batch(log_p, *GOOD[1:], normalize=False)
+    finding = one(report, "not-log-probabilities")
+    assert not report.ok and "Why is my loss negative?" in str(report)
+    assert (finding.numbers["count"], finding.numbers["frames"]) == (1, 19)
+    assert (finding.numbers["worst_row"], finding.numbers["worst_frame"]) == (1, 3)
+    assert finding.numbers["rows"] == [1] and abs(finding.numbers["log_sum"] - 2) < 0.1
+    assert "in 1 of 19 frames" in finding.message and "to 7.3" in finding.message
+
+
+def test_probabilities_where_their_logarithms_are_wanted():
+    report = check_batch(softmax(scores()), *GOOD[1:], normalize=False)
+    assert found(report) == [("not-log-probabilities", None)]
+    assert "are they probabilities, not their logarithms?" in str(report)
+
+
+def test_log_probabilities_of_zero():
+    log_p = np.full((2, 10, 5), -np.inf)
+    log_p[:, :, 0] = 0
+    report = check_batch(log_p, *GOOD[1:], normalize=False)
+    assert report.kinds() == ["only-blank", "impossible"]
+
+
+@pytest.mark.parametrize("blank, end, said", [(0, 4, "blank=-1"), (-1, 0, "blank=0")])
+def test_the_blank_at_the_other_end(blank, end, said):
+    logits = scores()
+    logits[:, :8, end] += 30
+    targets = np.array([[1, 2, 1], [3, 3, 2]])
+    report = check_batch(logits, targets, [10, 9], [3, 3], blank)
+    assert found(report) == [("other-blank", None)] and report.ok
+    assert said in one(report, "other-blank").message
+    targets[0, 0] = end  # then it is a label, and may well be common
+    assert not check_batch(logits, targets, [10, 9], [3, 3], blank).findings
+
+
+@pytest.mark.parametrize(
+    "targets, hint",
+    [
+        ([[1, 2, 3], [4]], "pad the rows to one width"),
+        ([1, 2, 3, 4], "flat targets, as PyTorch and warp-ctc take them: 4 labels, the sum"),
+        ([1, 2, 3], "flat targets"),
+        (np.eye(5)[np.array(GOOD[1])], r"one-hot: pass targets.argmax\(axis=2\)"),
+        (np.array(GOOD[1])[:, :, None], r"targets\[:, :, 0\]"),
+        (None, "targets must be a rectangular array"),
+        (np.ma.masked_equal(GOOD[1], 4), "masked"),
+    ],
+)
+def test_targets_of_another_form(targets, hint):
+    report = check_batch(GOOD[0], targets, [10, 9], [3, 1])
+    assert report.kinds() == ["shape"] and re.search(hint, report.findings[0].message)
+    json.dumps(report.to_dict())
+
+
+@pytest.mark.parametrize("argument", range(4))
+@pytest.mark.parametrize("value", [[[1, 2], [3]], [[[1.0], [2.0, 3.0]]], "text", object(), {}])
+def test_it_raises_nothing(argument, value):
+    arguments = list(GOOD)
+    arguments[argument] = value
+    report = check_batch(*arguments)
+    assert report.kinds() == ["shape"] and not report.ok and str(report)
+
+
+def test_axes_that_are_exchanged():
+    swapped = GOOD[0].swapaxes(0, 1)
+    assert "Pass time_major=True" in str(check_batch(swapped, *GOOD[1:]))
+    assert "drop time_major=True" in str(check_batch(*GOOD, time_major=True))
+    other = str(check_batch(np.zeros((3, 10, 5)), *GOOD[1:]))
+    assert "rows differ" in other and "second axis" not in other
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ LAYERS = (
     {"jax", "torch"},
     {"symbolic"},
     {"arrays"},
+    {"score_sums"},
     {"loss", "align", "decode"},
     {"diagnose", "legacy_formulas", "plot", "theano_ctc"},
     {"keras_patch", "theano_alias"},

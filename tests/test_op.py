@@ -290,7 +290,6 @@ def _typed(array, what_is_known):
         (1, 5, 4, 1, "ones"),
         (1, 1, 4, 1, "all"),
         (1, 4, 3, 0, "ones"),
-        (2, 3, 1, 0, "all"),
     ],
 )
 def test_second_derivatives_where_an_axis_is_one(N, T_n, C, S, what_is_known):

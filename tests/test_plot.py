@@ -119,3 +119,38 @@ def test_a_sequence_without_a_path_can_be_drawn():
     found = ctc_shim.ctc_align(np.zeros((1, 3, 4)), [[1, 1, 1]], [3], [3])
     axes = plot.alignment(np.zeros((3, 4)), found.spans(0), found.path[0])
     assert drawn(axes[0]).get_xlim() == (0, 3)
+
+
+def test_a_whole_batch_is_refused_with_what_to_pass(one):
+    scores, posteriors, found = one
+    spans, path = found.spans(0), found.path[0]
+    for call in (
+        lambda: plot.alignment(posteriors[None], spans, path),
+        lambda: plot.posterior_map(posteriors[None]),
+    ):
+        with pytest.raises(ValueError, match=r"got shape \(1, 30, 6\): .* pass posteriors\[n\]"):
+            call()
+    for call in (
+        lambda: plot.alignment(posteriors, spans, found.path),
+        lambda: plot.posterior_map(posteriors, found.path),
+        lambda: plot.frame_losses(posteriors, found.path),
+    ):
+        with pytest.raises(ValueError, match=r"path must be .* pass alignment.path\[n\]"):
+            call()
+    with pytest.raises(ValueError, match=r"log_p must be .* pass log_p\[n\]"):
+        plot.frame_losses(scores[None], path)
+    with pytest.raises(ValueError, match=r"one row for each frame, got shape \(6,\)$"):
+        plot.posterior_map(posteriors[0])
+    assert not plt.get_fignums()  # nothing was drawn
+
+
+def test_an_alignment_in_place_of_its_spans(one):
+    _, posteriors, found = one
+    for call in (
+        lambda: plot.spans(found, 60),
+        lambda: plot.alignment(posteriors, found, found.path[0]),
+    ):
+        with pytest.raises(TypeError, match=r"pass alignment.spans\(n\)"):
+            call()
+    with pytest.raises(TypeError, match="got a list with int"):
+        plot.spans([1, 2], 60)

@@ -1,5 +1,6 @@
 """The CUDA operators of ctc_loss with a fake driver: host tensors stand for device memory."""
 
+import json
 import os
 import re
 import subprocess
@@ -230,25 +231,44 @@ def test_no_driver_is_said_once(no_driver):
     _run(regimes.case("random", T=20, S=8), torch.float32)
 
 
+BENCHMARKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks")
+
+
 def _measure(*options):
-    script = os.path.join(
-        os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "benchmarks", "gpu.py"
-    )
     return subprocess.run(
-        [sys.executable, script] + list(options),
+        [sys.executable, os.path.join(BENCHMARKS, "gpu.py")] + list(options),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,
     )
 
 
-def test_the_script_that_measures_a_gpu_runs_on_a_toy():
+def test_the_script_that_measures_a_gpu_runs_on_a_toy(tmp_path):
     """Nine regimes and the table, with ours and torch's own in it."""
-    done = _measure("--device", "cpu", "--rounds", "1")
+    done = _measure("--dry", "--out", str(tmp_path / "gpu"))
     assert done.returncode == 0, done.stderr
-    row = done.stdout.splitlines()[-1].split(" | ")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| 40,")).split(" | ")
     assert done.stdout.count("five runs the same bits") == 9 and row[0] == "| 40, 4, 12, 8"
     assert all(re.match(r"[0-9.]+ \([0-9]+\)$", row[column]) for column in (3, 4, 5, 7)), row
+    assert (tmp_path / "gpu.md").read_text() in done.stdout
+    (numbers,) = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert numbers["T"] == 40 and numbers["ms"]["ours, loss alone"] > 0 < numbers["floor_ms"]
+    assert sorted(numbers["cells_ms"]) == ["0", "1", "2", "4", "8"]
+    assert all(isinstance(spent, float) for spent in numbers["cells_ms"].values()), numbers
+
+
+def test_the_script_that_measures_a_gpu_leaves_out_what_there_is_no_time_for(tmp_path):
+    done = _measure("--dry", "--seconds", "0", "--out", str(tmp_path / "gpu"))
+    assert done.returncode == 0 and "no time left" in (tmp_path / "gpu.md").read_text()
+
+
+def test_kernels_are_counted_by_part(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import gpu_timing
+
+    events = [("ctc_shim_rows_f32_4", 30.0), ("void ctc_shim_chain_2(x)", 50.0), ("copy", 5.0)]
+    found = gpu_timing.parts_of(events + [("ctc_shim_rows_f32_8", 10.0)], 5)
+    assert found == {"rows": 8.0, "chain": 10.0, "other": 1.0, "total": 19.0}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what it says without a GPU")

@@ -1,17 +1,17 @@
 """python -m ctc_shim doctor: what is installed, what is patched, which kernel runs, is it right?"""
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
 import platform
 import sys
 import warnings
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from ctc_shim import __version__, keras_patch, theano_alias
-from ctc_shim.commands import legacy_keras, proofs
-from ctc_shim.commands.legacy_keras import is_installed
+from ctc_shim.commands import doctor_clashes, doctor_gpu, legacy_keras, proofs
 from ctc_shim.native import MissingKernelWarning, call, find, gpu_kernel, load
 
 FAMILY = ("theano", "aesara", "pytensor")
@@ -22,34 +22,51 @@ Report = Dict[str, Any]
 
 def main(options: argparse.Namespace) -> int:
     """Print the report; exit status 1 if a proof fails."""
-    report = examine()
+    with contextlib.redirect_stdout(sys.stderr):  # packages print while they are imported
+        report = examine()
     as_json = json.dumps(report, indent=1, sort_keys=True) + "\n"
-    sys.stdout.write(as_json if options.json else as_text(report))
+    text = as_json if options.json else as_text(report)
+    coding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(coding, "backslashreplace").decode(coding))
     return 0 if report["ok"] else 1
 
 
 def examine() -> Report:
     """The findings as a dict; its "ok" says whether every proof passed."""
+    packages, broken = _versions()
     checks = [proofs.attempt(*proof) for proof in proofs.PROOFS]
-    checks += [
-        proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package) for package in family()
-    ]
-    with legacy_keras.keras_on_theano():
-        keras = keras_state()
-        if keras.get("patched"):
-            name = "K.ctc_batch_cost against TensorFlow's recorded numbers"
-            checks.append(proofs.attempt(name, proofs.keras_against_tensorflow))
+    for package in family():
+        checks.append(proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package))
+        if not checks[-1]["passed"]:
+            broken.setdefault(package, checks[-1]["detail"])
+    keras = guarded(_keras_and_its_proof, checks)
+    if keras.get("problem"):
+        broken["keras"] = keras["problem"]
+    kernel, gpu = guarded(_kernel), guarded(gpu_state)
+    if gpu.get("loaded"):
+        checks.append(proofs.attempt("GPU kernel against the CPU kernel", doctor_gpu.against_cpu))
     return {
         "ctc_shim": __version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "packages": _versions(),
+        "packages": packages,
+        "clashes": doctor_clashes.found(broken),
         "keras": keras,
-        "kernel": _kernel(),
-        "gpu": gpu_state(),
+        "kernel": kernel,
+        "gpu": gpu,
         "checks": checks,
         "ok": all(check["passed"] for check in checks),
     }
+
+
+def guarded(ask: Callable[..., Report], *arguments: Any) -> Report:
+    """What `ask` returns, or its error: doctor must not die of what it examines."""
+    try:
+        return ask(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package may even leave by sys.exit
+        return {"text": "does not load: %s" % proofs.told(error), "problem": proofs.told(error)}
 
 
 def as_text(report: Report) -> str:
@@ -60,8 +77,10 @@ def as_text(report: Report) -> str:
         "keras:     " + report["keras"]["text"],
         "kernel:    " + report["kernel"]["text"],
         "GPU:       " + report["gpu"]["text"],
-        "",
     ]
+    for clash in report["clashes"]:
+        lines += ["", "clash:     %(cause)s" % clash, "           %(fix)s" % clash]
+    lines.append("")
     for check in report["checks"]:
         verdict = "ok" if check["passed"] else "WRONG"
         lines.append(("%-6s %s: %s" % (verdict, check["name"], check["detail"])).rstrip(": "))
@@ -74,32 +93,34 @@ def as_text(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_installed(name: str) -> bool:
+    """Is a package there, or something by its name that cannot even be asked?"""
+    try:
+        return legacy_keras.is_installed(name)
+    except Exception:
+        return name in sys.modules
+
+
 def family() -> Tuple[str, ...]:
     return tuple(name for name in FAMILY if is_installed(name))
 
 
-def _versions() -> Dict[str, str]:
-    found = {}
+def _versions() -> Tuple[Dict[str, str], Dict[str, str]]:
+    """The versions, and the errors of packages that do not load."""
+    found, broken = {}, {}
     for name in PACKAGES:
         if name in sys.modules or is_installed(name):
-            try:
-                found[name] = _version(name)
-            except Exception as error:
-                found[name] = "does not load: %s" % error
-    return found
+            answer = guarded(_version, name)
+            found[name] = answer["text"]
+            if "problem" in answer:
+                broken[name] = answer["problem"]
+    return found, broken
 
 
-def _version(name: str) -> str:
+def _version(name: str) -> Report:
     if name == "numpy" or name in family():
-        return str(_import_quietly(name).__version__)
-    try:
-        from importlib.metadata import version
-    except ImportError:  # Python 3.6 and 3.7
-        return str(getattr(_import_quietly(name), "__version__", "?"))
-    try:
-        return version(name)
-    except Exception:
-        return "?"
+        return {"text": str(_import_quietly(name).__version__)}
+    return {"text": doctor_clashes.installed().get(name, "?")}
 
 
 def _import_quietly(name: str) -> Any:
@@ -134,17 +155,26 @@ def gpu_state() -> Report:
     return {"loaded": library is not None, "text": text}
 
 
+def _keras_and_its_proof(checks: List[Report]) -> Report:
+    with legacy_keras.keras_on_theano():
+        keras = keras_state()
+        if keras.get("patched"):
+            name = "K.ctc_batch_cost against TensorFlow's recorded numbers"
+            checks.append(proofs.attempt(name, proofs.keras_against_tensorflow))
+    return keras
+
+
 def keras_state() -> Report:
     """Is there a legacy Keras on Theano, and is it patched?"""
     if not is_installed("keras"):
         return {"text": "none installed"}
-    if "theano" not in sys.modules and not is_installed("theano"):
-        return {"text": "installed without Theano: nothing to patch"}
+    if os.environ.get("KERAS_BACKEND") != "theano":
+        if not legacy_keras.has_keras():
+            return {"text": "installed, but not one with a Theano backend: nothing to patch"}
+        if "theano" not in sys.modules and not is_installed("theano"):
+            return {"text": "installed without Theano: nothing to patch"}
     os.environ.setdefault("KERAS_BACKEND", "theano")
-    try:
-        version = _import_quietly("keras").__version__
-    except Exception as error:
-        return {"text": "does not load: %s" % error}
+    version = _import_quietly("keras").__version__
     places = ["%s.%s" % place for place in keras_patch.touched()]
     text = version
     if theano_alias.is_installed():

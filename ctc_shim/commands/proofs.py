@@ -29,9 +29,19 @@ def attempt(name: str, proof: Callable[..., str], *arguments: Any) -> Dict[str, 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return {"name": name, "passed": True, "detail": proof(*arguments)}
-    except Exception as error:
-        text = "%s: %s" % (type(error).__name__, str(error).strip().splitlines()[0])
-        return {"name": name, "passed": False, "detail": text}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package may even leave by sys.exit
+        return {"name": name, "passed": False, "detail": told(error)}
+
+
+def told(error: BaseException) -> str:
+    """An error in one line."""
+    try:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+    except Exception:  # it cannot even be printed
+        lines = []
+    return ": ".join([type(error).__name__] + lines[:1])
 
 
 def close(got: Any, want: Any, tolerance: float) -> str:

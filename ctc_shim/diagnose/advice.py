@@ -72,6 +72,16 @@ ADVICE = {
         "K.ctc_batch_cost takes the output of a softmax: values in 0 .. 1 that sum to 1 in each "
         "frame."
     ),
+    "not-log-probabilities": (
+        "Why is my loss negative? normalize=False takes log probabilities, whose exponentials sum "
+        "to at most 1 in each frame. Pass log_softmax(scores), or leave normalize=True. If "
+        "unnormalised scores are meant, the loss may be negative."
+    ),
+    "other-blank": (
+        "Is blank= the class that the network was trained with? Keras and TensorFlow use the last "
+        "class (blank=-1), PyTorch and most others class 0. After some training the blank is the "
+        "likeliest class in most frames."
+    ),
     "looks-normalised": (
         "These scores are probabilities already, and normalize=True applies another softmax: the "
         "loss can then hardly fall. Remove the network's softmax, or pass log(p) with "
@@ -79,4 +89,11 @@ ADVICE = {
     ),
 }
 
-WARNINGS = ("short-lengths", "no-frames", "no-labels", "only-blank", "looks-normalised")
+WARNINGS = (
+    "short-lengths",
+    "no-frames",
+    "no-labels",
+    "only-blank",
+    "other-blank",
+    "looks-normalised",
+)

@@ -1,10 +1,11 @@
 """Read the arguments of check_batch, in the shapes and dtypes that Keras makes too."""
 
-from typing import Any, Optional, Tuple
+import warnings
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from ctc_shim.contract import Batch
+from ctc_shim.contract import Batch, as_numpy
 from ctc_shim.diagnose.report import BatchReport
 
 SHAPES = {
@@ -25,11 +26,12 @@ def read_arguments(
 
     None, with findings that say why, when the shapes or dtypes are wrong.
     """
-    arrays = dict(
-        targets=np.asarray(targets),
-        input_lengths=_flat(input_lengths),
-        target_lengths=_flat(target_lengths),
-    )
+    given = dict(targets=targets, input_lengths=input_lengths, target_lengths=target_lengths)
+    arrays = {name: read_array(report, name, value) for name, value in given.items()}
+    if report.findings:
+        return None
+    for name in ("input_lengths", "target_lengths"):
+        arrays[name] = _flat(arrays[name])
     if not _check_shapes(report, scores, arrays):
         return None
     rows, width = arrays["targets"].shape
@@ -41,6 +43,17 @@ def read_arguments(
     is_label = np.arange(width)[None, :] < arrays["target_lengths"][:, None]
     arrays["targets"] = _integers(report, readable, "targets", arrays["targets"], is_label)
     return Batch(scores, **arrays), readable
+
+
+def read_array(report: BatchReport, name: str, value: Any) -> Any:
+    """An argument as a numpy array; None, with a finding that says why, where it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy before 1.24 warns of ragged rows
+            return as_numpy(name, value.detach().cpu() if hasattr(value, "detach") else value)
+    except Exception as error:
+        report.add("shape", str(error) or type(error).__name__, argument=name)
+        return None
 
 
 def cut_trailing_blanks(batch: Batch, blank: int) -> Batch:
@@ -55,8 +68,7 @@ def cut_trailing_blanks(batch: Batch, blank: int) -> Batch:
     return batch._replace(target_lengths=np.where(in_range, last, batch.target_lengths))
 
 
-def _flat(values: Any) -> np.ndarray:
-    values = np.asarray(values)
+def _flat(values: np.ndarray) -> np.ndarray:
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
@@ -70,6 +82,7 @@ def _check_shapes(report: BatchReport, scores: Optional[np.ndarray], arrays: Any
         array = arrays[name]
         if array.ndim != ndim or array.dtype.kind not in "fiub":
             got = message % (name, shape, array.dtype, array.shape)
+            got += _hint_for_targets(arrays) if name == "targets" else ""
             report.add("shape", got, argument=name, shape=list(array.shape))
     if report.findings:
         return False
@@ -77,8 +90,45 @@ def _check_shapes(report: BatchReport, scores: Optional[np.ndarray], arrays: Any
     counts.update({} if scores is None else {"the scores": len(scores)})
     if len(set(counts.values())) > 1:
         listed = ", ".join("%s %d" % item for item in counts.items())
+        listed += _hint_for_axes(report, scores, {counts[name] for name in SHAPES})
         report.add("shape", "the numbers of rows differ: " + listed, counts=list(counts.values()))
     return not report.findings
+
+
+def _hint_for_targets(arrays: Dict[str, np.ndarray]) -> str:
+    """What targets of another shape look like."""
+    targets, counts = arrays["targets"], arrays["target_lengths"]
+    if targets.dtype.kind not in "fiub":
+        return ""
+    if targets.ndim == 1:
+        total = ": %d labels, the sum of target_lengths" % targets.size
+        is_flat = counts.dtype.kind in "fiu" and counts.sum() == targets.size
+        return (
+            "; flat targets, as PyTorch and warp-ctc take them%s, are not read: give each row "
+            "its own labels, padded to one width" % (total * bool(is_flat))
+        )
+    if targets.ndim == 3 and targets.shape[2] == 1:
+        return "; drop the last axis: targets[:, :, 0]"
+    if targets.ndim == 3 and targets.size and _is_one_hot(targets):
+        return "; these are one-hot: pass targets.argmax(axis=2), and count what is padding"
+    return ""
+
+
+def _is_one_hot(values: np.ndarray) -> bool:
+    """Are all rows of the last axis 0 but for a single 1, or all 0?"""
+    return bool(np.isin(values, (0, 1)).all() and (values.sum(axis=2) <= 1).all())
+
+
+def _hint_for_axes(report: BatchReport, scores: Optional[np.ndarray], rows: Any) -> str:
+    """Are the first two axes of the scores exchanged?"""
+    if scores is None or rows != {scores.shape[1]}:
+        return ""
+    if report.time_major:
+        return "; the second axis of the scores fits: they are (N, T, C), drop time_major=True"
+    return (
+        "; the second axis of the scores fits: are they (T, N, C)? Pass time_major=True, or "
+        "scores.transpose(1, 0, 2)"
+    )
 
 
 def _integers(

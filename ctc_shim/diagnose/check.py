@@ -2,10 +2,8 @@
 
 from typing import Any, Optional
 
-import numpy as np
-
 from ctc_shim import contract
-from ctc_shim.diagnose.arguments import cut_trailing_blanks, read_arguments
+from ctc_shim.diagnose.arguments import cut_trailing_blanks, read_arguments, read_array
 from ctc_shim.diagnose.lengths import check_lengths
 from ctc_shim.diagnose.report import BatchReport
 from ctc_shim.diagnose.rows import check_rows
@@ -19,6 +17,7 @@ def check_batch(
     target_lengths: Any,
     blank: int = 0,
     *,
+    normalize: bool = True,
     time_major: bool = False,
     frames: Optional[int] = None,
     classes: Optional[int] = None,
@@ -37,6 +36,8 @@ def check_batch(
         T_n (frames) and S_n (labels): integers, or floats with integer values.
     blank : int
         Class of the blank; negative counts from the end.
+    normalize : bool
+        False: `logits` are log probabilities, as ``ctc_loss(normalize=False)`` takes them.
     time_major : bool
         `logits` has time as its first axis.
     frames, classes : int, optional
@@ -58,11 +59,14 @@ def check_batch(
     (False, '3 labels (1 repeat) need 4 frames, but there are 3: 1 missing')
     """
     blank = -1 if keras else contract.check_blank(blank)
-    scores = None if logits is None else np.asarray(logits)
+    report = BatchReport(
+        {"N": None, "T": frames, "C": classes, "S": None, "blank": blank}, time_major
+    )
+    scores = None if logits is None else read_array(report, "logits", logits)
     if scores is not None and scores.ndim == 3:
         scores = scores.swapaxes(0, 1) if time_major else scores
         frames, classes = scores.shape[1:]
-    report = BatchReport({"N": None, "T": frames, "C": classes, "S": None, "blank": blank})
+        report.sizes.update(T=frames, C=classes)
     arguments = read_arguments(report, scores, targets, input_lengths, target_lengths)
     if arguments is None:
         return report
@@ -78,5 +82,6 @@ def check_batch(
     accepted = check_rows(report, batch, readable, blank)
     check_lengths(report, batch.input_lengths[readable], batch.target_lengths[readable])
     if scores is not None:
-        check_scores(report, batch, readable, accepted, blank, keras)
+        form = "probabilities" if keras else "scores" if normalize else "log probabilities"
+        check_scores(report, batch, readable, accepted, blank, form)
     return report

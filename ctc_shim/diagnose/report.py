@@ -32,10 +32,12 @@ class BatchReport:
         For each row: input_length, target_length, repeats, needed (the fewest frames that can
         spell the target) and missing (frames). None where unknown.
     findings : list of Finding
+    time_major : bool
+        As the scores were given.
     """
 
-    def __init__(self, sizes: Dict[str, Optional[int]]) -> None:
-        self.sizes = sizes
+    def __init__(self, sizes: Dict[str, Optional[int]], time_major: bool = False) -> None:
+        self.sizes, self.time_major = sizes, time_major
         self.rows: List[Dict[str, Optional[int]]] = []
         self.findings: List[Finding] = []
 

@@ -7,7 +7,7 @@ launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of 
 import ctypes
 import os
 import warnings
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ctc_shim import contract
 from ctc_shim.native import build, interface, sources
@@ -65,7 +65,7 @@ class _Driver(loading.Once):
 
     def __init__(self, driver: str, ptx: str) -> None:
         super(_Driver, self).__init__(self._open)
-        self._driver, self._ptx, self.warned = driver, ptx, False
+        self.path, self._ptx, self.warned = driver, ptx, False
 
     def _open(self) -> Tuple[Any, Optional[str]]:
         launcher, problems = loading.first("cuda")
@@ -91,12 +91,12 @@ class _Driver(loading.Once):
         with open(self._ptx, "rb") as stream:
             ptx = stream.read()
         message = ctypes.create_string_buffer(512)
-        if launcher.ctc_shim_cuda_open(self._driver.encode(), ptx, message, len(message)):
+        if launcher.ctc_shim_cuda_open(self.path.encode(), ptx, message, len(message)):
             return None, message.value.decode(errors="replace")
         return launcher, None
 
 
-_driver = [_Driver(DRIVER, PTX)]
+_driver: List[_Driver] = [_Driver(DRIVER, PTX)]
 
 
 def use_driver(driver: str = DRIVER, ptx: str = PTX) -> loading.Override:
@@ -112,12 +112,17 @@ def use_driver(driver: str = DRIVER, ptx: str = PTX) -> loading.Override:
     return loading.Override(_driver, _Driver(driver, ptx))
 
 
+def driver() -> str:
+    """Name or path of the driver in use."""
+    return _driver[0].path
+
+
 def load() -> Any:
     """The launcher as a ctypes object with its kernels loaded, or None, after one warning."""
-    driver = _driver[0]
-    launcher, problem = driver.get()
-    if problem and not driver.warned:
-        driver.warned = True
+    chosen = _driver[0]
+    launcher, problem = chosen.get()
+    if problem and not chosen.warned:
+        chosen.warned = True
         warnings.warn(
             "ctc_shim cannot load its GPU kernel (%s): CTC runs on the CPU (PyTorch) or as a "
             "lax.scan (JAX), correct but slower" % problem,

@@ -68,15 +68,15 @@ def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
     blank = contract.check_blank(options.blank)
     library = library_of(batch.logits)
     T, algebra = library.tensor, (Symbols if direction is None else Duals)(library)
-    nothing = 0 * T.sum(batch.input_lengths)
-    batch = Batch(*[_any_size(library, argument, nothing) for argument in batch])
+    more = T.cast(T.gt(T.sum(batch.input_lengths), 0), "int64")
+    batch = Batch(*[_any_size(library, argument, more) for argument in batch])
     scores = _frames_first(T, batch.logits, options)
     blank = blank if blank >= 0 else scores.shape[2] + blank
     rows = forward.read_rows(algebra, scores.shape, *batch[1:], blank)
     read, poisoned = forward.read_scores(algebra, rows, scores)
     log_p: LogNumber = (_log_softmax(T, read) if options.normalize else read,)
     if direction is not None:
-        direction = _any_size(library, direction, nothing)
+        direction = _any_size(library, direction, more)
         slopes = forward.masked(algebra, rows, _frames_first(T, direction, options))
         if options.normalize:
             slopes = slopes - T.sum(T.exp(log_p[0]) * slopes, axis=2, keepdims=True)
@@ -92,16 +92,17 @@ def _build(batch: Batch, options: Options, direction: Optional[Any]) -> Any:
     return T.cast(loss, batch.logits.dtype)
 
 
-def _any_size(library: Library, values: Any, nothing: Any) -> Any:
+def _any_size(library: Library, values: Any, more: Any) -> Any:
     """The values, without what their type says about the size of an axis.
 
     Where a type knows of an axis of one, the derivative of a scan is refused: the states before and
-    after a frame have other types. `nothing` is 0, which no library finds out while it builds.
+    after a frame have other types. The slices take everything, since `more` is 0 or 1, but no
+    library finds that out.
     """
     values = library.as_tensor_variable(values)
     if not any(values.broadcastable) and not any(n is not None for n in _known_sizes(values)):
         return values
-    return values[tuple(slice(values.shape[axis] + nothing) for axis in range(values.ndim))]
+    return values[tuple(slice(values.shape[axis] + more) for axis in range(values.ndim))]
 
 
 def _known_sizes(values: Any) -> Sequence[Optional[int]]:

@@ -82,3 +82,4 @@ int cuGetErrorString(int code, const char **words) {
     return *words ? 0 : INVALID_VALUE;
 }
 }
+#include "fake_memory.h"
