@@ -10,7 +10,7 @@
 
 /* The largest of the numbers that the threads of a frame have. */
 template <class T> CTC_DEVICE T ctc_frame_max(T x) {
-    __shared__ T shared[CTC_WARPS];
+    __shared__ T shared[32];
     x = ctc_warp_max(x);
     if (blockDim.x == 32) return x;
     __syncthreads(); /* the last round has been read */
@@ -20,7 +20,7 @@ template <class T> CTC_DEVICE T ctc_frame_max(T x) {
     return x;
 }
 CTC_DEVICE double ctc_frame_sum(double x) {
-    __shared__ double shared[CTC_WARPS];
+    __shared__ double shared[32];
     x = ctc_warp_sum(x);
     if (blockDim.x == 32) return x;
     shared[threadIdx.x / 32] = x;
@@ -107,10 +107,10 @@ template <class REAL, int V> struct ctc_frame {
      * relative to a lower power of two: only what lies between them counts. */
     CTC_DEVICE void gather() {
         const int S = b.counts[n], *labels = b.labels + n * b.S;
-        unsigned *emissions = b.emissions + at * (b.S + 2);
+        unsigned *emissions = b.emissions + at * (b.S + 4) + 1;
         const unsigned blank = ctc_emission((float)row[b.blank], maximum);
         int best = (int)(blank >> 20), least = blank ? best : 2047, power, depth;
-        for (int s = threadIdx.x; s < S + 2; s += blockDim.x) {
+        for (int s = (int)threadIdx.x - 1; s < S + 3; s += blockDim.x) {
             unsigned word = 0 < s && s <= S ? ctc_emission((float)row[labels[s - 1]], maximum) : 0;
             emissions[s] = word;
             if (word) best = max(best, (int)(word >> 20)), least = min(least, (int)(word >> 20));
@@ -119,7 +119,7 @@ template <class REAL, int V> struct ctc_frame {
         least = -ctc_frame_max(-least);
         power = best && best < CTC_ONE_FIELD - 8 ? CTC_ONE_FIELD - best : 0;
         depth = least > CTC_LEAST_FIELD ? max(CTC_ONE_FIELD - power - least, 0) : CTC_ONE_FIELD;
-        for (int s = threadIdx.x; power && s < S + 2; s += blockDim.x)
+        for (int s = (int)threadIdx.x - 1; power && s < S + 3; s += blockDim.x)
             if (emissions[s]) emissions[s] += (unsigned)power << 20;
         if (threadIdx.x) return;
         b.blanks[at * 2] = blank ? blank + ((unsigned)power << 20) : 0;

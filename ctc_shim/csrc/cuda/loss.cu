@@ -49,9 +49,9 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
 
 /* N by any number of blocks; a frame for each warp. */
 #define CTC_POSTERIOR(REAL, KIND) \
-    extern "C" __global__ void __launch_bounds__(32 * CTC_FRAMES) \
+    extern "C" __global__ void __launch_bounds__(32 * CTC_FRAMES, 4) \
         ctc_shim_posterior_##KIND(const ctc_batch b) { \
-        __shared__ int sums[CTC_FRAMES][CTC_PAIRS]; \
+        __shared__ int sums[CTC_FRAMES][CTC_PLACES_IN_ALL]; \
         const int n = blockIdx.x, warp = threadIdx.x / 32; \
         if (__any_sync(CTC_ALL_LANES, ctc_is_careful(b, n))) return; \
         CTC_EACH_FRAME(t, warp, CTC_FRAMES) \

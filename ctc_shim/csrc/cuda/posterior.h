@@ -64,7 +64,7 @@ template <class REAL> struct ctc_posterior {
     }
 
     CTC_DEVICE void run(int t) {
-        const unsigned *emissions = b.emissions + at * P;
+        const unsigned *emissions = b.emissions + at * (b.S + 4) + 2;
         float inverse;
         add(t);
         inverse = 1.0f / mass;
@@ -74,7 +74,7 @@ template <class REAL> struct ctc_posterior {
         if (!(fabsf(mass - 1) < 1e-4f) && lane == 0) atomicOr(b.flags + n, CTC_AGAIN);
         for (int s = lane; s < S; s += 32)
             if (first[s] == s && sums[s])
-                put(labels[s], emissions[s + 1], (float)sums[s] * (inverse / CTC_UNIT));
+                put(labels[s], emissions[s], (float)sums[s] * (inverse / CTC_UNIT));
         if (lane == 0 && blanks > 0) put(b.blank, b.blanks[at * 2], blanks * inverse);
         __syncwarp(); /* before the next frame adds */
     }
