@@ -8,12 +8,12 @@ careful path got, and the largest errors of the fast path; fails at the first wr
 
 import sys
 
+import cases
 import numpy as np
+from fake_cuda import FakeCuda, rounded
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import host
-from fake_cuda import FakeCuda, rounded
-import cases
 
 SCALES = (0.01, 1, 3, 8, 15, 30, 60)
 SHAPES = ("plain", "blank ahead", "peaks", "-inf", "-1e9", "constant", "few classes", "log p")

@@ -179,9 +179,11 @@ static int launch(const ctc_launch *to, void *kernel, const char *name, long lon
                 to->message, to->room);
 }
 
-/* Blocks that go over T frames, `frames` at a time: what a grid may have, the rest in turns. */
-static long long over_frames(long long T, int frames) {
-    long long blocks = (T + frames - 1) / frames;
+/* Blocks that go over T frames of N sequences, `frames` at a time. Where there are enough to keep a
+ * GPU busy, each goes on to the next ones: what all frames share is read once. */
+static long long over_frames(long long N, long long T, int frames) {
+    const long long turns = N * T < 1 << 15 ? 1 : 4, step = turns * frames;
+    const long long blocks = (T + step - 1) / step;
     return blocks < 65535 ? blocks : 65535;
 }
 
@@ -191,8 +193,8 @@ static int launch_rows(const ctc_launch *to) {
     long long warps = (b->C + 32 * sizes[size] - 1) / (32 * sizes[size]);
     int frames = warps <= 1 ? CTC_FRAMES : 1;
     warps = warps < 1 ? 1 : warps > 32 ? 32 : warps;
-    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->T, frames), 32 * (int)warps,
-                  frames);
+    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames),
+                  32 * (int)warps, frames);
 }
 
 static int launch_chain(const ctc_launch *to) {
@@ -207,7 +209,7 @@ static int launch_fast(const ctc_launch *to) {
     int error = b->T ? launch_rows(to) : 0;
     if (!error) error = launch_chain(to);
     if (error || !b->gradient || !b->T) return error;
-    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->T, CTC_FRAMES),
+    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->N, b->T, CTC_FRAMES),
                   32 * CTC_FRAMES, 1);
 }
 
@@ -217,7 +219,7 @@ static int launch_careful(const ctc_launch *to, int choice) {
     int error = 0;
     if (b->T)
         error = launch(to, careful_rows[b->kind], "careful_rows", b->N,
-                       b->careful ? over_frames(b->T, CTC_FRAMES) : 1, 32 * CTC_FRAMES, 1);
+                       b->careful ? over_frames(b->N, b->T, CTC_FRAMES) : 1, 32 * CTC_FRAMES, 1);
     return error ? error : launch(to, careful[choice], "careful", b->N, 1, CTC_LANES, 1);
 }
 
