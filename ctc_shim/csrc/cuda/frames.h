@@ -8,34 +8,34 @@
 #define CTC_FRAMES_H
 #include "emission.h"
 
-/* The largest of the numbers that the threads of a frame have. */
-template <class T> CTC_DEVICE T ctc_frame_max(T x) {
+/* The largest of the numbers that the threads of a frame have. ALONE: they are a warp. */
+template <bool ALONE, class T> CTC_DEVICE T ctc_frame_max(T x) {
     __shared__ T shared[32];
     x = ctc_warp_max(x);
-    if (blockDim.x == 32) return x;
+    if (ALONE || blockDim.x == 32) return x;
     __syncthreads(); /* the last round has been read */
     shared[threadIdx.x / 32] = x;
     __syncthreads();
-    for (unsigned w = 0; w < blockDim.x / 32; w++) x = max(x, shared[w]);
+    CTC_NO_UNROLL for (unsigned w = 0; w < blockDim.x / 32; w++) x = max(x, shared[w]);
     return x;
 }
-CTC_DEVICE double ctc_frame_sum(double x) {
+template <bool ALONE> CTC_DEVICE double ctc_frame_sum(double x) {
     __shared__ double shared[32];
     x = ctc_warp_sum(x);
-    if (blockDim.x == 32) return x;
+    if (ALONE || blockDim.x == 32) return x;
     shared[threadIdx.x / 32] = x;
     __syncthreads();
     x = 0;
-    for (unsigned w = 0; w < blockDim.x / 32; w++) x += shared[w];
+    CTC_NO_UNROLL for (unsigned w = 0; w < blockDim.x / 32; w++) x += shared[w];
     return x;
 }
-CTC_DEVICE bool ctc_frame_any(bool x) {
-    return blockDim.x == 32 ? __any_sync(CTC_ALL_LANES, x) : __syncthreads_or(x);
+template <bool ALONE> CTC_DEVICE bool ctc_frame_any(bool x) {
+    return ALONE || blockDim.x == 32 ? __any_sync(CTC_ALL_LANES, x) : __syncthreads_or(x);
 }
 
 template <class REAL, int V> struct ctc_frame {
     /* A warp has all classes: words of them are kept, and pass from lane to lane. */
-    enum { SMALL = V <= 4 };
+    static const bool SMALL = V <= 4;
     const ctc_batch &b;
     const ctc_int n;
     const int T, S, verdict, *labels;
@@ -50,33 +50,34 @@ template <class REAL, int V> struct ctc_frame {
     CTC_DEVICE ctc_frame(const ctc_batch &batch, ctc_int sequence)
         : b(batch), n(sequence), T(batch.frames[n]), S(batch.counts[n]), verdict(batch.verdict[n]),
           labels(batch.labels + n * batch.S), upstream(ctc_upstream(batch, n)), C((int)batch.C),
-          chunk(V * (int)blockDim.x) {}
+          chunk(V * width()) {}
 
-    CTC_DEVICE int place(int start, int i) const {
-        return start + i * (int)blockDim.x + (int)threadIdx.x;
-    }
+    CTC_DEVICE static int width() { return SMALL ? 32 : (int)blockDim.x; }
+    /* Loops over chunks go to here; a warp that is alone has one. */
+    CTC_DEVICE int end() const { return SMALL ? 1 : C; }
+    CTC_DEVICE int place(int start, int i) const { return start + i * width() + (int)threadIdx.x; }
     CTC_DEVICE void load(int start) {
         CTC_UNROLL for (int i = 0; i < V; i++) z[i] =
             place(start, i) < C ? (float)row[place(start, i)] : -CTC_INFINITY_FLOAT;
     }
     CTC_DEVICE bool holds_all() const { return SMALL || C <= chunk; }
     CTC_DEVICE void fill(float value) {
-        for (int c = threadIdx.x; out && c < C; c += blockDim.x) out[c] = (REAL)value;
+        for (int c = threadIdx.x; out && c < C; c += width()) out[c] = (REAL)value;
     }
 
     /* Finds the maximum. False: the frame has NaN or +inf, or nothing but -inf. */
     CTC_DEVICE bool find_maximum() {
         bool bad = false;
         maximum = -CTC_INFINITY_FLOAT;
-        CTC_NO_UNROLL for (int start = 0; start < C; start += chunk) {
+        CTC_NO_UNROLL for (int start = 0; start < end(); start += chunk) {
             load(start);
             CTC_UNROLL for (int i = 0; i < V; i++) {
                 bad |= !(z[i] < CTC_INFINITY_FLOAT);
                 maximum = fmaxf(maximum, z[i]);
             }
         }
-        maximum = ctc_frame_max(maximum);
-        return !ctc_frame_any(bad) && maximum > -CTC_INFINITY_FLOAT;
+        maximum = ctc_frame_max<SMALL>(maximum);
+        return !ctc_frame_any<SMALL>(bad) && maximum > -CTC_INFINITY_FLOAT;
     }
 
     /* exp(z - maximum) as `gather` has it, or, where there are many classes, nearly so. */
@@ -88,7 +89,7 @@ template <class REAL, int V> struct ctc_frame {
     /* Ties are counted apart, so that the rest keeps its digits. */
     CTC_DEVICE double sum() {
         float ties = 0, rest = 0;
-        CTC_NO_UNROLL for (int start = 0; start < C; start += chunk) {
+        CTC_NO_UNROLL for (int start = 0; start < end(); start += chunk) {
             if (!holds_all()) load(start);
             CTC_UNROLL for (int i = 0; i < V; i++) {
                 float p = exponential(i);
@@ -97,12 +98,12 @@ template <class REAL, int V> struct ctc_frame {
                 if (holds_all()) z[i] = p;
             }
         }
-        return ctc_frame_sum((double)ties + rest);
+        return ctc_frame_sum<SMALL>((double)ties + rest);
     }
 
     /* Of the classes that the target does not need, this is the gradient. */
     CTC_DEVICE void write(float share) {
-        CTC_NO_UNROLL for (int start = 0; start < C; start += chunk) {
+        CTC_NO_UNROLL for (int start = 0; start < end(); start += chunk) {
             if (!holds_all()) load(start);
             CTC_UNROLL for (int i = 0; i < V; i++) {
                 float p = holds_all() ? z[i] : exponential(i);
@@ -126,10 +127,10 @@ template <class REAL, int V> struct ctc_frame {
     /* Gathers the emissions that the lattice needs. Where all of them are small they are taken
      * relative to a lower power of two: only what lies between them counts. */
     CTC_DEVICE void gather() {
-        unsigned *emissions = b.emissions + at * (b.S + 4) + 1;
+        unsigned *emissions = b.emissions + at * ((int)b.S + 4) + 1;
         const unsigned blank = word_of(b.blank);
         int best = (int)(blank >> 20), least = blank ? best : 2047, power = 0, depth;
-        CTC_NO_UNROLL for (int start = 1; start <= S; start += (int)blockDim.x) {
+        CTC_NO_UNROLL for (int start = 1; start <= S; start += width()) {
             const int s = start + (int)threadIdx.x;
             const unsigned word = word_of(s <= S ? labels[s - 1] : b.blank);
             if (s <= S) emissions[s] = word;
@@ -137,13 +138,13 @@ template <class REAL, int V> struct ctc_frame {
             least = min(least, word ? (int)(word >> 20) : 2047);
         }
         if (threadIdx.x < 4) emissions[(int)threadIdx.x + (threadIdx.x < 2 ? -1 : S - 1)] = 0;
-        if (!ctc_frame_any(best >= CTC_ONE_FIELD - 8)) {
-            best = ctc_frame_max(best);
+        if (!ctc_frame_any<SMALL>(best >= CTC_ONE_FIELD - 8)) {
+            best = ctc_frame_max<SMALL>(best);
             power = best ? CTC_ONE_FIELD - best : 0;
             for (int s = (int)threadIdx.x - 1; s < S + 3; s += blockDim.x)
                 if (emissions[s]) emissions[s] += (unsigned)power << 20;
         }
-        least = -ctc_frame_max(-least);
+        least = -ctc_frame_max<SMALL>(-least);
         depth = least > CTC_LEAST_FIELD ? max(CTC_ONE_FIELD - power - least, 0) : CTC_ONE_FIELD;
         if (threadIdx.x) return;
         b.blanks[at * 2] = blank ? blank + ((unsigned)power << 20) : 0;
@@ -152,7 +153,7 @@ template <class REAL, int V> struct ctc_frame {
 
     CTC_DEVICE void run(int t) {
         double total;
-        at = n * b.T + t;
+        at = (int)(n * b.T) + t;
         row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
         out = b.gradient ? (REAL *)b.gradient + n * b.stride_n + t * b.stride_t : 0;
         if (verdict != CTC_FINE || t >= T) { /* scores are not read */

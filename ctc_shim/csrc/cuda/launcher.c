@@ -261,6 +261,7 @@ static long long at_a_time(const ctc_batch *b, int choice, long long bytes) {
     ctc_batch part = *b;
     long long found;
     if (b->kind == CTC_F64 || b->S + 2 > CTC_PLACES_IN_ALL) return 0;
+    if (bytes > 1ll << 33) bytes = 1ll << 33; /* kernels count cells with an int */
     part.careful = 0;
     if (lay_out(&part, choice, NULL) <= bytes) return b->N;
     part.N = 1;

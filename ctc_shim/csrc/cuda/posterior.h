@@ -12,19 +12,21 @@
 
 template <class REAL> struct ctc_posterior {
     const ctc_batch &b;
-    const ctc_int n, P;
-    const int T, S, lane, total_power, *first, *labels;
+    const int n, P, T, S, lane, total_power, *first, *labels;
     const float total, upstream;
     int *sums;
-    ctc_int at; /* n * T + t */
-    REAL *row;  /* of this frame */
-    float mass, blanks, share, of_power;
+    ctc_int at;                /* n * T + t */
+    REAL *row;                 /* of this frame */
+    float mass, blanks, share; /* share: of an emission in the softmax */
 
-    CTC_DEVICE ctc_posterior(const ctc_batch &batch, ctc_int sequence, int *shared)
-        : b(batch), n(sequence), P(batch.S + 2), T(batch.frames[n]), S(batch.counts[n]),
+    CTC_DEVICE ctc_posterior(const ctc_batch &batch, int sequence, int *shared)
+        : b(batch), n(sequence), P((int)batch.S + 2), T(batch.frames[n]), S(batch.counts[n]),
           lane(threadIdx.x & 31), total_power(batch.total_powers[n] + 2 * 1023),
           first(batch.first + n * batch.S), labels(batch.labels + n * batch.S),
-          total((float)batch.totals[n]), upstream(ctc_upstream(batch, n)), sums(shared) {}
+          total((float)batch.totals[n]), upstream(ctc_upstream(batch, n)), sums(shared) {
+        for (int s = lane; s < S; s += 32) sums[s] = 0;
+        __syncwarp();
+    }
 
     /* alpha * beta * 2^power. What a word of 0 stands for is too small to count. */
     CTC_DEVICE static float joint(unsigned alpha, unsigned beta, int power) {
@@ -35,14 +37,12 @@ template <class REAL> struct ctc_posterior {
 
     /* Adds the posteriors of the frame up by class: label s and the blank before it, s - 1. */
     CTC_DEVICE void add(int t) {
-        const int halves = (int)((b.T + CTC_HALF - 1) / CTC_HALF), back = T - 1 - t;
+        const int halves = ((int)b.T + CTC_HALF - 1) / CTC_HALF, back = T - 1 - t;
         const uint2 *alpha = (const uint2 *)b.alpha + at * P,
                     *beta = (const uint2 *)b.beta + at * P;
         const int2 *powers = (const int2 *)b.alpha_powers + (n * halves + t / CTC_HALF) * P;
         const int2 *back_powers = (const int2 *)b.beta_powers + (n * halves + back / CTC_HALF) * P;
         mass = blanks = 0;
-        for (int s = lane; s < S; s += 32) sums[s] = 0;
-        __syncwarp();
         CTC_NO_UNROLL for (int s = lane + 1; s <= S; s += 32) {
             const uint2 before = alpha[s];
             const int2 power = powers[s];
@@ -64,25 +64,26 @@ template <class REAL> struct ctc_posterior {
     }
 
     CTC_DEVICE void put(int c, unsigned emission, float posterior) {
-        float p = b.normalize ? ctc_plain(emission) * of_power * share : 0.0f;
-        row[c] = (REAL)((p - posterior) * upstream);
+        row[c] = (REAL)((ctc_plain(emission) * share - posterior) * upstream);
     }
 
     CTC_DEVICE void run(int t) {
         const unsigned *emissions;
         float inverse;
         if (t >= T) return;
-        at = n * b.T + t;
+        at = n * (int)b.T + t;
         row = (REAL *)b.gradient + n * b.stride_n + t * b.stride_t;
-        emissions = b.emissions + at * (b.S + 4) + 2;
+        emissions = b.emissions + at * (P + 2) + 2;
         add(t);
         inverse = ctc_inverse(mass);
-        share = ctc_inverse((float)(1 + b.statistics[at * 2 + 1]));
-        of_power = ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
+        share = !b.normalize ? 0.0f
+                             : ctc_inverse((float)(1 + b.statistics[at * 2 + 1])) *
+                                   ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
         if (!(fabsf(mass - total) < 1e-4f) && lane == 0) atomicOr(b.flags + n, CTC_AGAIN);
         CTC_NO_UNROLL for (int s = lane; s < S; s += 32) {
-            if (first[s] == s && sums[s])
-                put(labels[s], emissions[s], (float)sums[s] * (inverse / CTC_UNIT));
+            const int sum = sums[s];
+            sums[s] = 0;
+            if (sum) put(labels[s], emissions[s], (float)sum * (inverse / CTC_UNIT));
         }
         if (lane == 0 && blanks > 0) put(b.blank, b.blanks[at * 2], blanks * inverse);
         __syncwarp(); /* before the next frame adds */
