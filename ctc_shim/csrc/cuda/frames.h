@@ -16,8 +16,7 @@ template <bool ALONE, class T> CTC_DEVICE T ctc_frame_max(T x) {
     __syncthreads(); /* the last round has been read */
     shared[threadIdx.x / 32] = x;
     __syncthreads();
-    CTC_NO_UNROLL for (unsigned w = 0; w < blockDim.x / 32; w++) x = max(x, shared[w]);
-    return x;
+    return ctc_warp_max(shared[min(threadIdx.x & 31, blockDim.x / 32 - 1)]);
 }
 template <bool ALONE> CTC_DEVICE double ctc_frame_sum(double x) {
     __shared__ double shared[32];
@@ -25,9 +24,7 @@ template <bool ALONE> CTC_DEVICE double ctc_frame_sum(double x) {
     if (ALONE || blockDim.x == 32) return x;
     shared[threadIdx.x / 32] = x;
     __syncthreads();
-    x = 0;
-    CTC_NO_UNROLL for (unsigned w = 0; w < blockDim.x / 32; w++) x += shared[w];
-    return x;
+    return ctc_warp_sum((threadIdx.x & 31) < blockDim.x / 32 ? shared[threadIdx.x & 31] : 0);
 }
 template <bool ALONE> CTC_DEVICE bool ctc_frame_any(bool x) {
     return ALONE || blockDim.x == 32 ? __any_sync(CTC_ALL_LANES, x) : __syncthreads_or(x);
@@ -60,7 +57,6 @@ template <class REAL, int V> struct ctc_frame {
         CTC_UNROLL for (int i = 0; i < V; i++) z[i] =
             place(start, i) < C ? (float)row[place(start, i)] : -CTC_INFINITY_FLOAT;
     }
-    CTC_DEVICE bool holds_all() const { return SMALL || C <= chunk; }
     CTC_DEVICE void fill(float value) {
         for (int c = threadIdx.x; out && c < C; c += width()) out[c] = (REAL)value;
     }
@@ -86,28 +82,29 @@ template <class REAL, int V> struct ctc_frame {
         words[i] = ctc_emission(z[i], maximum);
         return ctc_plain(words[i]);
     }
-    /* Ties are counted apart, so that the rest keeps its digits. */
-    CTC_DEVICE double sum() {
+    /* HELD: threads hold all classes, and keep their exponentials. Ties are counted apart, so that
+     * the rest keeps its digits. */
+    template <bool HELD> CTC_DEVICE double sum() {
         float ties = 0, rest = 0;
         CTC_NO_UNROLL for (int start = 0; start < end(); start += chunk) {
-            if (!holds_all()) load(start);
+            if (!HELD) load(start);
             CTC_UNROLL for (int i = 0; i < V; i++) {
-                float p = exponential(i);
-                if (z[i] == maximum) ties += 1;
-                else rest += p;
-                if (holds_all()) z[i] = p;
+                const bool tie = z[i] == maximum;
+                const float p = exponential(i);
+                ties += tie ? 1.0f : 0.0f;
+                rest += tie ? 0.0f : p;
+                if (HELD) z[i] = p;
             }
         }
         return ctc_frame_sum<SMALL>((double)ties + rest);
     }
 
     /* Of the classes that the target does not need, this is the gradient. */
-    CTC_DEVICE void write(float share) {
+    template <bool HELD> CTC_DEVICE void write(float share) {
         CTC_NO_UNROLL for (int start = 0; start < end(); start += chunk) {
-            if (!holds_all()) load(start);
+            if (!HELD) load(start);
             CTC_UNROLL for (int i = 0; i < V; i++) {
-                float p = holds_all() ? z[i] : exponential(i);
-                p *= share;
+                const float p = (HELD ? z[i] : exponential(i)) * share;
                 if (place(start, i) < C) out[place(start, i)] = (REAL)(p > 0 ? p * upstream : 0.0f);
             }
         }
@@ -152,6 +149,7 @@ template <class REAL, int V> struct ctc_frame {
     }
 
     CTC_DEVICE void run(int t) {
+        const bool held = SMALL || C <= chunk;
         double total;
         at = (int)(n * b.T) + t;
         row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
@@ -165,7 +163,7 @@ template <class REAL, int V> struct ctc_frame {
             fill(0);
             return;
         }
-        total = sum();
+        total = held ? sum<true>() : sum<false>();
         gather();
         if (threadIdx.x == 0) {
             b.statistics[at * 2] = maximum;
@@ -174,8 +172,9 @@ template <class REAL, int V> struct ctc_frame {
                 atomicOr(b.flags + n, CTC_NOT_NORMALIZED);
         }
         if (!out) return;
-        if (b.normalize) write(ctc_inverse((float)total));
-        else fill(0);
+        if (!b.normalize) fill(0);
+        else if (held) write<true>(ctc_inverse((float)total));
+        else write<false>(ctc_inverse((float)total));
     }
 };
 #endif
