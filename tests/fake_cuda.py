@@ -114,6 +114,7 @@ class FakeCuda(object):
         )
         for written in (loss, gradient, work):
             written.check()
+        self.work = work.array(np.uint8)
         return loss.array(result), _numbers(gradient.array(logits.dtype), kind).reshape(
             logits.shape
         ) if with_gradient else None

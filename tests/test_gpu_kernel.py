@@ -12,6 +12,7 @@ import sys
 import build_ptx
 import cases
 import fake_cuda
+import gpu_fuzz
 import numpy as np
 import pytest
 import regimes
@@ -74,6 +75,88 @@ def test_nine_regimes(gpu, name, kind):
     _check(gpu, regimes.case(name), kind)
 
 
+@pytest.mark.parametrize("S", [40, 120])
+@pytest.mark.parametrize("name", regimes.NAMES)
+def test_which_regimes_the_fast_path_leaves_to_the_careful_one(gpu, name, S):
+    """Only scores of +-200 nats, which need more range than a double has."""
+    gpu.flags(2)
+    _check(gpu, regimes.case(name, S=S, T=3 * S), "float32")
+    flags = gpu.flags(4)
+    assert len(flags) == 4 and (flags.any() == (name == "x60")), flags
+
+
+def test_random_batches(gpu):
+    """More of them: python tests/gpu_fuzz.py."""
+    gpu_fuzz.main(120, seed=1)
+
+
+@pytest.mark.parametrize("S", [54, 55, 62, 63, 64, 110, 118, 119, 300, 902, 903])
+def test_a_target_of_several_warps(gpu, S):
+    """A warp has 56 labels and the 8 of its neighbour; 16 warps; beyond that the careful path."""
+    rng = np.random.RandomState(S)
+    c = cases.case(
+        "",
+        rng.randn(3, S + 40, 70) * 4,
+        rng.randint(1, 70, (3, S)),
+        [S + 40, S + 21, 57],
+        [S, S - 7, 30],
+    )
+    gpu.flags(3)
+    _check(gpu, c, "float32")
+    assert gpu.flags(6).any() == (S > 902)
+
+
+@pytest.mark.parametrize("C", [1, 31, 33, 64, 65, 128, 129, 513, 1100, 16500])
+def test_any_number_of_classes(gpu, C):
+    """1, 2, 4 or 16 of them in a thread, one or many warps a row, and a row that is read again."""
+    rng = np.random.RandomState(C)
+    targets = rng.randint(1, C, (2, 3)) if C > 1 else np.zeros((2, 0))
+    c = cases.case("", rng.randn(2, 9, C) * 3, targets, [9, 7])
+    for kind in ("float32", "bfloat16"):
+        got, want = gpu.compute(c, kind), _want(c, kind)
+        assert_loss(got[0], want[0], "float32")
+        assert np.abs(got[1] - want[1]).max() < (1e-5 if kind == "float32" else 0.004)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_rounding_that_is_the_same_in_each_frame(gpu, normalize):
+    """Errors of emissions add up there; where scores are given as they are, terms cancel too."""
+    frame = np.random.RandomState(3).randn(2, 1, 4) * [[[0.1]], [[2]]]
+    frame -= frame.max()
+    c = cases.case("", np.repeat(frame + 0.3, 1000, 1), [[1, 2], [3, 1]], normalize=normalize)
+    _check(gpu, c, "float32")
+
+
+def test_a_thousand_confident_frames(gpu):
+    """Their losses of 4e-8 do not drown in a sum of float32 numbers."""
+    scores = np.zeros((1, 1000, 3))
+    scores[:, :, 0] = 17
+    _check(gpu, cases.case("", scores, np.zeros((1, 0))), "float32")
+
+
+def test_the_loss_alone_stores_no_rows(gpu):
+    c = regimes.case("random")
+    gpu.compute(c, "float32")
+    with_rows, before = (gpu.work == 0xA5).mean(), gpu.fake.fake_launches()
+    gpu.compute(c, "float32", with_gradient=False)
+    assert gpu.fake.fake_launches() == before + 5  # there is no `posterior`
+    assert (gpu.work == 0xA5).mean() > with_rows + 0.7
+
+
+def test_less_memory_computes_some_sequences_after_others(gpu):
+    rng = np.random.RandomState(7)
+    c = cases.case("", rng.randn(5, 30, 6), rng.randint(1, 6, (5, 9)), None, [9, 3, 0, 8, 9])
+    for time_major, wide in ((False, True), (True, False)):
+        if time_major:
+            c = c._replace(logits=c.logits.swapaxes(0, 1).copy(), options={"time_major": True})
+        for kind in ("float32", "float16"):
+            options = dict(upstream=[1, 2, 3, 4, 5], wide=(wide,) * 3)
+            whole, before = gpu.compute(c, kind, **options), gpu.fake.fake_launches()
+            parts = gpu.compute(c, kind, spare=20000, **options)
+            assert gpu.fake.fake_launches() > before + 6
+            assert all(one.tobytes() == other.tobytes() for one, other in zip(whole, parts))
+
+
 @pytest.mark.parametrize("cells", gpu_kernel.CELLS)
 def test_any_number_of_cells_in_a_lane(gpu, cells):
     _check(gpu, regimes.case("x15", S=25), "float64", cells=cells)
@@ -113,9 +196,9 @@ def test_checkpoints_over_two_thousand_frames(gpu, kind):
 
 def test_no_classes_at_all(gpu):
     empty = np.zeros((2, 0))
-    assert gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), "float64")[
-        0
-    ].tolist() == [0, np.inf]
+    for kind in ("float64", "float32"):
+        loss = gpu.compute(cases.case("", np.zeros((2, 3, 0)), empty, [0, 3]), kind)[0]
+        assert loss.tolist() == [0, np.inf]
 
 
 def test_a_row_in_error_is_nan_alone(gpu):
@@ -158,8 +241,18 @@ def test_the_upstream_gradient_is_folded_in(gpu):
 def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
     scores = np.zeros((2, 3, 3))
     scores[0, :, 2] = -np.inf
-    gradient = gpu.compute(cases.case("", scores, [[1], [1]]), "float64", upstream=[np.inf, 1])[1]
-    assert_exact_zero(gradient[0, :, 2], slice(None))
+    for kind in gpu_kernel.KINDS:
+        gradient = gpu.compute(cases.case("", scores, [[1], [1]]), kind, upstream=[np.inf, 1])[1]
+        assert_exact_zero(gradient[0, :, 2], slice(None))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_no_upstream_gradient_reaches_padding_or_an_infeasible_row(gpu, value):
+    c = cases.case("", np.zeros((3, 6, 3)), [[1, 2], [1, 1], [1, 2]], [3, 2, 6], [2, 2, 0])
+    for kind in gpu_kernel.KINDS:
+        gradient = gpu.compute(c, kind, upstream=[value, value, 1])[1]
+        assert_exact_zero(gradient, np.s_[0, 3:])
+        assert_exact_zero(gradient, np.s_[1])
 
 
 @pytest.mark.parametrize("cells", [0, 1])

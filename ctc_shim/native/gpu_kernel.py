@@ -24,8 +24,8 @@ TYPES = {
 KINDS = tuple(TYPES)
 ITEM_SIZES = (4, 8, 2, 2)
 CELLS = (1, 2, 4, 8)  # cells in a lane: there is a kernel for each of these
-LANES, BLOCK, HALF, PAIRS = 32, 32, 4, 776  # as in cuda_batch.h
-ROOM = 2**30  # as in launcher.c
+LANES, BLOCK, HALF, PLACES = 32, 32, 4, 904  # as in cuda_batch.h
+ROOM = 2**30
 POINTERS = ("logits", "targets", "input_lengths", "target_lengths", "upstream", "loss", "gradient")
 
 
@@ -46,18 +46,20 @@ def in_one_strip(S: int) -> bool:
 
 
 def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) -> int:
-    """Bytes of device memory that a batch needs besides its own arrays, for any dtype."""
+    """Bytes of device memory that a batch needs besides its own arrays, for any dtype.
+
+    The fast path stores emissions and rows of the lattice: 24 bytes for a frame and a label. From
+    ROOM bytes on, it computes some sequences after others.
+    """
     lanes = LANES * (cells or cells_in_a_lane(S))
     strips = S // lanes + 1
     kept = strips * (T // BLOCK + 1) + BLOCK + 1
-    careful = kept * 4 * lanes * 8 + (strips * T * 6 * 8 if strips > 1 else 0)
     shared = T * 2 * 8 + C * 8 + 8 + S * 2 * 4 + 5 * 4
-    fast = T * 8 + T * (S + 2) * 20 + -(-T // HALF) * (S + 2) * 16
-    at_a_time = 0 if cells or S + 2 > PAIRS else min(N, ROOM // fast if fast else N)
-    rows = N * careful
-    if at_a_time:
-        rows = max(rows, at_a_time * fast + 4)
-    return N * shared + rows
+    careful = kept * 4 * lanes * 8 + (strips * T * 6 * 8 if strips > 1 else 0)
+    fast = T * (S + 2) * 20 + T * 16 + -(-T // HALF) * (S + 2) * 16
+    fast = shared + max(fast, careful)
+    at_a_time = 0 if cells or S + 2 > PLACES else min(N, ROOM // fast)
+    return max(N * (shared + careful), at_a_time * fast + 4)
 
 
 class _Driver(loading.Once):

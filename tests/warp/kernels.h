@@ -47,9 +47,9 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
         case FRAMES: return grid.x == N && size.x == 32 * CTC_FRAMES && size.y == 1;
         case ROWS: return grid.x == N && (size.x == 32 || size.y == 1);
         case CHAIN: {
-            long long pairs = 32 + (size.x / 32 - 1) * (long long)(32 - CTC_ROUND);
+            long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;
             return grid.x == (b.gradient ? 2 * N : N) && grid.y == 1 && size.y == 1 &&
-                   pairs >= b.S + 2;
+                   places >= b.S + 2 && size.x <= 32 * CTC_WARPS;
         }
         default: return grid.x == N && grid.y == 1 && all == 32;
     }

@@ -30,6 +30,9 @@ struct uint2 {
 struct int2 {
     int x, y;
 };
+struct double2 {
+    double x, y;
+};
 struct dim3 {
     unsigned x, y;
 };
@@ -184,4 +187,5 @@ inline double __longlong_as_double(long long x) { return same_bits<double>(x); }
 inline long long __double_as_longlong(double x) { return same_bits<long long>(x); }
 inline float __int_as_float(int x) { return same_bits<float>(x); }
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline double2 make_double2(double x, double y) { return {x, y}; }
 inline int2 make_int2(int x, int y) { return {x, y}; }

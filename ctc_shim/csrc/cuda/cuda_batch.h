@@ -11,11 +11,13 @@ enum {
      * several strips. */
     CTC_CHOICES = 4,
     CTC_BLOCK = 32, /* frames between checkpoints */
-    /* The fast chain: a thread for each label and the blank beside it. */
-    CTC_ROUND = 8, /* frames between meetings of its warps, and pairs that two warps compute */
-    CTC_HALF = 4,  /* frames for which exponents are stored */
-    CTC_WARPS = 32,
-    CTC_PAIRS = 32 + (CTC_WARPS - 1) * (32 - CTC_ROUND), /* that a block holds: labels + 2 */
+    /* The fast chain. */
+    CTC_K = 2,      /* labels of a thread */
+    CTC_ROUND = 8,  /* frames between meetings of its warps, and labels that two warps compute */
+    CTC_HALF = 4,   /* frames for which powers of two are stored */
+    CTC_WARPS = 16, /* that a block may have */
+    CTC_OWN = 32 * CTC_K - CTC_ROUND, /* labels that a warp has beyond those of the warp before */
+    CTC_PLACES_IN_ALL = CTC_OWN * CTC_WARPS + CTC_ROUND, /* labels + 2 */
     CTC_FRAMES = 8 /* frames of a block, a warp each, in the kernels that go over frames */
 };
 enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 }; /* verdicts on the integers */
@@ -49,7 +51,8 @@ typedef struct {
     int *labels, *frames, *counts; /* (N, S), (N,), (N,): the integers, as `prepare` checked them */
     int *verdict, *flags;          /* (N,) */
     /* Of the fast path; a word is the upper half of a double. P = S + 2. */
-    unsigned *emissions;    /* (N, T, P): emissions of the labels, relative to a power of two */
+    /* (N, T, S + 4): emissions of the labels, relative to a power of two, between zeros. */
+    unsigned *emissions;
     unsigned *blanks;       /* (N, T, 2): that of the blank; 2^16 * the power + bits to the least */
     unsigned *alpha, *beta; /* (N, T, P, 2): labels and blanks */
     int *alpha_powers, *beta_powers; /* (N, T / CTC_HALF, P, 2), of beta from the last frame on */

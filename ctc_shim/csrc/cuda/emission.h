@@ -25,4 +25,6 @@ CTC_DEVICE unsigned ctc_emission(float z, float maximum) {
 CTC_DEVICE float ctc_plain(unsigned word) {
     return word < (897u << 20) ? 0.0f : ctc_float((word - (896u << 20)) << 3);
 }
+/* Rounded as an emission is. */
+CTC_DEVICE float ctc_rounded(float p) { return ctc_float((ctc_bits(p) + 4u) & ~7u); }
 #endif

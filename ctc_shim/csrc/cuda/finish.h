@@ -3,8 +3,28 @@
 #define CTC_FINISH_H
 #include "emission.h"
 
-/* -ln of what is the same on all paths: sums, or maxima where scores are ln p already. Threads of a
- * warp. One logarithm for each: it costs as much as fifty products. */
+/* cell * 2^power */
+struct ctc_end {
+    double cell;
+    int power;
+};
+CTC_DEVICE ctc_end ctc_end_of(double cell, int power) {
+    ctc_end end = {cell, power};
+    return end;
+}
+
+/* The sum, with a cell in 1 .. 2, or 0. */
+CTC_DEVICE ctc_end ctc_sum_of(ctc_end a, ctc_end b) {
+    const int high = a.cell > 0 && (a.power > b.power || !(b.cell > 0)) ? a.power : b.power;
+    double sum = 0;
+    if (a.cell > 0) sum += a.cell * ctc_power(a.power - high);
+    if (b.cell > 0) sum += b.cell * ctc_power(b.power - high);
+    if (!(sum > 0)) return ctc_end_of(0, 0);
+    return ctc_end_of(sum * ctc_power(-ctc_exponent(sum)), high + ctc_exponent(sum));
+}
+
+/* -ln of what is the same on all paths: sums, or maxima where scores are ln p already. For a warp.
+ * One logarithm in each thread: it costs as much as fifty products. */
 CTC_DEVICE double ctc_same_on_all_paths(const ctc_batch &b, ctc_int n) {
     const double *statistics = b.statistics + n * b.T * 2;
     const int T = b.frames[n];
@@ -22,38 +42,20 @@ CTC_DEVICE double ctc_same_on_all_paths(const ctc_batch &b, ctc_int n) {
     return ctc_warp_sum(found + log(product) + power * CTC_LN2);
 }
 
-CTC_DEVICE void ctc_write_finished(const ctc_batch &b, ctc_int n, double total, int power,
-                                   int powers_of_frames) {
-    const double same = ctc_same_on_all_paths(b, n),
-                 loss = same - log(total) + (powers_of_frames - power) * CTC_LN2;
+/* Writes the loss. For a warp. powers_of_frames: what emissions are relative to. */
+CTC_DEVICE void ctc_finish(const ctc_batch &b, ctc_int n, ctc_end a, ctc_end c,
+                           int powers_of_frames) {
+    const ctc_end total = ctc_sum_of(a, c);
+    const double loss =
+        ctc_same_on_all_paths(b, n) - log(total.cell) + (powers_of_frames - total.power) * CTC_LN2;
     const bool loose = b.flags[n] & CTC_NOT_NORMALIZED;
     if (threadIdx.x) return;
     ((float *)b.loss)[n] = (float)(b.normalize && loss < 0 ? 0 : loss);
-    b.totals[n] = total;
-    b.total_powers[n] = power;
+    b.totals[n] = total.cell;
+    b.total_powers[n] = total.power;
     /* Nothing comes through, or too much. Or terms of either sign cancel: emissions are rounded to
      * 5e-7, and an error in each frame must be small beside the loss. */
-    if (!(total > 0) || !(loss < 3e38) || (loose && fabs(loss) < 0.36 * b.frames[n]))
+    if (!(total.cell > 0) || !(loss < 3e38) || (loose && fabs(loss) < 0.36 * b.frames[n]))
         atomicOr(b.flags + n, CTC_AGAIN);
-}
-
-/* Adds the two cells in which a path may end. All threads of a block; those that are `mine` have
- * the label and the blank of a place. */
-CTC_DEVICE void ctc_finish(const ctc_batch &b, ctc_int n, bool mine, int place, double label,
-                           int of_label, double blank, int of_blank, int powers_of_frames) {
-    __shared__ double ends[2];
-    __shared__ int powers[2];
-    const int S = b.counts[n];
-    if (mine && place == S) ends[0] = label, powers[0] = of_label;
-    if (mine && place == S + 1) ends[1] = blank, powers[1] = of_blank;
-    __syncthreads();
-    if (threadIdx.x >= 32) return;
-    double total;
-    int high = ends[0] > 0 && (powers[0] > powers[1] || !(ends[1] > 0)) ? powers[0] : powers[1];
-    total = (ends[0] > 0 ? ends[0] * ctc_power(powers[0] - high) : 0) +
-            (ends[1] > 0 ? ends[1] * ctc_power(powers[1] - high) : 0);
-    high += total > 0 ? ctc_exponent(total) : 0;
-    total *= total > 0 ? ctc_power(-ctc_exponent(total)) : 0;
-    ctc_write_finished(b, n, total, high, ctc_warp_sum(powers_of_frames));
 }
 #endif

@@ -12,7 +12,6 @@
 #include "cuda_batch.h"
 
 enum { CTC_KINDS = 4 };
-#define CTC_ROOM (1ll << 30) /* bytes of working memory for emissions and rows of the lattice */
 
 /* The kernels' own names of the element types are those of the interface. */
 enum {
@@ -134,7 +133,7 @@ static char *place_fast(ctc_batch *b, char *at) {
     CTC_PLACE(b->beta, unsigned, b->N * b->T * pairs * 2);
     CTC_PLACE(b->alpha_powers, int, b->N * halves * pairs * 2);
     CTC_PLACE(b->beta_powers, int, b->N * halves * pairs * 2);
-    CTC_PLACE(b->emissions, unsigned, b->N * b->T * pairs);
+    CTC_PLACE(b->emissions, unsigned, b->N * b->T * (pairs + 2));
     return at + (b->N * b->T * pairs & 1) * 4; /* what follows is aligned to 8 bytes */
 }
 
@@ -180,9 +179,11 @@ static int launch(const ctc_launch *to, void *kernel, const char *name, long lon
                 to->message, to->room);
 }
 
-/* Blocks that go over T frames, `frames` at a time: what a grid may have, the rest in turns. */
-static long long over_frames(long long T, int frames) {
-    long long blocks = (T + frames - 1) / frames;
+/* Blocks that go over T frames of N sequences, `frames` at a time. Where there are enough to keep a
+ * GPU busy, each goes on to the next ones: what all frames share is read once. */
+static long long over_frames(long long N, long long T, int frames) {
+    const long long turns = N * T < 1 << 15 ? 1 : 4, step = turns * frames;
+    const long long blocks = (T + step - 1) / step;
     return blocks < 65535 ? blocks : 65535;
 }
 
@@ -191,14 +192,14 @@ static int launch_rows(const ctc_launch *to) {
     int size = b->C > 32 ? b->C > 64 ? b->C > 128 ? 3 : 2 : 1 : 0;
     long long warps = (b->C + 32 * sizes[size] - 1) / (32 * sizes[size]);
     int frames = warps <= 1 ? CTC_FRAMES : 1;
-    warps = warps < 1 ? 1 : warps > CTC_WARPS ? CTC_WARPS : warps;
-    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->T, frames), 32 * (int)warps,
-                  frames);
+    warps = warps < 1 ? 1 : warps > 32 ? 32 : warps;
+    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames),
+                  32 * (int)warps, frames);
 }
 
 static int launch_chain(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
-    const int own = CTC_LANES - CTC_ROUND, warps = (int)((b->S + 2 - CTC_ROUND + own - 1) / own);
+    const int warps = (int)((b->S + 2 - CTC_ROUND + CTC_OWN - 1) / CTC_OWN);
     return launch(to, chain, "chain", b->gradient ? 2 * b->N : b->N, 1,
                   CTC_LANES * (warps > 1 ? warps : 1), 1);
 }
@@ -208,7 +209,7 @@ static int launch_fast(const ctc_launch *to) {
     int error = b->T ? launch_rows(to) : 0;
     if (!error) error = launch_chain(to);
     if (error || !b->gradient || !b->T) return error;
-    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->T, CTC_FRAMES),
+    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->N, b->T, CTC_FRAMES),
                   32 * CTC_FRAMES, 1);
 }
 
@@ -218,7 +219,7 @@ static int launch_careful(const ctc_launch *to, int choice) {
     int error = 0;
     if (b->T)
         error = launch(to, careful_rows[b->kind], "careful_rows", b->N,
-                       b->careful ? over_frames(b->T, CTC_FRAMES) : 1, 32 * CTC_FRAMES, 1);
+                       b->careful ? over_frames(b->N, b->T, CTC_FRAMES) : 1, 32 * CTC_FRAMES, 1);
     return error ? error : launch(to, careful[choice], "careful", b->N, 1, CTC_LANES, 1);
 }
 
@@ -255,15 +256,16 @@ static ctc_batch batch_of(const ctc_shim_call *call) {
     return b;
 }
 
-/* Sequences that the fast path computes at a time, in CTC_ROOM bytes of its own; 0: a sequence does
- * not fit, or needs the careful path. */
-static long long at_a_time(const ctc_batch *b) {
-    ctc_batch one = *b;
-    long long bytes, found;
-    if (b->kind == CTC_F64 || b->S + 2 > CTC_PAIRS) return 0;
-    one.N = 1;
-    bytes = place_fast(&one, NULL) - (char *)NULL;
-    found = bytes ? CTC_ROOM / bytes : b->N;
+/* Sequences that the fast path can compute at a time, in so many bytes; 0: it cannot. */
+static long long at_a_time(const ctc_batch *b, int choice, long long bytes) {
+    ctc_batch part = *b;
+    long long found;
+    if (b->kind == CTC_F64 || b->S + 2 > CTC_PLACES_IN_ALL) return 0;
+    if (bytes > 1ll << 33) bytes = 1ll << 33; /* kernels count cells with an int */
+    part.careful = 0;
+    if (lay_out(&part, choice, NULL) <= bytes) return b->N;
+    part.N = 1;
+    found = bytes / lay_out(&part, choice, NULL);
     return found < b->N ? found : b->N;
 }
 
@@ -288,23 +290,25 @@ static ctc_batch part_of(const ctc_batch *b, long long from, long long count) {
  *
  * call: see ctc_shim.h, arrays on the device. cells: in a lane of the careful path, 1, 2, 4 or 8,
  * which then computes all sequences; or 0: the fast path, and the least that hold S labels. work:
- * `bytes` of device memory, aligned to 8 bytes; native.gpu_kernel.working_memory says how many. */
+ * `bytes` of device memory, aligned to 8 bytes; native.gpu_kernel.working_memory says how many.
+ * Where they are few, the fast path computes some sequences after others. */
 CTC_SHIM_EXPORT int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t cells, void *work,
                                              int64_t bytes, void *stream, char *message,
                                              int64_t room) {
     ctc_batch b = batch_of(call), part;
-    ctc_launch to;
+    const ctc_launch to = {&part, stream, message, room};
+    const int most = 0x3fffffff;
     int error = 0, choice = choice_for(b.S);
-    long long count = cells ? 0 : at_a_time(&b), from, needed;
+    long long count, from, needed;
     if (b.N == 0) return 0;
-    if (b.N > 0x3fffffff || b.T > 0x3fffffff || b.C > 0x3fffffff || b.S > 0x3fffffff) {
+    if (b.N > most || b.T > most || b.C > most || b.S > most) {
         snprintf(message, (size_t)room, "CTC kernel: a batch of this size is too large");
         return -1;
     }
     for (choice = cells ? 0 : choice; cells >> choice > 1;) choice++;
+    count = cells ? 0 : at_a_time(&b, choice, bytes);
     b.careful = count == 0;
     count = count ? count : b.N;
-    to.batch = &part, to.stream = stream, to.message = message, to.room = room;
     for (from = 0; from < b.N && !error; from += count) {
         part = part_of(&b, from, count < b.N - from ? count : b.N - from);
         needed = lay_out(&part, choice, (char *)work);

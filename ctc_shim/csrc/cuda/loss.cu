@@ -39,7 +39,8 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
 #define CTC_ROWS(REAL, KIND, V) \
     extern "C" __global__ void __launch_bounds__(V == 16 ? 1024 : 256) \
         ctc_shim_rows_##KIND##_##V(const ctc_batch b) { \
-        CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) ctc_frame<REAL, V>(b, blockIdx.x, t).run(t); \
+        ctc_frame<REAL, V> frame(b, blockIdx.x); \
+        CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) frame.run(t); \
     }
 
 /* Other blocks may be setting the flag: a block must ask with one voice. */
@@ -49,13 +50,13 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
 
 /* N by any number of blocks; a frame for each warp. */
 #define CTC_POSTERIOR(REAL, KIND) \
-    extern "C" __global__ void __launch_bounds__(32 * CTC_FRAMES) \
+    extern "C" __global__ void __launch_bounds__(32 * CTC_FRAMES, 4) \
         ctc_shim_posterior_##KIND(const ctc_batch b) { \
-        __shared__ int sums[CTC_FRAMES][CTC_PAIRS]; \
+        __shared__ int sums[CTC_FRAMES][CTC_PLACES_IN_ALL]; \
         const int n = blockIdx.x, warp = threadIdx.x / 32; \
         if (__any_sync(CTC_ALL_LANES, ctc_is_careful(b, n))) return; \
-        CTC_EACH_FRAME(t, warp, CTC_FRAMES) \
-        if (t < b.frames[n]) ctc_posterior<REAL>(b, n, t, sums[warp]).run(t); \
+        ctc_posterior<REAL> posterior(b, n, sums[warp]); \
+        CTC_EACH_FRAME(t, warp, CTC_FRAMES) posterior.run(t); \
     }
 #define CTC_FAST(REAL, KIND) \
     CTC_ROWS(REAL, KIND, 1) \

@@ -7,51 +7,56 @@
 #define CTC_POSTERIOR_H
 #include "emission.h"
 
-/* The sum of a class is an integer, in units of 2^-30, so it does not depend on the order. */
-#define CTC_UNIT 1073741824.0f
+/* The sum of a class is an integer, in units of 2^-28, so it does not depend on the order. */
+#define CTC_UNIT 268435456.0f
 
 template <class REAL> struct ctc_posterior {
     const ctc_batch &b;
-    const ctc_int n, P, at; /* at: n * T + t */
-    const int S, lane, *first, *labels;
-    REAL *row;
+    const int n, P, T, S, lane, total_power, *first, *labels;
+    const float total, upstream;
     int *sums;
-    float mass, blanks, share, upstream, of_power;
+    ctc_int at;                /* n * T + t */
+    REAL *row;                 /* of this frame */
+    float mass, blanks, share; /* share: of an emission in the softmax */
 
-    CTC_DEVICE ctc_posterior(const ctc_batch &batch, ctc_int sequence, int t, int *shared)
-        : b(batch), n(sequence), P(batch.S + 2), at(sequence * batch.T + t), S(batch.counts[n]),
-          lane(threadIdx.x & 31), first(batch.first + n * batch.S),
-          labels(batch.labels + n * batch.S),
-          row((REAL *)batch.gradient + n * batch.stride_n + t * batch.stride_t), sums(shared),
-          mass(0), blanks(0) {}
-
-    /* alpha * beta / total */
-    CTC_DEVICE float joint(unsigned alpha, unsigned beta, int power, float inverse) {
-        float mantissas = ctc_float(0x3f800000u | (alpha & 0xfffff) << 3) *
-                          ctc_float(0x3f800000u | (beta & 0xfffff) << 3);
-        power += (int)(alpha >> 20) + (int)(beta >> 20) - 2 * 1023;
-        return alpha && beta ? mantissas * ctc_power_float(power) * inverse : 0.0f;
+    CTC_DEVICE ctc_posterior(const ctc_batch &batch, int sequence, int *shared)
+        : b(batch), n(sequence), P((int)batch.S + 2), T(batch.frames[n]), S(batch.counts[n]),
+          lane(threadIdx.x & 31), total_power(batch.total_powers[n] + 2 * 1023),
+          first(batch.first + n * batch.S), labels(batch.labels + n * batch.S),
+          total((float)batch.totals[n]), upstream(ctc_upstream(batch, n)), sums(shared) {
+        for (int s = lane; s < S; s += 32) sums[s] = 0;
+        __syncwarp();
     }
 
-    /* Adds the posteriors of the frame up by class. */
+    /* alpha * beta * 2^power. What a word of 0 stands for is too small to count. */
+    CTC_DEVICE static float joint(unsigned alpha, unsigned beta, int power) {
+        return ctc_float(0x3f800000u | (alpha & 0xfffff) << 3) *
+               ctc_float(0x3f800000u | (beta & 0xfffff) << 3) *
+               ctc_power_float(power + (int)(alpha >> 20) + (int)(beta >> 20));
+    }
+
+    /* Adds the posteriors of the frame up by class: label s and the blank before it, s - 1. */
     CTC_DEVICE void add(int t) {
-        const int halves = (int)((b.T + CTC_HALF - 1) / CTC_HALF), back = b.frames[n] - 1 - t;
+        const int halves = ((int)b.T + CTC_HALF - 1) / CTC_HALF, back = T - 1 - t;
         const uint2 *alpha = (const uint2 *)b.alpha + at * P,
                     *beta = (const uint2 *)b.beta + at * P;
         const int2 *powers = (const int2 *)b.alpha_powers + (n * halves + t / CTC_HALF) * P;
         const int2 *back_powers = (const int2 *)b.beta_powers + (n * halves + back / CTC_HALF) * P;
-        const float inverse = 1.0f / (float)b.totals[n];
-        const int total = b.total_powers[n];
-        for (int s = lane; s < S; s += 32) sums[s] = 0;
-        __syncwarp();
-        for (int s = lane; s <= S; s += 32) {
-            uint2 after = beta[s];
-            int2 power = back_powers[s];
-            float p = s ? joint(alpha[s].x, after.x, powers[s].x + power.x - total, inverse) : 0.0f;
-            float q = joint(alpha[s + 1].y, after.y, powers[s + 1].y + power.y - total, inverse);
+        mass = blanks = 0;
+        CTC_NO_UNROLL for (int s = lane + 1; s <= S; s += 32) {
+            const uint2 before = alpha[s];
+            const int2 power = powers[s];
+            float p = joint(before.x, beta[s].x, power.x + back_powers[s].x - total_power);
+            float q = joint(before.y, beta[s - 1].y, power.y + back_powers[s - 1].y - total_power);
             mass += p + q;
             blanks += q;
-            if (s) atomicAdd(sums + first[s - 1], (int)(fminf(p, 1.5f) * CTC_UNIT + 0.5f));
+            atomicAdd(sums + first[s - 1], (int)(fminf(p, 4.0f) * CTC_UNIT + 0.5f));
+        }
+        if (lane == 0) { /* the last blank */
+            float q =
+                joint(alpha[S + 1].y, beta[S].y, powers[S + 1].y + back_powers[S].y - total_power);
+            mass += q;
+            blanks += q;
         }
         __syncwarp();
         mass = ctc_warp_sum(mass);
@@ -59,22 +64,27 @@ template <class REAL> struct ctc_posterior {
     }
 
     CTC_DEVICE void put(int c, unsigned emission, float posterior) {
-        float p = b.normalize ? ctc_plain(emission) * of_power * share : 0.0f;
-        row[c] = (REAL)((p - posterior) * upstream);
+        row[c] = (REAL)((ctc_plain(emission) * share - posterior) * upstream);
     }
 
     CTC_DEVICE void run(int t) {
-        const unsigned *emissions = b.emissions + at * P;
+        const unsigned *emissions;
         float inverse;
+        if (t >= T) return;
+        at = n * (int)b.T + t;
+        row = (REAL *)b.gradient + n * b.stride_n + t * b.stride_t;
+        emissions = b.emissions + at * (P + 2) + 2;
         add(t);
-        inverse = 1.0f / mass;
-        share = 1.0f / (float)(1 + b.statistics[at * 2 + 1]);
-        upstream = ctc_upstream(b, n);
-        of_power = ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
-        if (!(fabsf(mass - 1) < 1e-4f) && lane == 0) atomicOr(b.flags + n, CTC_AGAIN);
-        for (int s = lane; s < S; s += 32)
-            if (first[s] == s && sums[s])
-                put(labels[s], emissions[s + 1], (float)sums[s] * (inverse / CTC_UNIT));
+        inverse = ctc_inverse(mass);
+        share = !b.normalize ? 0.0f
+                             : ctc_inverse((float)(1 + b.statistics[at * 2 + 1])) *
+                                   ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
+        if (!(fabsf(mass - total) < 1e-4f) && lane == 0) atomicOr(b.flags + n, CTC_AGAIN);
+        CTC_NO_UNROLL for (int s = lane; s < S; s += 32) {
+            const int sum = sums[s];
+            sums[s] = 0;
+            if (sum) put(labels[s], emissions[s], (float)sum * (inverse / CTC_UNIT));
+        }
         if (lane == 0 && blanks > 0) put(b.blank, b.blanks[at * 2], blanks * inverse);
         __syncwarp(); /* before the next frame adds */
     }

@@ -6,6 +6,7 @@
 #include "scores.h"
 
 #define CTC_UNROLL _Pragma("unroll")
+#define CTC_NO_UNROLL _Pragma("unroll 1")
 #define CTC_ALL_LANES 0xffffffffu
 #define CTC_INFINITY_FLOAT __int_as_float(0x7f800000)
 #define CTC_NAN_FLOAT __int_as_float(0x7fffffff)
@@ -31,6 +32,17 @@ CTC_DEVICE float ctc_exp2(float x) {
 #else
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
+}
+
+/* 1 / x, to a unit in the last place. */
+CTC_DEVICE float ctc_inverse(float x) {
+#if defined(CTC_EMULATED)
+    return 1 / x;
+#else
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 #endif
 }

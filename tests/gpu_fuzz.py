@@ -1,6 +1,6 @@
 """Random small batches through the emulated GPU kernels, against the CPU's kernel in float64.
 
-    python tests/scripts/gpu_fuzz.py [BATCHES] [SEED]
+    python tests/gpu_fuzz.py [BATCHES] [SEED]
 
 From the top of the repository, with tests/ on PYTHONPATH. Prints what was computed, which share the
 careful path got, and the largest errors of the fast path; fails at the first wrong result.
@@ -8,12 +8,12 @@ careful path got, and the largest errors of the fast path; fails at the first wr
 
 import sys
 
+import cases
 import numpy as np
+from fake_cuda import FakeCuda, rounded
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import host
-from fake_cuda import FakeCuda, rounded
-import cases
 
 SCALES = (0.01, 1, 3, 8, 15, 30, 60)
 SHAPES = ("plain", "blank ahead", "peaks", "-inf", "-1e9", "constant", "few classes", "log p")
@@ -98,7 +98,10 @@ def main(batches=10000, seed=0):
             share = by_scale.setdefault((c.name, scale), [0, 0])
             share[0], share[1] = share[0] + again.sum(), share[1] + len(again)
     print("%d sequences, %d by the careful path" % (count, careful))
-    print("fast path, float32: %.2g and %.2g of the error that loss and gradient may have" % tuple(worst))
+    print(
+        "fast path, float32: %.2g and %.2g of the error that loss and gradient may have"
+        % tuple(worst)
+    )
     for key in sorted(by_scale):
         print("%-12s scale %-5g careful %d of %d" % (key + tuple(by_scale[key])))
 
