@@ -21,7 +21,7 @@ LAYERS = (
     {"symbolic"},
     {"arrays"},
     {"loss", "align", "decode"},
-    {"diagnose", "legacy_formulas", "plot", "theano_ctc"},
+    {"diagnose", "drop_in", "legacy_formulas", "plot", "theano_ctc"},
     {"keras_patch", "theano_alias"},
     {"__init__"},
     {"commands"},
