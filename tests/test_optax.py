@@ -58,10 +58,11 @@ def test_the_numbers_are_optax(way):
 
     np.testing.assert_allclose(both(ours.ctc_loss, logits), optax.ctc_loss(*batch()), rtol=3e-6)
     weights = np.arange(5.0) - 1
-    got, want = [
-        jax.grad(lambda z: (weights * both(loss, z)).sum())(logits)
-        for loss in (ours.ctc_loss, optax.ctc_loss)
-    ]
+
+    def gradient(loss):
+        return jax.grad(lambda z: (weights * both(loss, z)).sum())(logits)
+
+    got, want = gradient(ours.ctc_loss), gradient(optax.ctc_loss)
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
     assert not np.asarray(got)[others[0] == 1].any()
 
@@ -106,10 +107,12 @@ def test_forward_probabilities_and_their_derivative():
 def test_second_derivatives_with_gaps():
     logits, paddings, *labels = batch()
     direction = np.random.RandomState(1).randn(*logits.shape).astype("float32")
-    products = [
-        jax.jvp(jax.grad(lambda z: loss(z, paddings, *labels).sum()), (logits,), (direction,))[1]
-        for loss in (ours.ctc_loss, optax.ctc_loss)
-    ]
+
+    def product(loss):
+        gradient = jax.grad(lambda z: loss(z, paddings, *labels).sum())
+        return jax.jvp(gradient, (logits,), (direction,))[1]
+
+    products = [product(loss) for loss in (ours.ctc_loss, optax.ctc_loss)]
     np.testing.assert_allclose(*products, atol=1e-5)
 
 
@@ -202,9 +205,9 @@ def test_every_binding_is_replaced_and_restored():
     places = [optax, optax.losses]
     try:
         assert ctc_shim.patch_optax() and ctc_shim.patch_optax() and ctc_shim.optax_is_patched()
-        for name, stock in STOCK.items():
-            assert all(getattr(place, name) is getattr(optax_patch, name) for place in places)
-        assert user.loss is optax_patch.ctc_loss
+        for name, replacement in optax_patch.replacements().items():
+            assert all(getattr(place, name) is replacement for place in places)
+        assert user.loss is optax_patch.replacements()["ctc_loss"]
         ctc_shim.unpatch_optax()
         ctc_shim.unpatch_optax()
     finally:
@@ -212,9 +215,6 @@ def test_every_binding_is_replaced_and_restored():
     for name, stock in STOCK.items():
         assert all(getattr(place, name) is stock for place in places)
     assert user.loss is STOCK["ctc_loss"] and not ctc_shim.optax_is_patched()
-    assert not [finder for finder in sys.meta_path if type(finder).__name__ == "HookFinder"] or (
-        not optax_patch._ledger.touched()
-    )
 
 
 def test_a_patched_optax_has_our_numbers(patched):
@@ -222,8 +222,8 @@ def test_a_patched_optax_has_our_numbers(patched):
     np.testing.assert_array_equal(optax.ctc_loss(*given), ours.ctc_loss(*given))
     got = optax.losses.ctc_loss_with_forward_probs(*given, blank_id=0, log_epsilon=-1e6)
     assert got[1].min() == -1e6
-    infeasible = np.zeros((1, 2, 3), "float32"), np.zeros((1, 2)), np.ones((1, 2), int), got[0] * 0
-    infeasible = infeasible[:3] + (np.zeros((1, 2)),)
+    zeros = np.zeros((1, 2))
+    infeasible = np.zeros((1, 2, 3), "float32"), zeros, np.ones((1, 2), int), zeros
     assert np.isposinf(optax.ctc_loss(*infeasible)[0])
     assert ctc_shim.patch_optax(infeasible="zero") and optax.ctc_loss(*infeasible)[0] == 0
 

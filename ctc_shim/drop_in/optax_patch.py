@@ -4,9 +4,10 @@ Nothing is patched before `patch_optax` is called. It acts at once if optax is l
 is imported.
 """
 
+import functools
 import importlib.util
 import warnings
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from ctc_shim.jax import optax_loss
 from ctc_shim.patching import import_hooks
@@ -73,33 +74,39 @@ def _patch(optax: Any) -> None:
     with LOCK:
         if not _ledger.touched():  # unpatched by another thread meanwhile
             return
-        for replacement in (ctc_loss, ctc_loss_with_forward_probs):
-            original = vars(optax).get(replacement.__name__)
+        for name, replacement in replacements().items():
+            original = vars(optax).get(name)
             if original is not None and original is not replacement:
                 _ledger.replace(original, replacement)
 
 
-def ctc_loss(
-    logits: Any,
-    logit_paddings: Any,
-    labels: Any,
-    label_paddings: Any,
-    blank_id: int = 0,
-    log_epsilon: Any = -1e5,
-) -> Any:
-    """CTC loss (B,) in the place of optax': see `ctc_shim.jax.ctc_loss`."""
-    batch = logits, logit_paddings, labels, label_paddings, blank_id, log_epsilon
-    return optax_loss.ctc_loss(*batch, infeasible=_state["infeasible"])
+@functools.lru_cache(maxsize=None)
+def replacements() -> Dict[str, Callable[..., Any]]:
+    """{name: our function}. They are bound in no module of ours: undoing a patch replaces them
+    wherever they are bound."""
 
+    def ctc_loss(
+        logits: Any,
+        logit_paddings: Any,
+        labels: Any,
+        label_paddings: Any,
+        blank_id: int = 0,
+        log_epsilon: Any = -1e5,
+    ) -> Any:
+        """CTC loss (B,) in the place of optax': see `ctc_shim.jax.ctc_loss`."""
+        batch = logits, logit_paddings, labels, label_paddings, blank_id, log_epsilon
+        return optax_loss.ctc_loss(*batch, infeasible=_state["infeasible"])
 
-def ctc_loss_with_forward_probs(
-    logits: Any,
-    logit_paddings: Any,
-    labels: Any,
-    label_paddings: Any,
-    blank_id: int = 0,
-    log_epsilon: Any = -1e5,
-) -> Tuple[Any, Any, Any]:
-    """In the place of optax': see `ctc_shim.jax.ctc_loss_with_forward_probs`."""
-    batch = logits, logit_paddings, labels, label_paddings, blank_id, log_epsilon
-    return optax_loss.ctc_loss_with_forward_probs(*batch, infeasible=_state["infeasible"])
+    def ctc_loss_with_forward_probs(
+        logits: Any,
+        logit_paddings: Any,
+        labels: Any,
+        label_paddings: Any,
+        blank_id: int = 0,
+        log_epsilon: Any = -1e5,
+    ) -> Tuple[Any, Any, Any]:
+        """In the place of optax': see `ctc_shim.jax.ctc_loss_with_forward_probs`."""
+        batch = logits, logit_paddings, labels, label_paddings, blank_id, log_epsilon
+        return optax_loss.ctc_loss_with_forward_probs(*batch, infeasible=_state["infeasible"])
+
+    return {function.__name__: function for function in (ctc_loss, ctc_loss_with_forward_probs)}
