@@ -1,5 +1,7 @@
 """ctc_shim.jax has optax' signatures and numbers; patch_optax puts it in optax' place."""
 
+import os
+import re
 import subprocess
 import sys
 import types
@@ -258,3 +260,12 @@ def test_the_table_of_patches():
     assert table.patch_function("keras") is ctc_shim.patch_keras
     with pytest.raises(ValueError, match="choose among keras, optax, torch"):
         table.patch_function("jax")
+
+
+def test_the_blocks_of_the_page():
+    path = os.path.join(os.path.dirname(__file__), os.pardir, "docs", "jax.md")
+    with open(path) as stream:
+        blocks = re.findall(r"```python\n(.*?)```", stream.read(), flags=re.S)
+    for code in blocks:
+        exec(code, {})
+    assert len(blocks) == 3 and not ctc_shim.optax_is_patched()

@@ -4,6 +4,7 @@ Importing ctc_shim leaves Keras 3 alone.
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -176,3 +177,11 @@ def test_patched_before_it_is_imported():
         [sys.executable, "-c", LATE], stderr=subprocess.PIPE, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_block_of_the_page():
+    path = os.path.join(os.path.dirname(__file__), os.pardir, "docs", "keras3.md")
+    with open(path) as stream:
+        (code,) = re.findall(r"```python\n(.*?)```", stream.read(), flags=re.S)
+    exec(code, {})
+    assert not ctc_shim.keras_is_patched()
