@@ -14,6 +14,7 @@ from ctc_shim import keras_patch as _keras_patch
 
 if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py holds it to _HOMES
     from ctc_shim import diagnose as diagnose
+    from ctc_shim import jax as jax
     from ctc_shim import legacy_formulas as legacy_formulas
     from ctc_shim import plot as plot
     from ctc_shim import reference as reference
@@ -24,6 +25,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py hold
     from ctc_shim.decode import ctc_beam_search_decode as ctc_beam_search_decode
     from ctc_shim.decode import ctc_greedy_decode as ctc_greedy_decode
     from ctc_shim.diagnose import check_batch as check_batch
+    from ctc_shim.drop_in.optax_patch import optax_is_patched as optax_is_patched
+    from ctc_shim.drop_in.optax_patch import patch_optax as patch_optax
+    from ctc_shim.drop_in.optax_patch import unpatch_optax as unpatch_optax
     from ctc_shim.input_errors import CTCInputError as CTCInputError
     from ctc_shim.input_errors import InfeasibleTargetError as InfeasibleTargetError
     from ctc_shim.keras_patch import keras_is_patched as keras_is_patched
@@ -39,7 +43,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py hold
 
 __version__ = "0.1.0"
 
-_MODULES = ("diagnose", "legacy_formulas", "plot", "reference", "theano_alias")
+_MODULES = ("diagnose", "jax", "legacy_formulas", "plot", "reference", "theano_alias")
 _HOMES = {
     "Alignment": "align",
     "CTCInputError": "input_errors",
@@ -53,11 +57,14 @@ _HOMES = {
     "ctc_loss_and_gradient": "loss",
     "ctc_posteriors": "align",
     "keras_is_patched": "keras_patch",
+    "optax_is_patched": "drop_in.optax_patch",
     "patch_keras": "keras_patch",
+    "patch_optax": "drop_in.optax_patch",
     "patch_theano_ctc": "theano_ctc",
     "patched_keras": "keras_patch",
     "theano_ctc_is_patched": "theano_ctc",
     "unpatch_keras": "keras_patch",
+    "unpatch_optax": "drop_in.optax_patch",
     "unpatch_theano_ctc": "theano_ctc",
 }
 

@@ -67,6 +67,10 @@ def _left_out():
                     for part in ("", "_frontend", "_gpu")
                 }
             )
+    if not _installed("jax", "optax"):
+        reasons["test_optax.py"] = "needs jax and optax"
+    if os.environ["KERAS_BACKEND"] not in ("jax", "torch", "numpy"):
+        reasons["test_keras3.py"] = "needs Keras 3 (KERAS_BACKEND=jax, torch or numpy)"
     live = os.environ.get("CTC_SHIM_LIVE")
     if live != "1":
         reasons["test_live_tensorflow.py"] = (

@@ -12,7 +12,7 @@ import on_linkers
 import pytest
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import contract, ctc_loss, input_errors, reference
+from ctc_shim import CTCLoss, contract, ctc_loss, input_errors, reference
 from ctc_shim.jax import custom_call, derivatives
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -222,6 +222,54 @@ def test_without_a_compiler_there_is_one_warning(monkeypatch):
         assert not ffi.available.__wrapped__()
 
 
+def _primitives(jaxpr):
+    """The names of all primitives in a jaxpr, and in those inside it."""
+    found = set()
+    for equation in jaxpr.eqns:
+        found.add(equation.primitive.name)
+        for value in jax.tree.leaves(list(equation.params.values())):
+            inner = getattr(value, "jaxpr", value)
+            found |= _primitives(inner) if hasattr(inner, "eqns") else set()
+    return found
+
+
+@pytest.mark.parametrize("infeasible", ["inf", "zero"])
+def test_nothing_runs_on_the_host(infeasible):
+    logits, *integers = _batch()
+    both = jax.value_and_grad(lambda z: ctc_loss(z, *integers, infeasible=infeasible).sum())
+    for function in (both, jax.grad(lambda z: (both(z)[1] ** 2).sum())):
+        found = _primitives(jax.make_jaxpr(function)(logits).jaxpr)
+        assert "ffi_call" in found and not [name for name in found if "callback" in name]
+
+
+def test_a_jitted_call_runs_no_python_of_ours():
+    logits, *integers = map(jnp.asarray, _batch())
+    both = jax.jit(jax.value_and_grad(lambda z: ctc_loss(z, *integers).mean()))
+    jax.block_until_ready(both(logits))
+    ours, folder = [], os.path.dirname(os.path.abspath(contract.__file__))
+
+    def watch(frame, event, argument):
+        if frame.f_code.co_filename.startswith(folder):
+            ours.append(frame.f_code.co_name)
+
+    sys.setprofile(watch)
+    try:
+        jax.block_until_ready(both(logits))
+    finally:
+        sys.setprofile(None)
+    assert not ours
+
+
+def test_eager_calls_share_one_compiled_program():
+    arrays = [jnp.asarray(array) for array in _batch(T=11)]
+    jax.block_until_ready(ctc_loss(*arrays))
+    program = derivatives.functions(contract.Options())[0]
+    compiled = program._cache_size()
+    jax.block_until_ready(ctc_loss(arrays[0] * 2, *arrays[1:]))
+    assert derivatives.functions(contract.Options())[0] is program
+    assert program._cache_size() == compiled
+
+
 def _script(name, *arguments, **environment):
     folder = os.path.dirname(HERE)
     variables = dict(
@@ -312,6 +360,27 @@ def test_pytensor_function_takes_batches_of_any_size():
 def test_second_derivatives_through_the_linker(normalize, time_major, dtype):
     batch = on_linkers.second_derivative_batch(time_major, dtype)
     on_linkers.check_second_derivatives(batch, "JAX", normalize=normalize, time_major=time_major)
+
+
+@pytest.mark.skipif(
+    os.environ.get("CTC_SHIM_LIBRARY") != "pytensor",
+    reason="needs PyTensor (CTC_SHIM_LIBRARY=pytensor)",
+)
+@pytest.mark.parametrize("infeasible", ["inf", "raise"])
+def test_the_linker_keeps_arrays_on_the_device(infeasible):
+    """No numpy on the way in or out, and no callback where nothing can raise."""
+    import pytensor.tensor as pt
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    logits, *integers = map(jnp.asarray, _batch())
+    arrays = [logits] + [array.astype("int64") for array in integers]
+    symbols = [pt.as_tensor_variable(np.asarray(array)).type() for array in arrays]
+    node = CTCLoss(infeasible=infeasible)(*symbols)[0].owner
+    function = jax_funcify(node.op, node=node)
+    assert all(isinstance(found, jax.Array) for found in function(*arrays))
+    found = _primitives(jax.make_jaxpr(function)(*arrays).jaxpr)
+    assert ("pure_callback" in found) == (infeasible == "raise")
+    assert ("ffi_call" in found) == (infeasible == "inf")
 
 
 @pytest.mark.skipif(

@@ -50,6 +50,12 @@ def test_keras_3(tmp_path):
     assert "Keras 3.15.1 has no Theano backend" in _ask(tmp_path, "import keras", "3.15.1")
 
 
+def test_keras_3_on_tensorflow(tmp_path):
+    source = "import sys\nimport keras\nsys.modules['keras.src.backend'] = keras.backend"
+    said = _ask(tmp_path, source, "3.15.1")
+    assert "Keras 3.15.1 runs on the tensorflow backend, which keeps its own CTC" in said
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "cntk"])
 def test_another_backend(tmp_path, backend):
     said = _ask(tmp_path, "import keras", "2.3.1", backend)

@@ -21,13 +21,16 @@ def compute(arrays: List[Any], options: Options, with_gradient: bool) -> List[An
     arrays : list
         The arrays of a Batch, integers of int32 or int64, and, if wanted with the gradient,
         upstream (N,), which multiplies it. Loss and upstream are float64 for float64 logits, else
-        float32.
+        float32. In place of the input lengths there may be (N, T) flags of the valid frames, which
+        may have gaps; logits are (N, T, C) then.
     options : Options
         The blank in 0 .. C - 1, the policy "inf" or "zero".
     with_gradient : bool
     """
     import jax
 
+    if arrays[2].ndim == 2:
+        return _without_gaps(arrays, options, with_gradient)
     how = tuple(options) + (with_gradient,)
     in_scan = functools.partial(_in_scan, how)
     calls = kernels()
@@ -35,6 +38,29 @@ def compute(arrays: List[Any], options: Options, with_gradient: bool) -> List[An
         return in_scan(*arrays)
     branches = {platform: _kernel(how, len(arrays), call) for platform, call in calls.items()}
     found: List[Any] = jax.lax.platform_dependent(*arrays, default=in_scan, **branches)
+    return found
+
+
+def _without_gaps(arrays: List[Any], options: Options, with_gradient: bool) -> List[Any]:
+    """`compute` with valid frames in front: moved there, if they are not there already."""
+    import jax
+    import jax.numpy as jnp
+
+    logits, targets, is_valid, counts = arrays
+    frames = is_valid.sum(axis=1)
+    has_gaps = (is_valid[:, 1:] > is_valid[:, :-1]).any()  # a valid frame after a padded one
+
+    def as_it_is(logits: Any) -> List[Any]:
+        return compute([logits, targets, frames, counts], options, with_gradient)
+
+    def moved(logits: Any) -> List[Any]:
+        order = jnp.argsort(~is_valid, axis=1, stable=True)
+        front = jnp.take_along_axis(logits, order[:, :, None], axis=1)
+        loss, *gradients = as_it_is(front)
+        back = jnp.argsort(order, axis=1)[:, :, None]
+        return [loss] + [jnp.take_along_axis(value, back, axis=1) for value in gradients]
+
+    found: List[Any] = jax.lax.cond(has_gaps, moved, as_it_is, logits)
     return found
 
 

@@ -16,7 +16,8 @@ from ctc_shim.reference import forward
 def functions(options: Options) -> Tuple[Callable[..., Any], Callable[..., Any]]:
     """Two jitted functions of a batch's arrays: the losses, and [losses, gradient of their sum].
 
-    The blank is in 0 .. C - 1, and the policy is "inf" or "zero".
+    The blank is in 0 .. C - 1, and the policy is "inf" or "zero". The arrays are those of
+    `custom_call.compute`, without upstream.
     """
     import jax
     import jax.numpy as jnp
@@ -58,10 +59,13 @@ def live_frames(options: Options, arrays: Any, loss: Any) -> Any:
 
     logits, targets, input_lengths, target_lengths = arrays
     settled = loss == jnp.inf
+    frames = input_lengths if input_lengths.ndim == 1 else input_lengths.sum(axis=1)
     if options.infeasible == "zero":
         needed = forward.fewest_frames(forward.Algebra(jnp), targets, target_lengths)
-        settled |= (input_lengths < needed) & (loss == 0)
-    frames = jnp.where(settled, 0, input_lengths)
+        settled |= (frames < needed) & (loss == 0)
+    if input_lengths.ndim == 2:
+        return (input_lengths & ~settled[:, None])[:, :, None]
+    frames = jnp.where(settled, 0, frames)
     if options.time_major:
         return (jnp.arange(logits.shape[0])[:, None] < frames[None, :])[:, :, None]
     return (jnp.arange(logits.shape[1])[None, :] < frames[:, None])[:, :, None]

@@ -28,7 +28,7 @@ def ctc_loss_and_gradient(batch: Batch, options: Options) -> Any:
 
 
 def ctc_align(batch: Batch, options: Options) -> Alignment:
-    arrays = contract.check_batch(_convert, batch, options.time_major)
+    arrays = contract.check_batch(convert, batch, options.time_major)
     logits = _wide(arrays.logits)
     (N, T), (_, S) = _rows_and_frames(logits, options.time_major), arrays.targets.shape
     shapes = [_like((N, T)), _like((N,), logits.dtype)] + [_like((N, S))] * 2
@@ -41,7 +41,7 @@ def ctc_align(batch: Batch, options: Options) -> Alignment:
 
 
 def ctc_posteriors(batch: Batch, options: Options) -> Any:
-    arrays = contract.check_batch(_convert, batch, options.time_major)
+    arrays = contract.check_batch(convert, batch, options.time_major)
     logits = _wide(arrays.logits)
 
     def on_host(*arrays: np.ndarray) -> Tuple[np.ndarray]:
@@ -52,7 +52,7 @@ def ctc_posteriors(batch: Batch, options: Options) -> Any:
 
 def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Any:
     """Labels are padded to all T frames: shapes are fixed."""
-    checked = contract.check_scores(_convert, logits, input_lengths, options.time_major)
+    checked = contract.check_scores(convert, logits, input_lengths, options.time_major)
     logits, lengths = _wide(checked[0]), checked[1]
     N, T = _rows_and_frames(logits, options.time_major)
     shape = (N, options.top_paths)
@@ -67,7 +67,7 @@ def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Any:
 
 def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
     """The arrays, and the options with a blank and a policy that traced code can follow."""
-    arrays = contract.check_batch(_convert, batch, options.time_major)
+    arrays = contract.check_batch(convert, batch, options.time_major)
     T, C = arrays.logits.shape[0 if options.time_major else 1], arrays.logits.shape[2]
     blank = contract.resolve_blank(options.blank, C) if C else 0
     policy = options.infeasible
@@ -85,7 +85,7 @@ def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:
     return arrays, options._replace(blank=blank, infeasible=policy)
 
 
-def _convert(name: str, value: Any) -> Any:
+def convert(name: str, value: Any) -> Any:
     """A JAX array; integers of int32 or int64, in which no wrong number becomes a right one."""
     import jax
     import jax.numpy as jnp

@@ -9,7 +9,7 @@ the gradient comes from these differences. A log number is therefore a pair of f
 value and what rounding has lost of it.
 """
 
-from typing import Any
+from typing import Any, List, Tuple
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.reference import forward
@@ -34,7 +34,7 @@ def ctc_loss(batch: Batch, options: Options) -> Any:
     logits = batch.logits
     scores = logits.astype(jax.dtypes.canonicalize_dtype(float))
     scores = scores if options.time_major else scores.transpose(1, 0, 2)  # (T, N, C)
-    rows = forward.read_rows(algebra, scores.shape, *batch[1:], options.blank)
+    rows = _rows(algebra, scores.shape, batch, options.blank)
     read, poisoned = forward.read_scores(algebra, rows, scores)
     log_p = _log_softmax(algebra, read) if options.normalize else algebra.pair(read)
     value, lost = forward.log_likelihood(algebra, rows, log_p, options.blank)
@@ -42,6 +42,45 @@ def ctc_loss(batch: Batch, options: Options) -> Any:
     loss = -(value + lost)
     loss = forward.finish(algebra, rows, loss, options.normalize, options.infeasible, largest)
     return forward.poison(algebra, rows, loss, scores, rows.wrong | poisoned)
+
+
+def _rows(algebra: Any, shape: Any, batch: Batch, blank: int) -> forward.Rows:
+    """The rules for the integers; flags of the valid frames may stand for the input lengths."""
+    frames = batch.input_lengths
+    if frames.ndim == 1:
+        return forward.read_rows(algebra, shape, *batch[1:], blank)
+    rows = forward.read_rows(
+        algebra, shape, batch.targets, frames.sum(axis=1), batch.target_lengths, blank
+    )
+    return rows._replace(frame_is_valid=frames.T)
+
+
+def forward_probs(batch: Batch, options: Options) -> Tuple[Any, Any]:
+    """ln of the forward probabilities after each frame: (T, N, S + 1) of blanks, (T, N, S) of
+    labels.
+
+    The last frame counts paths that end in a label to the blank after it as well. Rows
+    with a wrong label are NaN.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    logits = batch.logits
+    scores = logits.astype(jax.dtypes.canonicalize_dtype(float)).transpose(1, 0, 2)
+    algebra = _algebra()
+    rows = _rows(algebra, scores.shape, batch, options.blank)
+    rows = rows._replace(infeasible=jnp.zeros_like(rows.infeasible))
+    read, poisoned = forward.read_scores(algebra, rows, scores)
+    log_p = _log_softmax(algebra, read) if options.normalize else algebra.pair(read)
+    forward.log_likelihood(algebra, rows, log_p, options.blank)
+    blanks, labels = algebra.states
+    if blanks.shape[0]:
+        ends = [algebra.pair(value) for value in (blanks[-1], labels[-1])]
+        blanks = blanks.at[-1].set(algebra.log_add(ends[0], algebra.shifted(ends[1]))[0])
+    bad = (rows.wrong | poisoned)[None, :, None]
+    dtype = jnp.promote_types(logits.dtype, "float32")
+    blanks, labels = [jnp.where(bad, jnp.nan, v).astype(dtype) for v in (blanks, labels)]
+    return blanks, labels
 
 
 def _algebra() -> Any:
@@ -52,6 +91,7 @@ def _algebra() -> Any:
         """Log numbers are pairs: the value, which has the derivatives, and what rounding lost."""
 
         zero = (forward.NEG_INF, 0.0)
+        states: List[Any]  # ln p of the blanks and of the labels after each frame of the last scan
 
         def zeros(self, like: Any, *shape: int) -> Any:
             return jnp.zeros_like(like, shape=shape)  # sharded as `like`
@@ -67,9 +107,12 @@ def _algebra() -> Any:
 
         def scan(self, step: Any, state: Any, frames: Any, may_skip: Any) -> forward.State:
             def body(state: Any, frame: Any) -> Any:
-                return step(state, *frame, may_skip), None
+                after = step(state, *frame, may_skip)
+                (total, lost), *lanes = after
+                return after, [(total + lost)[:, None] + (value + low) for value, low in lanes]
 
-            last: forward.State = jax.lax.scan(body, state, frames)[0]
+            last: forward.State
+            last, self.states = jax.lax.scan(body, state, frames)
             return last
 
         def times(self, one: LogNumber, other: LogNumber) -> LogNumber:

@@ -1,4 +1,4 @@
-"""Patching legacy Keras (1.0.8 - 2.3.1) on its Theano backend.
+"""Patching legacy Keras (1.0.8 - 2.3.1) on its Theano backend, and Keras 3 on request.
 
 `import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend``, or acts at once if
 it is loaded. replacements.py has the functions that take the place of Keras'; keras_sources.py has
@@ -13,6 +13,7 @@ import warnings
 from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from ctc_shim import contract
+from ctc_shim.drop_in import keras3_patch
 from ctc_shim.keras_patch import keras_sources, like_tensorflow
 from ctc_shim.keras_patch.keras_sources import BACKEND
 from ctc_shim.patching import import_hooks
@@ -45,11 +46,15 @@ def patch_keras(infeasible: Optional[str] = None, like: Optional[str] = None) ->
     patches them already. Call this after `unpatch_keras`, with CTC_SHIM_PATCH=0, or to choose a
     policy. Calling it twice is safe.
 
+    Keras 3 is patched by this call alone: keras.ops.ctc_loss, keras.ops.ctc_decode and
+    keras.losses.CTC, on the JAX, PyTorch and numpy backends. TensorFlow keeps its own.
+
     Parameters
     ----------
     infeasible : {"tensorflow", "inf", "zero", "raise"}, optional
         The loss of a target that does not fit its sequence, see `ctc_shim.ctc_loss`. Default:
-        unchanged, at first "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE.
+        unchanged, at first "tensorflow" or the environment variable CTC_SHIM_INFEASIBLE. On Keras
+        3 "tensorflow" is "inf".
     like : {"theano", "tensorflow"}, optional
         "tensorflow" also gives other functions of the backend TensorFlow's values and gradients
         where Theano's differ: pooling, relu, convolutions with padding 'same', K.max, some losses
@@ -70,6 +75,7 @@ def patch_keras(infeasible: Optional[str] = None, like: Optional[str] = None) ->
     _set(infeasible, like)
     _arm()
     _apply_like()
+    keras3_patch.patch(infeasible_policy)
     is_patched = keras_is_patched()
     reason = None if is_patched else _nothing_to_patch()
     if reason:
@@ -79,26 +85,33 @@ def patch_keras(infeasible: Optional[str] = None, like: Optional[str] = None) ->
 
 def unpatch_keras() -> None:
     """Restore every name, and remove those that did not exist. Calling it twice is safe."""
+    keras3_patch.unpatch()
     like_tensorflow.undo()
     _ledger.undo()
 
 
 def keras_is_patched() -> bool:
-    """Is the Theano backend of the loaded Keras patched at this moment?"""
-    return (BACKEND, "ctc_batch_cost") in touched()
+    """Is the loaded Keras patched at this moment: its Theano backend, or Keras 3?"""
+    return _legacy_is_patched() or keras3_patch.is_patched()
+
+
+def _legacy_is_patched() -> bool:
+    return (BACKEND, "ctc_batch_cost") in _touched_in_legacy_keras()
 
 
 @contextlib.contextmanager
 def patched_keras(infeasible: Optional[str] = None, like: Optional[str] = None) -> Iterator[None]:
     """Patch Keras inside the `with` block only. The arguments are those of `patch_keras`."""
     before = dict(_state)
-    was_armed = bool(_ledger.touched())
+    was_armed, keras_3_was_armed = bool(_ledger.touched()), keras3_patch.is_armed()
     patch_keras(infeasible, like)
     try:
         yield
     finally:
         _state.update(before)
         _apply_like()
+        if not keras_3_was_armed:
+            keras3_patch.unpatch()
         if not was_armed:
             unpatch_keras()
 
@@ -108,6 +121,10 @@ def touched() -> List[Tuple[str, str]]:
 
     They are the replaced functions, and names added to Theano.
     """
+    return _touched_in_legacy_keras() + keras3_patch.touched()
+
+
+def _touched_in_legacy_keras() -> List[Tuple[str, str]]:
     places = _ledger.touched() + like_tensorflow.touched()
     return [(place.where, place.name) for place in places if place.where in sys.modules]
 
@@ -127,7 +144,7 @@ def _arm() -> None:
 
 def _patch_backend(backend: Any) -> None:
     """Replace the functions of a ``keras.backend.theano_backend`` wherever they are bound."""
-    if not hasattr(backend, "T") or keras_is_patched():
+    if not hasattr(backend, "T") or _legacy_is_patched():
         return
     # Imports come before the lock: another thread may hold an import lock and wait for ours.
     from ctc_shim.keras_patch import replacements
@@ -135,7 +152,7 @@ def _patch_backend(backend: Any) -> None:
     made = replacements.make(backend, infeasible_policy)
     ifelse = keras_sources.missing_ifelse(backend)
     with LOCK:
-        if keras_is_patched() or not _ledger.touched():  # unpatched by another thread meanwhile
+        if _legacy_is_patched() or not _ledger.touched():  # unpatched by another thread meanwhile
             return
         if ifelse is not None:
             _ledger.bind(backend.theano, "ifelse", ifelse)
@@ -154,7 +171,7 @@ def _apply_like() -> None:
     """Replace what else differs from TensorFlow, or take it back, as `like` now is."""
     if _state["like"] == "theano":
         like_tensorflow.undo()
-    elif keras_is_patched():
+    elif _legacy_is_patched():
         like_tensorflow.apply(sys.modules[BACKEND])
 
 
@@ -188,10 +205,7 @@ def _nothing_to_patch() -> Optional[str]:
         return None
     version = getattr(keras, "__version__", "of unknown version")
     if version.partition(".")[0] not in ("1", "2"):
-        return (
-            "Keras %s has no Theano backend: nothing to patch "
-            "(ctc_shim patches Keras 1.0.8 - 2.3.1)" % version
-        )
+        return keras3_patch.nothing_to_patch(version)
     backend: Any = getattr(keras, "backend", None)
     name = backend.backend() if hasattr(backend, "backend") else "an unknown"
     return (

@@ -25,6 +25,10 @@ posteriors: Any = ctc_shim.ctc_posteriors(*batch, infeasible="inf")
 best: Any = ctc_shim.ctc_greedy_decode(logits, input_lengths, merge_repeated=True)
 beams: Any = ctc_shim.ctc_beam_search_decode(logits, input_lengths, beam_width=8, top_paths=2)
 
+# With the signatures of optax.
+per_row: Any = ctc_shim.jax.ctc_loss(logits, logits[:, :, 0], targets, targets, blank_id=0)
+probabilities = ctc_shim.jax.ctc_loss_with_forward_probs(logits, logits[:, :, 0], targets, targets)
+
 # Diagnosis and errors.
 print(ctc_shim.check_batch(logits, targets, input_lengths, target_lengths, blank=0))
 report = ctc_shim.diagnose.check_batch(*batch)
@@ -42,6 +46,9 @@ patched: bool = ctc_shim.keras_is_patched()
 ctc_shim.unpatch_keras()
 with ctc_shim.patched_keras(infeasible="inf"):
     pass
+ctc_shim.patch_optax(infeasible="zero")
+optax_patched: bool = ctc_shim.optax_is_patched()
+ctc_shim.unpatch_optax()
 ctc_shim.patch_theano_ctc()
 theano_patched: bool = ctc_shim.theano_ctc_is_patched()
 ctc_shim.unpatch_theano_ctc()
