@@ -1,4 +1,4 @@
-"""python -m ctc_shim run | doctor | compare"""
+"""python -m ctc_shim run | doctor | scan | compare"""
 
 import argparse
 import importlib
@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", help="show what is installed and patched, and prove it right (else exit status 1)"
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
+
+    scan = commands.add_parser(
+        "scan", help="which names of Theano and Keras a project uses, and which are not served"
+    )
+    scan.add_argument("directory", help="the project's folder; its files are parsed, not run")
+    scan.add_argument("--json", action="store_true", help="print JSON")
 
     compare = commands.add_parser("compare", help="compute ten items in every way that there is")
     compare.add_argument(

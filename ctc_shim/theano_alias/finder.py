@@ -17,7 +17,7 @@ from ctc_shim.patching.source_transformers import (
     SourceFinder,
 )
 from ctc_shim.theano_alias.alias_ledger import LEDGER
-from ctc_shim.theano_alias.names import MODULES
+from ctc_shim.theano_alias.names import MODULES, instead_of
 
 NUMBA_LINKER = "pytensor.link.numba.dispatch"
 
@@ -64,9 +64,8 @@ class AliasSourceFinder(SourceFinder):
 
 def _not_served(fullname: str) -> str:
     return (
-        "No module named %r: `theano` is an alias (ctc_shim.theano_alias) that serves only the "
-        "modules legacy Keras uses; ask at the ctc-shim issue tracker if you need this one"
-        % fullname
+        "No module named %r: `theano` is an alias (ctc_shim.theano_alias) without this module%s. "
+        "Ask at the ctc-shim issue tracker if you need it" % (fullname, instead_of(fullname))
     )
 
 

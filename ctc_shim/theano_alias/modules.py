@@ -5,7 +5,7 @@ import os
 import types
 from typing import Any, List
 
-from ctc_shim.theano_alias.names import MODULES, NAMES, submodules
+from ctc_shim.theano_alias.names import MODULES, NAMES, instead_of, submodules
 
 MISSING = object()
 EVERYWHERE = {"theano": "theano", "gof": "theano.gof", "tensor": "theano.tensor"}  # in each module
@@ -30,8 +30,7 @@ class AliasModule(types.ModuleType):
             super(AliasModule, self).__setattr__(name, value)
 
     def __dir__(self) -> List[str]:
-        names = set(vars(self)) | set(NAMES.get(self.__name__, {})) | set(submodules(self.__name__))
-        return sorted(names.union(*map(dir, library_modules(self.__name__)[:1])))
+        return sorted(set(vars(self)) | set(known(self.__name__)))
 
 
 def find(module: str, name: str) -> Any:
@@ -111,9 +110,15 @@ def library_modules(module: str) -> List[Any]:
 def explain(name: str) -> str:
     from ctc_shim.theano_alias import server
 
+    module = name.rpartition(".")[0]
     return (
-        "%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s that has the "
-        "names legacy Keras uses. If you need this one, ask at the ctc-shim issue tracker, or "
-        "uninstall the alias and use Theano itself"
-        % (name, server.lib.__name__, server.lib.__version__)
+        "%s is not served: `theano` is an alias (ctc_shim.theano_alias) over %s %s%s. If you need "
+        "this one, ask at the ctc-shim issue tracker, or uninstall the alias and use Theano itself"
+        % (name, server.lib.__name__, server.lib.__version__, instead_of(name, known(module)))
     )
+
+
+def known(module: str) -> List[str]:
+    """The names that a module of the alias is known to have."""
+    names = set(NAMES.get(module, {})) | set(submodules(module))
+    return sorted(names.union(*map(dir, library_modules(module)[:1])))

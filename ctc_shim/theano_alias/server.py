@@ -81,6 +81,7 @@ take_theano_flags()
 lib: Any = importlib.import_module(server_name())
 pt: Any = importlib.import_module(lib.__name__ + ".tensor")
 config: Any = lib.config
+is_aesara = lib.__name__ == "aesara"
 
 
 def part(path: str) -> Any:

@@ -123,8 +123,8 @@ def h_softmax(
     classes, within = target // n_outputs_per_class, target % n_outputs_per_class
     rows = pt.arange(batch_size)
     W2, b2 = pt.as_tensor_variable(W2), pt.as_tensor_variable(b2)
-    # (N, 1, D) (N, D, outputs of a class)
-    activations = pt.matmul(x.dimshuffle(0, "x", 1), W2[classes])[:, 0] + b2[classes]
+    # (N, D, 1) (N, D, outputs of a class)
+    activations = (x.dimshuffle(0, 1, "x") * W2[classes]).sum(axis=1) + b2[classes]
     return class_probabilities[rows, classes] * softmax(activations)[rows, within]
 
 

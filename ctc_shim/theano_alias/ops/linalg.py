@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ctc_shim.theano_alias.server import has_part, part, pt
+from ctc_shim.theano_alias.server import has_part, is_aesara, part, pt
 
 # one package in newer PyTensors; nlinalg and slinalg before
-_HOMES = ("tensor.linalg",) if has_part("tensor.linalg") else ("tensor.nlinalg", "tensor.slinalg")
+_OLD = is_aesara or not has_part("tensor.linalg")
+_HOMES = ("tensor.nlinalg", "tensor.slinalg") if _OLD else ("tensor.linalg",)
 
 
 def library(name: str) -> Any:
@@ -30,8 +31,8 @@ alloc_diag = extract_diag = diag
 def qr(a: Any, mode: str = "reduced") -> Any:
     """q and r, or r alone with mode="r"."""
     modes = {"reduced": "economic", "complete": "full", "full": "full", "r": "r"}
-    if not has_part("tensor.linalg") and hasattr(part("tensor.nlinalg"), "qr"):
-        return part("tensor.nlinalg").qr(a, mode)  # Theano's own function, in old libraries
+    if is_aesara:  # Theano's own function
+        return part("tensor.nlinalg").qr(a, mode)
     result = library("qr")(a, mode=modes.get(mode, mode))
     return result[0] if mode == "r" and isinstance(result, (list, tuple)) else result
 
@@ -81,6 +82,8 @@ class Solve(object):
     def __call__(self, a: Any, b: Any) -> Any:
         if self.A_structure in ("lower_triangular", "upper_triangular"):
             lower = self.A_structure == "lower_triangular"
+            if is_aesara:
+                return library("SolveTriangular")(lower=lower)(a, b)
             return library("solve_triangular")(a, b, lower=lower)
         assume = "sym" if self.A_structure == "symmetric" else "gen"
         return library("solve")(a, b, assume_a=assume)
@@ -99,6 +102,8 @@ class Cholesky(object):
         self.lower, self.on_error = lower, on_error
 
     def __call__(self, a: Any) -> Any:
+        if is_aesara:
+            return library("Cholesky")(lower=self.lower, on_error=self.on_error)(a)
         cholesky, options = library("cholesky"), {"lower": self.lower}
         code = getattr(cholesky, "__code__", None)
         if code is not None and "on_error" in code.co_varnames:

@@ -3,7 +3,7 @@
 from typing import Any, Callable, List, Tuple
 
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
-from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, part, pt
+from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, is_aesara, part, pt
 
 Ints = Tuple[int, ...]
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
@@ -110,6 +110,8 @@ class Pool(PoolOp):
     def infer_shape(self, *args: Any) -> Any:
         node, (shape,) = args[-2:]
         d = len(self.window)
+        if not self.ignore_border and is_aesara:
+            raise part("tensor.exceptions").ShapeError()
         if not self.ignore_border:  # the formula branches: let it be computed
             return [
                 [shape[i] for i in range(len(shape) - d)]

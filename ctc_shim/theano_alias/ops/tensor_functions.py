@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from ctc_shim.theano_alias.ops.shapes import addbroadcast, forget, forget_axes, unbroadcast
-from ctc_shim.theano_alias.server import TensorType, config, part, pt
+from ctc_shim.theano_alias.server import TensorType, config, is_aesara, part, pt
 
 
 def stack(*given: Any, **kwargs: Any) -> Any:
@@ -84,7 +84,8 @@ def batched_tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     # (N, free of a, contracted) @ (N, contracted, free of b)
     left, right = _as_cube(a, a_free, a_axes), _as_cube(b, b_axes, b_free)
     shape = [a.shape[0]] + [a.shape[i] for i in a_free] + [b.shape[i] for i in b_free]
-    return pt.reshape(pt.matmul(left, right), shape, ndim=len(shape))
+    product = pt.batched_dot if is_aesara else pt.matmul
+    return pt.reshape(product(left, right), shape, ndim=len(shape))
 
 
 def _contracted(a: Any, axes: Any, b: Any) -> Any:

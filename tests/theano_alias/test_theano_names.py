@@ -1,0 +1,295 @@
+"""What Theano has beside expressions: functions, Ops, rewrites, flags, truth, star imports."""
+
+import os
+
+import pytest
+
+START = """
+import warnings
+import numpy as np
+from ctc_shim import theano_alias
+handle = theano_alias.install()
+import theano, theano.tensor as T
+
+def raises(kind, part, f, *args, **kwargs):
+    try:
+        f(*args, **kwargs)
+    except kind as error:
+        assert part in str(error), error
+    else:
+        raise AssertionError("no %s" % kind)
+"""
+
+
+@pytest.fixture(scope="module")
+def aliased(alone):
+    """Run code in a new process that has the alias."""
+    return lambda code, **more: alone(START + code, warnings="ignore", **more)
+
+
+def test_functions_with_defaults_and_named_outputs(aliased):
+    aliased(
+        """
+import copy, pickle
+x, y, s = T.matrix("x"), T.matrix("y"), T.scalar("s")
+one = np.ones((1, 2), x.dtype)
+f = theano.function([x, theano.In(s, value=2.0)], {"b": x * s, "a": x.sum()})
+assert sorted(f(one)) == ["a", "b"] and f(one)["b"].tolist() == [[2, 2]]
+assert f(one, 3)["b"].tolist() == f(one, s=3)["b"].tolist() == f(x=one, s=3)["b"].tolist()
+assert f.maker.fgraph and pickle.loads(pickle.dumps(f))(one)["a"] == 2 and f.copy()(one)["a"] == 2
+raises(TypeError, "missing required input: x", f)
+g = theano.function([theano.Param(x, default=one, name="given"), y], x + y)
+assert g(given=one * 2, y=one).tolist() == g(y=one * 2).tolist() == [[3, 3]]
+raises(NotImplementedError, "updates", theano.In, x, value=one, update=x + 1)
+h = theano.function([x], x)
+assert type(h) is type(theano.function([y], y)) and not hasattr(h, "output_names")
+"""
+    )
+
+
+def test_a_variable_is_true_and_a_comparison_is_not(aliased):
+    aliased(
+        """
+x = T.matrix("x")
+assert x and theano.shared(0) and (x or None) is x and not (x and None)
+assert bool(x.sum()) and (not T.eq(x, 1)) is False
+for compared in (x < 1, x >= 1):
+    raises(TypeError, "boolean", bool, compared)
+# Modules that hold the library get the library's own answer, as do its own.
+import types, importlib
+lib = importlib.import_module(theano.config.__getattr__.__globals__["lib"].__name__)
+plain = types.ModuleType("plain")
+plain.x, plain.lib = x, lib
+exec("def truth(): return bool(x)", vars(plain))
+cls = next(c for c in T.TensorVariable.__mro__ if "__bool__" in vars(c))
+if not hasattr(cls, "_is_nonzero"):
+    raises(TypeError, "converted to Python boolean", plain.truth)
+    handle.uninstall()
+    raises(TypeError, "converted to Python boolean", bool, x)
+    assert vars(cls)["__bool__"].__module__ == cls.__module__
+"""
+    )
+
+
+def test_ops_of_users(aliased):
+    aliased(
+        """
+class Double(theano.Op):
+    __props__ = ()
+    def make_node(self, x):
+        x = T.as_tensor_variable(x)
+        return theano.Apply(self, [x], [x.type()])
+    def perform(self, node, inputs, outputs):
+        outputs[0][0] = inputs[0] * 2
+    def infer_shape(self, node, shapes):
+        return shapes
+    def grad(self, inputs, gradients):
+        return [gradients[0] * 2]
+class OnlyC(Double):
+    perform = theano.Op.perform
+    def c_code(self, node, name, inputs, outputs, sub):
+        return "PyErr_SetString(PyExc_RuntimeError, name);"
+x = T.vector("x")
+value = np.arange(3, dtype=x.dtype)
+f = theano.function([x], [Double()(x), T.grad(Double()(x).sum(), x), Double()(x).shape])
+assert [r.tolist() for r in f(value)] == [[0, 2, 4], [2, 2, 2], [3]]
+assert isinstance(Double(), theano.gof.Op) and isinstance(T.exp(x).owner.op, theano.Op)
+assert issubclass(Double, theano.Op) and issubclass(T.Elemwise, theano.Op)
+assert not isinstance(3, theano.Op) and not isinstance(T.exp(x).owner.op, Double)
+raises(NotImplementedError, "OnlyC has no perform()", theano.function([x], OnlyC()(x)), value)
+
+from theano.compile.ops import as_op
+@as_op(itypes=[x.type], otypes=[x.type])
+def triple(v):
+    return v * 3
+assert theano.function([x], triple(x))(value).tolist() == [0, 3, 6]
+"""
+    )
+
+
+def test_rewrites_of_users_come_and_go(aliased):
+    aliased(
+        """
+from theano.gof.opt import local_optimizer
+from theano.tensor.opt import register_canonicalize, register_specialize
+from ctc_shim.theano_alias.machinery import rewriting
+x = T.vector("x")
+def scalar_ops(f):
+    return str([n.op for n in f.maker.fgraph.toposort()]).lower()
+before = theano.function([x], T.tanh(x))
+@register_canonicalize
+@local_optimizer([T.Elemwise])
+def tanh_is_sine(node):
+    if node.op == T.tanh(x).owner.op:
+        return [T.sin(node.inputs[0])]
+    return False
+after = theano.function([x], T.tanh(x))
+assert "tanh" in scalar_ops(before) and "sin" in scalar_ops(after), scalar_ops(after)
+assert register_specialize(tanh_is_sine, "fast_run") is tanh_is_sine
+assert len(rewriting.registered) == 2
+handle.uninstall()
+assert rewriting.registered == []
+""",
+        THEANO_FLAGS="linker=py",
+    )
+
+
+def test_clones_gradients_and_graph_tools(aliased):
+    aliased(
+        """
+x, y = T.vector("x"), T.vector("y")
+w = theano.shared(np.ones(2), name="w")
+out = theano.clone(x * w, replace={x: y + x})
+assert set(v.name for v in theano.gof.graph.inputs([out]) if v.name) == {"x", "y", "w"}
+apart = theano.clone(x * w, share_inputs=False)
+assert x not in theano.gof.graph.inputs([apart])
+theano.tests.unittest_tools.verify_grad(lambda a: a ** 2, [np.ones(3)])
+T.verify_grad(T.tanh, [np.ones(3)], rng=np.random.RandomState(1))
+raises(TypeError, "rng must be", T.verify_grad, T.tanh, [np.ones(3)])
+from theano.tests.unittest_tools import WrongValue, assert_allclose
+assert_allclose([1.0], [1.0 + 1e-12])
+raises(WrongValue, "expected", assert_allclose, [1.0], [1.1])
+updates = theano.OrderedUpdates([(w, w + 1)])
+updates[w] = w * 2
+assert list(updates) == [w] and (updates + {}) == updates == ({} + updates)
+raises(KeyError, "two updates", updates.update, {w: w * 3})
+raises(TypeError, "shared variables", updates.__setitem__, x, x)
+raises(TypeError, "sum to 3", T.slinalg.kron, x, y)
+f = theano.function([], w, updates=updates)
+f(); assert w.get_value().tolist() == [2, 2]
+text = theano.printing.debugprint(x + 1, file="str")
+assert "x" in text and theano.printing.min_informative_str(x * y) and theano.pp(x * y) == "(x * y)"
+assert T.constant(np.arange(9.).reshape(3, 3)).eval().shape == (3, 3)
+v = np.array([3.0, 1.0, 2.0])
+for k, largest in ((2, [2, 3]), (-2, [1, 2])):
+    values, places = T.topk_and_argtopk(x, k)
+    values, places = theano.function([x], [values, places])(v.astype(x.dtype))
+    assert sorted(values) == largest and (v[places] == values).all() and places.dtype == "int64"
+"""
+    )
+
+
+def test_star_imports_bring_theanos_names_only(aliased):
+    aliased(
+        """
+random, linalg, special = "mine", "mine", "mine"
+from theano.tensor import *
+assert (random, linalg, special) == ("mine",) * 3, "a newer name of PyTensor came along"
+assert tanh is T.tanh and matrix is T.matrix and sort is T.sort and callable(var)
+assert len(T.__all__) > 400 and "nnet" in T.__all__ and "random" not in T.__all__
+from theano import *
+assert function is theano.function and scan is theano.scan
+from theano.tensor.signal.pool import *
+assert pool_2d and Pool
+import theano.tensor.sort, theano.compile.function, theano.scan_module.scan
+assert callable(T.sort) and callable(theano.compile.function) and T.sort.__name__ == "sort"
+from theano.tensor.sort import argsort
+from theano.compile.function import function as same
+assert same is theano.function
+"""
+    )
+
+
+def test_code_for_gpus_goes_on_without_one(aliased):
+    aliased(
+        """
+import theano.gpuarray, theano.gpuarray.dnn, theano.sandbox.cuda, theano.sandbox.cuda.dnn
+from theano.sandbox.cuda.basic_ops import gpu_contiguous
+assert theano.gpuarray.pygpu_activated is False and not theano.gpuarray.dnn.dnn_present()
+assert not theano.sandbox.cuda.cuda_available and not theano.sandbox.cuda.dnn.dnn_available()
+assert not isinstance(theano.shared(1.0), theano.gpuarray.type.GpuArraySharedVariable)
+raises(RuntimeError, "CPU", theano.gpuarray.use, "cuda0")
+raises(RuntimeError, "CPU", gpu_contiguous, T.matrix())
+"""
+    )
+
+
+def test_options_change_for_a_while(aliased):
+    aliased(
+        """
+from theano.configparser import AddConfigVar, IntParam, StrParam, change_flags
+was = theano.config.floatX
+other = "float64" if was == "float32" else "float32"
+with change_flags(floatX=other):
+    assert T.matrix().dtype == other
+@theano.change_flags([("warn.sum_div_dimshuffle_bug", True)], floatX=other)
+def decorated():
+    return theano.config.floatX, theano.config.warn.sum_div_dimshuffle_bug
+assert decorated() == (other, True) and theano.config.floatX == was
+assert theano.config.warn.sum_div_dimshuffle_bug is False
+AddConfigVar("pylearn.depth", "how deep", IntParam(3))
+AddConfigVar("pylearn.name", "what", StrParam("a"))
+assert theano.config.pylearn.depth == 7 and theano.config.pylearn.name == "a"
+assert theano.config.dnn.conv.algo_bwd == "none" and theano.config.lib.cnmem == 0
+theano.config.compute_test_value = "off"
+assert theano.config.compute_test_value == "off"
+raises(AttributeError, "floatY", getattr, theano.config, "floatY")
+""",
+        THEANO_FLAGS="pylearn.depth=7",
+    )
+
+
+FLAGS = """
+import sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from ctc_shim import theano_alias
+    theano_alias.install()
+    import theano
+    from ctc_shim.theano_alias import server
+    server.take_theano_flags({})
+said = [str(w.message) for w in caught if "flag" in str(w.message).lower()]
+print(theano.config.floatX, theano.config.gcc.cxxflags, *said, sep="|")
+"""
+
+
+def test_flags_come_from_files_and_the_variable_wins(alone, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("[global]\nfloatX = float64\n\n[gcc]\ncxxflags = -O1 -g\n")
+    second.write_text("[global]\nfloatX = float32\ndevice = cpu\n")
+    files = os.pathsep.join(map(str, (first, second)))
+    environment = dict(PYTENSOR_FLAGS="", AESARA_FLAGS="")
+    assert alone(FLAGS, THEANORC=files, THEANO_FLAGS="", **environment).split("|") == [
+        "float32",
+        "-O1 -g\n",
+    ]
+    out = alone(FLAGS, THEANORC=files, THEANO_FLAGS="floatX=float64", **environment)
+    assert out.split("|")[0] == "float64"
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".theanorc").write_text("[global]\nfloatX = float32\n")
+    out = alone(FLAGS, HOME=str(home), THEANO_FLAGS="", **environment)
+    assert out.split("|")[0] == "float32"
+
+
+def test_ignored_and_misspelt_flags_are_named_once(alone):
+    flags = (
+        "floatx=float32,dnn.conv.algo_fwd=time_once,force_device=True,dnn.enabled=False,optimizer"
+    )
+    out = alone(FLAGS, THEANO_FLAGS=flags, THEANORC="", PYTENSOR_FLAGS="", AESARA_FLAGS="")
+    said = out.strip().split("|")[2:]
+    assert len(said) == 4, said
+    assert any("floatx" in s and "did you mean floatX" in s for s in said)
+    assert any("dnn.conv.algo_fwd=time_once" in s and "ignores" in s for s in said)
+    assert any("force_device=True" in s for s in said)
+    assert any("optimizer has no value" in s for s in said)
+
+
+@pytest.mark.parametrize(
+    "name, advice",
+    [
+        ("theano.tensor.nnet.conv.ConvOp", "theano.tensor.nnet.conv2d"),
+        ("theano.tensor.inplace", "without _inplace"),
+        ("theano.tensor.softmaxx", ""),
+        ("theano.tensor.concatenat", "concatenate"),
+        ("theano.d3viz", "debugprint"),
+        ("theano.d3viz.d3viz", "debugprint"),
+    ],
+)
+def test_errors_say_what_to_use(name, advice):
+    from ctc_shim.theano_alias import finder, modules
+
+    module = name.rpartition(".")[0]
+    explain = modules.explain if module in modules.MODULES else finder._not_served
+    text = explain(name)
+    assert name in text and advice in text and "issue tracker" in text, text
