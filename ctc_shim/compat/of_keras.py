@@ -13,6 +13,17 @@ RELIED = (
     ),
     Relied(_BACKEND + "T", "Keras 1.0.8 - 2.3.1", "the backend does not count as loaded"),
     Relied(_BACKEND + "theano", "Keras 1.0.8 - 2.3.1", "ctc_decode on arrays fails"),
+    Relied(
+        _BACKEND + "_EPSILON",
+        "Keras 1.0.8 - 2.3.1 (a function from 2.0 on)",
+        "patch_keras(like='tensorflow'): sparse_categorical_crossentropy fails",
+        elsewhere=(_BACKEND + "epsilon",),
+    ),
+    Relied(
+        "keras.layers.advanced_activations.PReLU.call",
+        "Keras 1.0.8 - 2.3.1",
+        "patch_keras(like='tensorflow') fails",
+    ),
 )
 
 

@@ -2,7 +2,8 @@
 
 `import ctc_shim` calls `arm`, which waits for ``keras.backend.theano_backend``, or acts at once if
 it is loaded. replacements.py has the functions that take the place of Keras'; keras_sources.py has
-what Keras needs to run on today's Pythons and libraries.
+what Keras needs to run on today's Pythons and libraries; like_tensorflow.py replaces, on request,
+the rest that differs from TensorFlow.
 """
 
 import contextlib

@@ -123,8 +123,8 @@ def _binary_crossentropy(backend: Any) -> Function:
             return original(*args, **kwargs)
         epsilon = backend.epsilon()
         p = T.clip(output, epsilon, 1.0 - epsilon)
-        q = T.clip(1.0 - p, epsilon, 1.0)  # clips nothing; 1 + epsilon would be rounded to float32
-        return -(target * T.log(p + epsilon) + (1.0 - target) * T.log(q + epsilon))
+        # TensorFlow adds the two constants first, which float32 rounds to 1 + 1.2e-7.
+        return -(target * T.log(p + epsilon) + (1.0 - target) * T.log((1.0 + epsilon) - p))
 
     binary_crossentropy.__doc__ = original.__doc__
     return binary_crossentropy
