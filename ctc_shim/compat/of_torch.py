@@ -19,6 +19,7 @@ RELIED = (
     Relied("torch._C._cuda_getCurrentRawStream", SEEN, "a call on a GPU takes longer"),
     Relied("torch._C._autograd._get_current_graph_task_keep_graph", SEEN, "more memory is used"),
 )
+NOT_METHODS = ("__dict__", "__weakref__")
 
 
 def is_plain_call(cotangent: Any = None) -> bool:
@@ -58,6 +59,12 @@ def below_autograd() -> Iterator[None]:
     with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
         with torch._C._AutoDispatchBelowAutograd():
             yield
+
+
+def subclass(base: Any, methods: Any) -> Any:
+    """A subclass of one of torch's classes, with the methods of a class that needs no torch."""
+    own = {name: value for name, value in vars(methods).items() if name not in NOT_METHODS}
+    return type(methods.__name__, (base,), own)
 
 
 def apply(function: Any, *arguments: Any) -> Any:

@@ -55,31 +55,31 @@ def loss_and_gradient(batch: Batch, options: TorchOptions) -> Tuple[Any, Any]:
     return found, gradient
 
 
+class CTCLoss(object):
+    """The methods of an autograd function (logits, targets, lengths, lengths, options) -> loss."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        tensors, ctx.options = inputs[:4], inputs[4]
+        loss, gradient = kernels.compute(tensors, None, ctx.options, with_gradient=True)
+        ctx.save_for_backward(*tensors, gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Any) -> Any:
+        import torch
+
+        if torch.is_grad_enabled() or not of_torch.is_plain_call(d_loss):
+            return torch_derivatives.pull(ctx, d_loss)[:5]
+        gradient = ctx.saved_tensors[4]
+        rows = kernels.rows_of(d_loss, ctx.options.time_major)
+        on_gpu, last = kernels.is_on_gpu(gradient), not of_torch.keeps_graph()
+        return huge_pages.product(gradient, rows, on_gpu, last), None, None, None, None
+
+
 @functools.lru_cache(None)
 def _function() -> Any:
-    """The autograd function (logits, targets, input_lengths, target_lengths, options) -> loss."""
     import torch
 
     operators.registered()  # or an error: derivatives need them
-
-    Function: Any = torch.autograd.Function
-
-    class CTCLoss(Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Any:
-            tensors, options = inputs[:4], inputs[4]
-            loss, gradient = kernels.compute(tensors, None, options, with_gradient=True)
-            ctx.save_for_backward(*tensors, gradient)
-            ctx.options = options
-            return loss
-
-        @staticmethod
-        def backward(ctx: Any, d_loss: Any) -> Any:
-            if torch.is_grad_enabled() or not of_torch.is_plain_call(d_loss):
-                return torch_derivatives.pull(ctx, d_loss)[:5]
-            gradient = ctx.saved_tensors[4]
-            rows = kernels.rows_of(d_loss, ctx.options.time_major)
-            on_gpu, last = kernels.is_on_gpu(gradient), not of_torch.keeps_graph()
-            return huge_pages.product(gradient, rows, on_gpu, last), None, None, None, None
-
-    return CTCLoss
+    return of_torch.subclass(torch.autograd.Function, CTCLoss)

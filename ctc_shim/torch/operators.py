@@ -1,8 +1,9 @@
 """The loss as PyTorch operators (torch is imported inside functions).
 
 They are what torch.compile, torch.export, torch.func and tensor subclasses see of a loss. Each has
-a kernel for CPUs and GPUs (kernels.py), derivatives (torch_derivatives.py), shapes for tensors without
-memory, and a rule for vmap. Plain eager calls take a shorter way to the same kernels: eager.py.
+a kernel for CPUs and GPUs (kernels.py), derivatives (torch_derivatives.py), shapes for tensors
+without memory, and a rule for vmap. Plain eager calls take a shorter way to the same kernels:
+eager.py.
 """
 
 import functools

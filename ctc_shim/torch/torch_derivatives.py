@@ -13,92 +13,102 @@ from ctc_shim.torch import loop
 from ctc_shim.torch.kernels import TorchOptions, rows_of
 
 
+class CTCLoss(object):
+    """loss (N,), and the gradient for derivatives to come: as an output it is a constant"""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        import torch
+
+        with of_torch.below_autograd():
+            loss, gradient = torch.ops.ctc_shim.ctc_loss_with_constant(*inputs)
+        keep(ctx, inputs[:4] + (gradient,), inputs[4:])
+        ctx.mark_non_differentiable(gradient)
+        return loss, gradient
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: Any, unused: Any) -> Any:
+        return pull(ctx, d_loss)
+
+    @staticmethod
+    def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
+        return push(ctx, d_logits), None
+
+
+class GradientTimes(object):
+    """gradient * rows (N,)"""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        import torch
+
+        keep(ctx, inputs[:6], inputs[6:])
+        with of_torch.below_autograd():
+            return torch.ops.ctc_shim.ctc_gradient_times(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, d_result: Any) -> Any:
+        if d_result is None:
+            return (None,) * 11
+        rows = ctx.saved_tensors[5]
+        d_logits = bend(ctx, d_result * rows_of(rows, ctx.options.time_major))
+        return (d_logits,) + (None,) * 4 + (push(ctx, d_result),) + (None,) * 5
+
+    @staticmethod
+    def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
+        import torch
+
+        d_rows = others[4]
+        rows = ctx.saved_tensors[5]
+        d_rows = torch.zeros_like(rows) if d_rows is None else d_rows
+        found = pull(ctx, d_rows)[0]
+        if d_logits is not None:
+            across = rows_of(rows, ctx.options.time_major)
+            found = found + bend(ctx, readable(ctx, d_logits) * across)
+        return found
+
+
+class GradientAlong(object):
+    """the sums (N,) of gradient * direction"""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        import torch
+
+        keep(ctx, inputs[:6], inputs[6:])
+        with of_torch.below_autograd():
+            return torch.ops.ctc_shim.ctc_gradient_along(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, d_result: Any) -> Any:
+        if d_result is None:
+            return (None,) * 11
+        direction = ctx.saved_tensors[5]
+        d_logits = bend(ctx, direction * rows_of(d_result, ctx.options.time_major))
+        return (d_logits,) + (None,) * 4 + (pull(ctx, d_result)[0],) + (None,) * 5
+
+    @staticmethod
+    def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
+        import torch
+
+        d_direction, direction = others[4], ctx.saved_tensors[5]
+        d_direction = torch.zeros_like(direction) if d_direction is None else d_direction
+        found = push(ctx, d_direction)
+        if d_logits is not None:
+            products = bend(ctx, direction) * readable(ctx, d_logits)
+            axes = (0, 2) if ctx.options.time_major else (1, 2)
+            found = found + products.sum(dim=axes, dtype=found.dtype)
+        return found
+
+
 def functions() -> Dict[str, Any]:
     """The autograd function of each operator, by its name."""
-    import torch
-
-    ours = torch.ops.ctc_shim
-    Function: Any = torch.autograd.function._SingleLevelFunction
-
-    class CTCLoss(Function):
-        """loss (N,), and the gradient for derivatives to come: as an output it is a constant"""
-
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Any:
-            with of_torch.below_autograd():
-                loss, gradient = ours.ctc_loss_with_constant(*inputs)
-            keep(ctx, inputs[:4] + (gradient,), inputs[4:])
-            ctx.mark_non_differentiable(gradient)
-            return loss, gradient
-
-        @staticmethod
-        def backward(ctx: Any, d_loss: Any, unused: Any) -> Any:
-            return pull(ctx, d_loss)
-
-        @staticmethod
-        def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
-            return push(ctx, d_logits), None
-
-    class GradientTimes(Function):
-        """gradient * rows (N,)"""
-
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Any:
-            keep(ctx, inputs[:6], inputs[6:])
-            with of_torch.below_autograd():
-                return ours.ctc_gradient_times(*inputs)
-
-        @staticmethod
-        def backward(ctx: Any, d_result: Any) -> Any:
-            if d_result is None:
-                return (None,) * 11
-            rows = ctx.saved_tensors[5]
-            d_logits = bend(ctx, d_result * rows_of(rows, ctx.options.time_major))
-            return (d_logits,) + (None,) * 4 + (push(ctx, d_result),) + (None,) * 5
-
-        @staticmethod
-        def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
-            d_rows = others[4]
-            rows = ctx.saved_tensors[5]
-            d_rows = torch.zeros_like(rows) if d_rows is None else d_rows
-            found = pull(ctx, d_rows)[0]
-            if d_logits is not None:
-                across = rows_of(rows, ctx.options.time_major)
-                found = found + bend(ctx, readable(ctx, d_logits) * across)
-            return found
-
-    class GradientAlong(Function):
-        """the sums (N,) of gradient * direction"""
-
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Any:
-            keep(ctx, inputs[:6], inputs[6:])
-            with of_torch.below_autograd():
-                return ours.ctc_gradient_along(*inputs)
-
-        @staticmethod
-        def backward(ctx: Any, d_result: Any) -> Any:
-            if d_result is None:
-                return (None,) * 11
-            direction = ctx.saved_tensors[5]
-            d_logits = bend(ctx, direction * rows_of(d_result, ctx.options.time_major))
-            return (d_logits,) + (None,) * 4 + (pull(ctx, d_result)[0],) + (None,) * 5
-
-        @staticmethod
-        def jvp(ctx: Any, d_logits: Any, *others: Any) -> Any:
-            d_direction, direction = others[4], ctx.saved_tensors[5]
-            d_direction = torch.zeros_like(direction) if d_direction is None else d_direction
-            found = push(ctx, d_direction)
-            if d_logits is not None:
-                products = bend(ctx, direction) * readable(ctx, d_logits)
-                axes = (0, 2) if ctx.options.time_major else (1, 2)
-                found = found + products.sum(dim=axes, dtype=found.dtype)
-            return found
+    from torch.autograd.function import _SingleLevelFunction
 
     return {
-        "ctc_loss_with_constant": CTCLoss,
-        "ctc_gradient_times": GradientTimes,
-        "ctc_gradient_along": GradientAlong,
+        "ctc_loss_with_constant": of_torch.subclass(_SingleLevelFunction, CTCLoss),
+        "ctc_gradient_times": of_torch.subclass(_SingleLevelFunction, GradientTimes),
+        "ctc_gradient_along": of_torch.subclass(_SingleLevelFunction, GradientAlong),
     }
 
 
