@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py hold
     from ctc_shim.decode import ctc_beam_search_decode as ctc_beam_search_decode
     from ctc_shim.decode import ctc_greedy_decode as ctc_greedy_decode
     from ctc_shim.diagnose import check_batch as check_batch
+    from ctc_shim.drop_in.torch_patch import patch_torch as patch_torch
+    from ctc_shim.drop_in.torch_patch import torch_is_patched as torch_is_patched
+    from ctc_shim.drop_in.torch_patch import unpatch_torch as unpatch_torch
     from ctc_shim.input_errors import CTCInputError as CTCInputError
     from ctc_shim.input_errors import InfeasibleTargetError as InfeasibleTargetError
     from ctc_shim.keras_patch import keras_is_patched as keras_is_patched
@@ -55,10 +58,13 @@ _HOMES = {
     "keras_is_patched": "keras_patch",
     "patch_keras": "keras_patch",
     "patch_theano_ctc": "theano_ctc",
+    "patch_torch": "drop_in.torch_patch",
     "patched_keras": "keras_patch",
     "theano_ctc_is_patched": "theano_ctc",
+    "torch_is_patched": "drop_in.torch_patch",
     "unpatch_keras": "keras_patch",
     "unpatch_theano_ctc": "theano_ctc",
+    "unpatch_torch": "drop_in.torch_patch",
 }
 
 __all__ = sorted(_MODULES) + sorted(_HOMES) + ["__version__"]

@@ -22,7 +22,7 @@ LAYERS = (
     {"arrays"},
     {"loss", "align", "decode"},
     {"diagnose", "legacy_formulas", "plot", "theano_ctc"},
-    {"keras_patch", "theano_alias"},
+    {"drop_in", "keras_patch", "theano_alias"},
     {"__init__"},
     {"commands"},
     {"__main__"},

@@ -16,10 +16,14 @@ from ctc_shim.torch.kernels import TorchOptions
 
 
 def ctc_loss(batch: Batch, options: Options) -> Any:
-    given = TorchOptions(*options)
+    return loss(batch, TorchOptions(*options))
+
+
+def loss(batch: Batch, options: TorchOptions) -> Any:
+    """(N,) losses of a batch that nothing has checked yet."""
     if eager.serves(batch):
-        return eager.loss(batch, given)
-    return eager.loss_by_operators(checked(batch, options.time_major), given)
+        return eager.loss(batch, options)
+    return eager.loss_by_operators(checked(batch, options.time_major), options)
 
 
 def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
