@@ -28,6 +28,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; tests/test_lazy.py hold
     from ctc_shim.drop_in.optax_patch import optax_is_patched as optax_is_patched
     from ctc_shim.drop_in.optax_patch import patch_optax as patch_optax
     from ctc_shim.drop_in.optax_patch import unpatch_optax as unpatch_optax
+    from ctc_shim.drop_in.torch_patch import patch_torch as patch_torch
+    from ctc_shim.drop_in.torch_patch import torch_is_patched as torch_is_patched
+    from ctc_shim.drop_in.torch_patch import unpatch_torch as unpatch_torch
     from ctc_shim.input_errors import CTCInputError as CTCInputError
     from ctc_shim.input_errors import InfeasibleTargetError as InfeasibleTargetError
     from ctc_shim.keras_patch import keras_is_patched as keras_is_patched
@@ -61,11 +64,14 @@ _HOMES = {
     "patch_keras": "keras_patch",
     "patch_optax": "drop_in.optax_patch",
     "patch_theano_ctc": "theano_ctc",
+    "patch_torch": "drop_in.torch_patch",
     "patched_keras": "keras_patch",
     "theano_ctc_is_patched": "theano_ctc",
+    "torch_is_patched": "drop_in.torch_patch",
     "unpatch_keras": "keras_patch",
     "unpatch_optax": "drop_in.optax_patch",
     "unpatch_theano_ctc": "theano_ctc",
+    "unpatch_torch": "drop_in.torch_patch",
 }
 
 __all__ = sorted(_MODULES) + sorted(_HOMES) + ["__version__"]

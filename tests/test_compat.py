@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from ctc_shim import compat
-from ctc_shim.compat import of_jax, of_keras, of_numba, of_pytensor
+from ctc_shim.compat import of_jax, of_keras, of_numba, of_pytensor, of_torch
 
 
 def installed(name):
@@ -26,6 +26,10 @@ def relied():
         found += [entry for entry in of_pytensor.RELIED if is_new or entry.since != "PyTensor 3.3"]
         if installed("numba") and is_new:
             found += [entry for entry in of_numba.RELIED if entry.path.startswith("pytensor.")]
+    if installed("torch"):
+        import torch  # noqa: F401  its private modules are found through it
+
+        found += of_torch.RELIED
     if installed("theano") and installed("keras"):
         found += of_keras.RELIED
     return found

@@ -134,12 +134,14 @@ def test_a_second_derivative_where_scores_are_minus_infinity():
     assert torch.isfinite(torch.autograd.grad(gradient[:, :, :3].pow(2).sum(), batch[0])[0]).all()
 
 
-def test_a_third_derivative_is_refused():
-    batch = _batch()
-    batch[0].requires_grad_()
-    (gradient,) = torch.autograd.grad(ctc_loss(*batch).sum(), batch[0], create_graph=True)
-    with pytest.raises(NotImplementedError, match="two derivatives"):
-        torch.autograd.grad(gradient.pow(2).sum(), batch[0], create_graph=True)
+def test_a_third_derivative_against_finite_differences():
+    logits, *integers = _batch(N=2, T=4, S=1)
+    integers[1:] = torch.tensor([4, 3]), torch.tensor([1, 0])
+
+    def gradient(logits):
+        return torch.autograd.grad(ctc_loss(logits, *integers).sum(), logits, create_graph=True)[0]
+
+    assert torch.autograd.gradgradcheck(gradient, (logits.requires_grad_(),), fast_mode=True)
 
 
 @pytest.mark.parametrize(

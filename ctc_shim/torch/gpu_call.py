@@ -3,10 +3,10 @@
 torch is imported inside functions.
 """
 
-import contextlib
-from typing import Any, Iterator, Tuple
+from typing import Any, Tuple
 
 from ctc_shim import contract
+from ctc_shim.compat import of_torch
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import gpu_kernel, host
 from ctc_shim.reference.validation import validate
@@ -19,7 +19,7 @@ def wide(dtype: Any) -> Any:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> Tuple[Any, Any]:
+def compute(tensors: Any, upstream: Any, options: Options, with_gradient: bool) -> Tuple[Any, Any]:
     """(loss, gradient or None) of tensors on a GPU, started on torch's current stream.
 
     Parameters
@@ -28,8 +28,7 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
         The tensors of a Batch, all on one device.
     upstream : (N,) tensor, optional
         Multiplies the gradient.
-    options : tuple
-        The fields of Options.
+    options : Options
     with_gradient : bool
 
     Rows that are wrong give NaN: an error would have to wait for the device. The policies "raise"
@@ -37,62 +36,57 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
     """
     import torch
 
-    logits, *integers = [tensor.detach() for tensor in tensors]
-    options = Options(*options)
+    logits, integers = tensors[0].detach(), tensors[1:]
     library = gpu_kernel.load()
     if library is None:
         return _on_the_host(logits, integers, upstream, options, with_gradient)
-    (N, S), C = integers[0].shape, logits.shape[2]
-    T = logits.shape[0 if options.time_major else 1]
-    contract.check_rows(logits.shape[1 if options.time_major else 0], *integers, upstream)
+    time_major, (N, S) = options.time_major, integers[0].shape
+    count, T, C = (logits.shape[i] for i in ((1, 0, 2) if time_major else (0, 1, 2)))
+    contract.check_rows(count, *integers, upstream)
     blank = contract.resolve_blank(options.blank, C) if C else 0
     if options.infeasible in contract.RAISING:
-        targets, frames, counts = [tensor.cpu().numpy() for tensor in integers]
-        validate(T, C, targets, frames, counts, blank, options.infeasible)
+        labels, frames, counts = [tensor.cpu().numpy() for tensor in integers]
+        validate(T, C, labels, frames, counts, blank, options.infeasible)
+    taken = torch.int32, torch.int64
+    targets, frames, counts = ((t if t.dtype in taken else t.long()).contiguous() for t in integers)
     logits = logits.contiguous()
-    is_taken = [tensor.dtype in (torch.int32, torch.int64) for tensor in integers]
-    integers = [t if taken else t.long() for t, taken in zip(integers, is_taken)]
-    integers = [tensor.contiguous() for tensor in integers]
     loss = logits.new_empty(N, dtype=wide(logits.dtype))
-    gradient = torch.empty_like(logits) if with_gradient else None
+    gradient = logits.new_empty(logits.shape) if with_gradient else None
     upstream = None if upstream is None else upstream.detach().to(loss.dtype).contiguous()
     work = logits.new_empty(gpu_kernel.working_memory(N, T, C, S), dtype=torch.uint8)
-    named = zip(gpu_kernel.POINTERS, [logits] + integers + [upstream, loss, gradient])
-    with _on(logits.device) as stream:
-        gpu_kernel.launch(
-            library,
-            contract.dtype_name(logits),
-            {name: tensor.data_ptr() for name, tensor in named if tensor is not None},
-            (N, T, C, S),
-            options._replace(blank=blank),
-            [tensor.dtype == torch.int64 for tensor in integers],
-            (work.data_ptr(), work.numel()),
-            stream,
-        )
+    arguments = (
+        library,
+        contract.dtype_name(logits),
+        {
+            "logits": logits.data_ptr(),
+            "targets": targets.data_ptr(),
+            "input_lengths": frames.data_ptr(),
+            "target_lengths": counts.data_ptr(),
+            "upstream": None if upstream is None else upstream.data_ptr(),
+            "loss": loss.data_ptr(),
+            "gradient": None if gradient is None else gradient.data_ptr(),
+        },
+        (N, T, C, S),
+        (blank,) + options[1:],
+        [t.dtype is torch.int64 for t in (targets, frames, counts)],
+        (work.data_ptr(), work.numel()),
+    )
+    if not logits.is_cuda:  # host memory that stands for a device's
+        gpu_kernel.launch(*arguments, stream=0)
+        return loss, gradient
+    index = logits.device.index
+    with torch.cuda.device(index):  # the caching allocator frees memory in the stream's order
+        gpu_kernel.launch(*arguments, stream=of_torch.raw_stream(index))
     return loss, gradient
-
-
-@contextlib.contextmanager
-def _on(device: Any) -> Iterator[int]:
-    """Makes a device the current one; gives torch's stream there, which frees memory in order."""
-    import torch
-
-    if device.type != "cuda":  # host memory that stands for a device's
-        yield 0
-        return
-    with torch.cuda.device(device):
-        yield torch.cuda.current_stream(device).cuda_stream
 
 
 def _on_the_host(
     logits: Any, integers: Any, upstream: Any, options: Options, with_gradient: bool
 ) -> Tuple[Any, Any]:
     """The CPU kernel, on copies."""
-    import torch
-
     scores = logits.cpu().to(wide(logits.dtype))
-    loss = torch.empty(len(integers[0]), dtype=scores.dtype)
-    gradient: Any = torch.empty(scores.shape, dtype=scores.dtype) if with_gradient else None
+    loss = scores.new_empty(len(integers[0]))
+    gradient: Any = scores.new_empty(scores.shape) if with_gradient else None
     host.compute(
         Batch(scores.numpy(), *[tensor.cpu().long().numpy() for tensor in integers]),
         options,

@@ -1,159 +1,166 @@
-"""The loss as PyTorch operators with derivatives (torch is imported inside functions).
+"""The loss as PyTorch operators (torch is imported inside functions).
 
-The operators `ctc_shim::ctc_loss` and `ctc_shim::ctc_loss_and_gradient` run the CPU kernel on the
-tensors' own memory, or the GPU kernel (gpu_call.py). torch.compile traces what is registered with
-them: shapes come from `register_fake`, derivatives from `register_autograd`.
+They are what torch.compile, torch.export, torch.func and tensor subclasses see of a loss. Each has
+a kernel for CPUs and GPUs (kernels.py), derivatives (torch_derivatives.py), shapes for tensors
+without memory, and a rule for vmap. Plain eager calls take a shorter way to the same kernels:
+eager.py.
 """
 
-from typing import Any, Optional, Tuple
+import functools
+from typing import Any, Callable, List, Tuple
 
 import wrapt
 
-from ctc_shim.contract import Batch, Options
-from ctc_shim.native import call, gpu_kernel, host
-from ctc_shim.torch import gpu_call, huge_pages, loop
+from ctc_shim.compat import of_torch
+from ctc_shim.torch import gpu_call, kernels, torch_derivatives
+from ctc_shim.torch.kernels import TorchOptions
 
-
-def loss(batch: Batch, options: Options) -> Any:
-    """(N,) losses of checked tensors."""
-    import torch
-
-    if batch.logits.requires_grad and torch.is_grad_enabled():
-        return loss_and_gradient(batch, options)[0]
-    return registered().ctc_loss(*batch, *options)
-
-
-def loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
-    """(N,) losses of checked tensors, and the gradient of their sum."""
-    found, gradient = registered().ctc_loss_and_gradient(*batch, None, *options)
-    return found, gradient
+INPUTS = "(Tensor logits, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
+OPTIONS = (
+    "int blank, bool normalize, str infeasible, bool time_major, bool add_probabilities=False) -> "
+)
+SCHEMAS = {
+    "ctc_loss": INPUTS + OPTIONS + "Tensor",
+    "ctc_loss_and_gradient": INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)",
+    "ctc_loss_with_constant": INPUTS + OPTIONS + "(Tensor, Tensor)",
+    "ctc_gradient_times": INPUTS + "Tensor gradient, Tensor rows, " + OPTIONS + "Tensor",
+    "ctc_gradient_along": INPUTS + "Tensor gradient, Tensor direction, " + OPTIONS + "Tensor",
+}
+# The tensors of each operator that are shaped as the logits; the others have N first.
+AS_LOGITS = {"ctc_gradient_times": (0, 4), "ctc_gradient_along": (0, 4, 5)}
+_libraries: List[Any] = []  # they keep the operators registered
 
 
 def registered() -> Any:
-    """The namespace of the two operators."""
+    """The namespace of the operators."""
     import torch
 
-    if not hasattr(torch.ops.ctc_shim, "ctc_loss"):
+    if not _libraries:
         raise ImportError(
-            "ctc_loss of tensors needs torch.library.custom_op, PyTorch 2.4 or newer; this is %s"
-            % torch.__version__
+            "ctc_loss of tensors needs torch.library.register_vmap, PyTorch 2.5 or newer; this is "
+            "%s" % torch.__version__
         )
     return torch.ops.ctc_shim
 
 
-def takes(logits: Any, targets: Any) -> bool:
-    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
-    import torch
-
-    if logits.dtype in (torch.bfloat16, torch.float16):
-        return is_on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
-    return True
-
-
-def is_on_gpu(tensor: Any) -> bool:
-    return bool(tensor.device.type == "cuda")
-
-
-INPUTS = "(Tensor logits, Tensor targets, Tensor input_lengths, Tensor target_lengths, "
-OPTIONS = "int blank, bool normalize, str infeasible, bool time_major) -> "
-
-
 def _define(torch: Any) -> None:
-    """The two operators: the loss alone, and (loss, gradient times upstream)."""
-    if not hasattr(torch.library, "custom_op"):
+    """Called once, when torch has been imported."""
+    if not hasattr(torch.library, "register_vmap"):
         return
-    custom_op = torch.library.custom_op
-
-    @custom_op(
-        "ctc_shim::ctc_loss",
-        mutates_args=(),
-        device_types="cpu",
-        schema=INPUTS + OPTIONS + "Tensor",
-    )
-    def alone(*arguments: Any) -> Any:
-        return compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
-
-    @custom_op(
-        "ctc_shim::ctc_loss_and_gradient",
-        mutates_args=(),
-        device_types="cpu",
-        schema=INPUTS + "Tensor? upstream, " + OPTIONS + "(Tensor, Tensor)",
-    )
-    def both(*arguments: Any) -> Any:
-        return compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
-
-    @alone.register_kernel("cuda")
-    def alone_on_gpu(*arguments: Any) -> Any:
-        return gpu_call.compute(arguments[:4], None, arguments[4:], with_gradient=False)[0]
-
-    @both.register_kernel("cuda")
-    def both_on_gpu(*arguments: Any) -> Any:
-        return gpu_call.compute(arguments[:4], arguments[4], arguments[5:], with_gradient=True)
-
-    @alone.register_fake
-    def alone_fake(logits: Any, *others: Any) -> Any:
-        count = logits.shape[1 if others[-1] else 0]
-        return logits.new_empty((count,), dtype=gpu_call.wide(logits.dtype))
-
-    @both.register_fake
-    def both_fake(logits: Any, *others: Any) -> Any:
-        return alone_fake(logits, *others), logits.new_empty(logits.shape)
-
-    both.register_autograd(_backward, setup_context=_keep)
+    library = torch.library.Library("ctc_shim", "DEF")
+    _libraries.append(library)
+    for name, schema in SCHEMAS.items():
+        library.define(name + schema, tags=torch.Tag.pt2_compliant_tag)
+        for device in ("CPU", "CUDA"):
+            library.impl(name, KERNELS[name], device)
+        torch.library.register_fake("ctc_shim::" + name, FAKES[name], lib=library)
+        torch.library.register_vmap("ctc_shim::" + name, _vmap_rule(name), lib=library)
+    for name, function in torch_derivatives.functions().items():
+        library.impl(name, functools.partial(of_torch.apply, function), "Autograd")
+    library.impl("ctc_loss", _differentiable_loss, "Autograd")
+    library.impl("ctc_loss_and_gradient", _differentiable_pair, "Autograd")
 
 
-def compute(
-    tensors: Any, upstream: Optional[Any], options: Any, with_gradient: bool
-) -> Tuple[Any, Any]:
-    """(loss, gradient or None) of the CPU kernel, which reads and writes the tensors' memory."""
+# ---- kernels
+
+
+def _loss(*inputs: Any) -> Any:
+    return kernels.compute(inputs[:4], None, TorchOptions(*inputs[4:]), with_gradient=False)[0]
+
+
+def _loss_and_gradient(*inputs: Any) -> Any:
+    return kernels.compute(inputs[:4], inputs[4], TorchOptions(*inputs[5:]), with_gradient=True)
+
+
+def _loss_with_constant(*inputs: Any) -> Any:
+    return kernels.compute(inputs[:4], None, TorchOptions(*inputs[4:]), with_gradient=True)
+
+
+def _times(*inputs: Any) -> Any:
+    return kernels.times(inputs[4], inputs[5], TorchOptions(*inputs[6:]).time_major)
+
+
+def _along(*inputs: Any) -> Any:
+    time_major, dtype = TorchOptions(*inputs[6:]).time_major, gpu_call.wide(inputs[0].dtype)
+    return kernels.along(inputs[4], inputs[5], time_major, dtype)
+
+
+KERNELS = {
+    "ctc_loss": _loss,
+    "ctc_loss_and_gradient": _loss_and_gradient,
+    "ctc_loss_with_constant": _loss_with_constant,
+    "ctc_gradient_times": _times,
+    "ctc_gradient_along": _along,
+}
+
+
+# ---- shapes of results
+
+
+def _as_loss(logits: Any, target_lengths: Any) -> Any:
+    return logits.new_empty(target_lengths.shape, dtype=gpu_call.wide(logits.dtype))
+
+
+def _as_pair(*inputs: Any) -> Any:
+    return _as_loss(inputs[0], inputs[3]), inputs[0].new_empty(inputs[0].shape)
+
+
+FAKES = {
+    "ctc_loss": lambda *inputs: _as_loss(inputs[0], inputs[3]),
+    "ctc_loss_and_gradient": _as_pair,
+    "ctc_loss_with_constant": _as_pair,
+    "ctc_gradient_times": lambda *inputs: inputs[0].new_empty(inputs[0].shape),
+    "ctc_gradient_along": lambda *inputs: _as_loss(inputs[0], inputs[3]),
+}
+
+
+# ---- derivatives and vmap
+
+
+def _differentiable_loss(*inputs: Any) -> Any:
     import torch
 
-    logits, options = tensors[0], Options(*options)
-    loss = torch.empty(logits.shape[1 if options.time_major else 0], dtype=logits.dtype)
-    gradient = torch.empty(logits.shape, dtype=logits.dtype) if with_gradient else None
-    host.compute(
-        Batch(*[tensor.detach().numpy() for tensor in tensors]),
-        options,
-        loss.numpy(),
-        None if gradient is None else gradient.numpy(),
-        upstream=None if upstream is None else upstream.detach().numpy(),
-        threads=min(torch.get_num_threads(), call.thread_count()),
-    )
-    return loss, gradient
+    return torch.ops.ctc_shim.ctc_loss_with_constant(*inputs)[0]
 
 
-def _keep(ctx: Any, inputs: Any, output: Any) -> None:
-    ctx.options, ctx.has_upstream = Options(*inputs[5:]), inputs[4] is not None
-    ctx.save_for_backward(*(inputs[:4] + output))
-    ctx.set_materialize_grads(False)  # None tells a first derivative from a second one
-
-
-def _backward(ctx: Any, d_loss: Any, d_gradient: Any) -> Any:
-    """The cotangent of the logits: gradient times d_loss, plus Hessian times d_gradient."""
+def _differentiable_pair(*inputs: Any) -> Any:
     import torch
 
-    if ctx.has_upstream:
-        raise NotImplementedError(
-            "ctc_shim::ctc_loss_and_gradient with an upstream gradient has no derivative"
-        )
-    *tensors, loss, gradient = ctx.saved_tensors
-    batch, options = Batch(*tensors), ctx.options
-    answerable = loop.answerable(loss, batch, options.infeasible)
-    result = None
-    if d_loss is not None:
-        # An infinite loss sends nothing back, not even when its own cotangent is infinite.
-        rows = torch.where(answerable, d_loss, torch.zeros_like(d_loss))
-        rows = rows[None, :, None] if options.time_major else rows[:, None, None]
-        result = huge_pages.product(gradient, rows)
-    if d_gradient is not None:
-        if torch.is_grad_enabled():
-            raise NotImplementedError(
-                "ctc_loss of tensors has two derivatives, a third was asked for "
-                "(create_graph=True twice)"
-            )
-        bend = loop.hessian_product(batch, options, d_gradient, answerable)
-        result = bend if result is None else result + bend
-    return (result,) + (None,) * 8
+    batch, upstream, options = inputs[:4], inputs[4], inputs[5:]
+    loss, gradient = torch.ops.ctc_shim.ctc_loss_with_constant(*batch, *options)
+    upstream = torch.ones_like(loss) if upstream is None else upstream
+    return loss, torch.ops.ctc_shim.ctc_gradient_times(*batch, gradient, upstream, *options)
+
+
+def _vmap_rule(name: str) -> Callable[..., Any]:
+    """The rule: a batch of batches is one large batch."""
+    as_logits = AS_LOGITS.get(name, (0,))
+
+    def rule(info: Any, in_dims: Tuple[Any, ...], *inputs: Any) -> Any:
+        import torch
+
+        count = 6 if name in AS_LOGITS else 5 if name == "ctc_loss_and_gradient" else 4
+        options = TorchOptions(*inputs[count:])
+
+        def folded(at: int, value: Any, dim: Any) -> Any:
+            if value is None:
+                return None
+            axis = 1 if at in as_logits and options.time_major else 0
+            if dim is None:
+                shape = value.shape[:axis] + (info.batch_size,) + value.shape[axis:]
+                value = value.unsqueeze(axis).expand(shape)
+            return (value if dim is None else value.movedim(dim, axis)).flatten(axis, axis + 1)
+
+        tensors = [folded(at, inputs[at], in_dims[at]) for at in range(count)]
+        found = getattr(torch.ops.ctc_shim, name)(*tensors, *options)
+        shape = info.batch_size, tensors[3].shape[0] // info.batch_size
+        axis = 1 if options.time_major else 0
+        if isinstance(found, tuple):
+            return (found[0].unflatten(0, shape), found[1].unflatten(axis, shape)), (0, axis)
+        axis = axis if name == "ctc_gradient_times" else 0
+        return found.unflatten(axis, shape), axis
+
+    return rule
 
 
 # At once where torch is loaded, and before torch.compile, which cannot trace the definition.

@@ -1,6 +1,6 @@
 """CTC of PyTorch tensors: what the public functions do with them.
 
-The loss is a custom operator with derivatives. Alignment, posteriors and decoding run on the host:
+The loss has derivatives. Alignment, posteriors and decoding run on the host:
 tensors are copied there, and results back to the device of the logits. torch is imported inside
 functions.
 """
@@ -11,15 +11,23 @@ from ctc_shim import contract
 from ctc_shim.contract import Batch, DecodeOptions, Options
 from ctc_shim.native import numpy_frontend
 from ctc_shim.native.best_path import Alignment
-from ctc_shim.torch import operators
+from ctc_shim.torch import eager, kernels
+from ctc_shim.torch.kernels import TorchOptions
 
 
 def ctc_loss(batch: Batch, options: Options) -> Any:
-    return operators.loss(_checked(batch, options), options)
+    return loss(batch, TorchOptions(*options))
+
+
+def loss(batch: Batch, options: TorchOptions) -> Any:
+    """(N,) losses of a batch that nothing has checked yet."""
+    if eager.serves(batch):
+        return eager.loss(batch, options)
+    return eager.loss_by_operators(checked(batch, options.time_major), options)
 
 
 def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
-    return operators.loss_and_gradient(_checked(batch, options), options)
+    return eager.loss_and_gradient(checked(batch, options.time_major), TorchOptions(*options))
 
 
 def ctc_align(batch: Batch, options: Options) -> Alignment:
@@ -38,14 +46,18 @@ def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple
     return _from_numpy(logits, labels), _from_numpy(logits, log_probs)
 
 
-def _checked(batch: Batch, options: Options) -> Batch:
+def checked(batch: Batch, time_major: bool) -> Batch:
     """Tensors: the logits in a dtype that the kernel takes, integers of int64 on their device."""
     import torch
 
-    logits, *integers = contract.check_batch(_to_tensor, batch, options.time_major)
-    if not operators.takes(logits, integers[0]):
+    logits, *integers = contract.check_batch(_to_tensor, batch, time_major)
+    if not kernels.takes(logits, integers[0]):
         logits = logits.float()
-    return Batch(logits, *[i.to(device=logits.device, dtype=torch.int64) for i in integers])
+    long, device = torch.int64, logits.device
+    return Batch(
+        logits,
+        *[i if i.dtype is long and i.device == device else i.to(device, long) for i in integers],
+    )
 
 
 def _to_tensor(name: str, value: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.symbolic.linkers import registration
-from ctc_shim.torch import loop, operators
+from ctc_shim.torch import kernels, loop, operators
 
 
 def register_when_loaded(op_class: Any) -> None:
@@ -40,14 +40,11 @@ def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
     @torch.compiler.disable  # torch.compile traces no autograd within a function
     def second_order(*inputs: Any) -> Any:
         batch, cotangent, upstream = Batch(*inputs[:4]), inputs[4], inputs[5:]
-        loss, gradient = ours.ctc_loss_and_gradient(*batch, None, *options)
-        known = loop.answerable(loss, batch, options.infeasible)
-        bend = loop.hessian_product(batch, options, cotangent, known)
+        _, gradient = ours.ctc_loss_and_gradient(*batch, None, *options)
+        along = ours.ctc_gradient_along(*batch, gradient, cotangent, *options)
         if upstream:
-            rows = torch.where(known, upstream[0], 0)
-            bend = bend * (rows[None, :, None] if options.time_major else rows[:, None, None])
-        # Nothing comes back where the gradient is 0, not even from an infinite cotangent.
-        along = torch.where(gradient == 0, 0, cotangent) * gradient
-        return bend, along.sum(dim=(0, 2) if options.time_major else (1, 2))
+            cotangent = cotangent * kernels.rows_of(upstream[0], options.time_major)
+        known = loop.answerable(gradient, options.time_major)
+        return loop.hessian_product(batch, options, cotangent, known), along
 
     return second_order

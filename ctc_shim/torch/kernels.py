@@ -1,0 +1,88 @@
+"""What the operators compute from the tensors' values, without derivatives.
+
+torch is imported inside functions.
+"""
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+from ctc_shim.contract import Options
+from ctc_shim.native import gpu_kernel
+from ctc_shim.torch import cpu_call, gpu_call, huge_pages
+
+AT_ONCE = 1 << 18  # numbers of a piece of a large array, which then stays in a cache
+
+
+class TorchOptions(NamedTuple):
+    """The fields of `contract.Options`, and one more."""
+
+    blank: int = 0
+    normalize: bool = True
+    infeasible: str = "inf"
+    time_major: bool = False
+    add_probabilities: bool = False  # exp(logits) is added to the gradient of valid frames
+
+
+def is_on_gpu(tensor: Any) -> bool:
+    return bool(tensor.is_cuda)
+
+
+def takes(logits: Any, targets: Any) -> bool:
+    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+    import torch
+
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        return is_on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
+    return True
+
+
+def compute(
+    tensors: Any, upstream: Optional[Any], options: TorchOptions, with_gradient: bool
+) -> Tuple[Any, Any]:
+    """(loss, gradient or None): the CPU kernel or the GPU kernel.
+
+    `tensors` are those of a Batch, `upstream` (N,) multiplies the gradient.
+    """
+    on_device = gpu_call.compute if is_on_gpu(tensors[0]) else cpu_call.compute
+    plain = Options(*options[:4])
+    if not (with_gradient and options.add_probabilities):
+        return on_device(tensors, upstream, plain, with_gradient)
+    loss, gradient = on_device(tensors, None, plain, True)
+    _add_probabilities(gradient, tensors[0].detach(), tensors[2], options.time_major)
+    if upstream is not None:
+        gradient = times(gradient, upstream, options.time_major)
+    return loss, gradient
+
+
+def _add_probabilities(gradient: Any, logits: Any, input_lengths: Any, time_major: bool) -> None:
+    """Add exp(logits) to the gradient -posterior: in valid frames of rows that have one."""
+    import torch
+
+    if not time_major:
+        gradient, logits = gradient.transpose(0, 1), logits.transpose(0, 1)
+    T, N, C = gradient.shape
+    frames = torch.arange(T, device=input_lengths.device)[:, None]
+    # The posteriors of a frame sum to 1, so that only a row without a gradient has the sum 0.
+    padded = (frames >= input_lengths) | (gradient[:1].sum(2) == 0)
+    step = T if is_on_gpu(gradient) else max(1, AT_ONCE // max(1, N * C))
+    for start in range(0, T, max(1, step)):
+        piece = slice(start, start + step)
+        gradient[piece] += torch.exp(logits[piece]).masked_fill_(padded[piece, :, None], 0)
+
+
+def rows_of(rows: Any, time_major: bool) -> Any:
+    """(N,), so that it multiplies an array shaped as the logits."""
+    rows = rows.unsqueeze(-1)
+    return rows if time_major else rows.unsqueeze(-1)
+
+
+def times(gradient: Any, rows: Any, time_major: bool) -> Any:
+    """gradient * rows (N,), in the gradient's dtype, and 0 where the gradient is 0."""
+    return huge_pages.product(gradient, rows_of(rows, time_major), is_on_gpu(gradient))
+
+
+def along(gradient: Any, direction: Any, time_major: bool, dtype: Any) -> Any:
+    """(N,) sums of gradient * direction, whose products are 0 where the gradient is 0."""
+    import torch
+
+    products = torch.where(gradient == 0, 0, direction) * gradient
+    return products.sum(dim=(0, 2) if time_major else (1, 2), dtype=dtype)
