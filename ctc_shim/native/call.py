@@ -76,7 +76,7 @@ def loss(
         given.upstream, given.upstream_stride = upstream.ctypes.data, upstream.strides[0]
     if epsilon is not None:
         given.input, given.epsilon = interface.INPUT_PROBABILITIES, epsilon
-    return _called(library, "ctc_shim_loss", given)
+    return called(library, "ctc_shim_loss", given)
 
 
 def decode(
@@ -130,10 +130,10 @@ def decode(
         threads=threads,
     )
     given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
-    return labels, lengths, log_probs, _called(library, "ctc_shim_decode", given)
+    return labels, lengths, log_probs, called(library, "ctc_shim_decode", given)
 
 
-def _called(library: Any, entry: str, given: Any) -> Report:
+def called(library: Any, entry: str, given: Any) -> Report:
     """Call an entry, which releases the GIL itself, and raises what a signal's handler raises."""
     given.python = ctypes.addressof(_PYTHON)
     function = library.__dict__.get("interruptible_" + entry)

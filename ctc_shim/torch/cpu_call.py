@@ -7,7 +7,7 @@ from typing import Any, Optional, Tuple
 
 from ctc_shim import contract
 from ctc_shim.contract import Batch, Options
-from ctc_shim.native import host, interface, load
+from ctc_shim.native import call, host, interface, load
 
 
 def compute(
@@ -51,10 +51,11 @@ def compute(
     if upstream is not None:
         given.upstream = upstream.data_ptr()
         given.upstream_stride = upstream.stride(0) * upstream.element_size()
-    library.ctc_shim_loss(given)
-    if given.report[0]:
+    given.threads = min(torch.get_num_threads(), call.thread_count())
+    report = call.called(library, "ctc_shim_loss", given)
+    if report[0]:
         C = logits.shape[2]
-        host.fail(tuple(given.report), C, options.blank, integers[2].numpy())
+        host.fail(report, C, options.blank, integers[2].numpy())
     return loss, gradient
 
 
