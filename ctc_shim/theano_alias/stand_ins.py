@@ -173,7 +173,7 @@ NAMES: Dict[str, Dict[str, str]] = {
             "config": "configuration:config",
             "change_flags": "configuration:change_flags",
             "function": "ops.compiling:function",
-            "shared": "ops.plain_arrays:shared",
+            "shared": "machinery.plain_arrays:shared",
             "Op": "machinery.graphs:TheanoOp",
             "Apply": "graph.basic.Apply",
             "Variable": "graph.basic.Variable",
@@ -202,7 +202,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     },
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",
-        "shared": "ops.plain_arrays:shared",
+        "shared": "machinery.plain_arrays:shared",
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
@@ -301,7 +301,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.compile": dict(
         _CALLS,
         function="ops.compiling:function",
-        shared="ops.plain_arrays:shared",
+        shared="machinery.plain_arrays:shared",
         get_default_mode="tuning.alias_mode:alias_mode",
         config="configuration:config",
     ),
@@ -310,9 +310,9 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.compile.ops": {"Rebroadcast": "ops.tensor_functions:rebroadcast"},
     "theano.compile.function": {"function": "ops.compiling:function"},
     "theano.compile.pfunc": dict(
-        _CALLS, pfunc="ops.compiling:function", shared="ops.plain_arrays:shared"
+        _CALLS, pfunc="ops.compiling:function", shared="machinery.plain_arrays:shared"
     ),
-    "theano.compile.sharedvalue": {"shared": "ops.plain_arrays:shared"},
+    "theano.compile.sharedvalue": {"shared": "machinery.plain_arrays:shared"},
     "theano.gof": dict(
         _OPS,
         **_GRAPHS,

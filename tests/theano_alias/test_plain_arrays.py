@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
+from ctc_shim.theano_alias.machinery.plain_arrays import shared
 from ctc_shim.theano_alias.ops.compiling import function
-from ctc_shim.theano_alias.ops.plain_arrays import shared
 from ctc_shim.theano_alias.server import Apply, Op, pt
 
 VALUES = np.arange(6.0).reshape(2, 3)

@@ -3,7 +3,7 @@
 from typing import Any, Iterable, List, Optional, Tuple
 
 from ctc_shim.theano_alias.machinery import calls
-from ctc_shim.theano_alias.ops.plain_arrays import function_of_plain_arrays, plain
+from ctc_shim.theano_alias.machinery.plain_arrays import function_of_plain_arrays, plain
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
 from ctc_shim.theano_alias.tuning import blas
