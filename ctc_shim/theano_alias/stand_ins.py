@@ -236,10 +236,10 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.nnet.corr": {"CorrMM": "ops.conv_more:CorrMM"},
     "theano.tensor.nnet.corr3d": {"Corr3dMM": "ops.conv_more:Corr3dMM"},
     "theano.tensor.nnet.ctc": _at(
-        "ops.ctc_names", "ctc ctc_available ConnectionistTemporalClassification"
+        "machinery.ctc_names", "ctc ctc_available ConnectionistTemporalClassification"
     ),
     "theano.gpuarray.ctc": _at(
-        "ops.ctc_names", "gpu_ctc ctc_available GpuConnectionistTemporalClassification"
+        "machinery.ctc_names", "gpu_ctc ctc_available GpuConnectionistTemporalClassification"
     ),
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
     "theano.tensor.nnet.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
