@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import pytest
+from implementations import NAMES
 
 import ctc_shim
 from ctc_shim.native import build, find, sources, trust
@@ -472,3 +473,17 @@ def _expected_variant():
             break
         found = variant
     return found
+
+
+def test_a_damaged_handler_of_jax_heals(place):
+    """Named as an implementation, JAX must be here."""
+    if "jax" not in NAMES:
+        return
+    folder = os.path.join(place, "cache")
+    code = "from ctc_shim.jax import ffi\nprint(ffi.handler_library('xla_cpu')._name)\n"
+    path = _python(code, folder).strip()
+    assert path == _library(folder)
+    _damage(path, 50)
+    said = _python(code, folder)
+    assert said.startswith(path) and said.count("MissingKernelWarning") == 1
+    assert "it is damaged" in said and _python(code, folder).strip() == path
