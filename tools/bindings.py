@@ -41,15 +41,15 @@ def fields_of(body: str) -> List[Tuple[str, str, int]]:
 def structure(c_name: str, body: str) -> str:
     """The Python text of a struct: ctc_shim_call becomes Call."""
     name = "".join(part.title() for part in c_name.split("_")[2:])
-    lines = [
-        "\n\nclass %s(ctypes.Structure):" % name,
-        '    """%s."""\n' % c_name,
-        "    _fields_ = [",
+    head = '\n\nclass %s(ctypes.Structure):\n    """%s."""\n\n    _fields_ = [' % (name, c_name)
+    pairs = [
+        '("%s", ctypes.%s%s)' % (field, kind, " * %d" % count if count > 1 else "")
+        for field, kind, count in fields_of(body)
     ]
-    for field, kind, count in fields_of(body):
-        kind = "ctypes." + kind + (" * %d" % count if count > 1 else "")
-        lines.append('        ("%s", %s),' % (field, kind))
-    return "\n".join(lines + ["    ]"])
+    line = ", ".join(pairs) + "]"
+    if len("    _fields_ = [" + line) <= 100:  # as the formatter has it
+        return head + line
+    return head + "".join("\n        %s," % pair for pair in pairs) + "\n    ]"
 
 
 def python(header: str = HEADER) -> str:
