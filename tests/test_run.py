@@ -202,10 +202,15 @@ def test_the_choices_written_and_read():
         assert children.parse(children.as_text(choice)) == choice
 
 
-def test_every_library_to_patch_is_waited_for():
-    with open(os.path.join(children.START, "sitecustomize.py")) as stream:
-        names = re.search(r"names = \((.*)\)", stream.read()).group(1)
-    assert set(children.PATCHES) <= set(re.findall(r'"(\w+)"', names))
+@pytest.mark.parametrize("option, is_prepared", [([], False), (["--patch", "optax,torch"], True)])
+def test_a_child_waits_for_the_libraries_to_patch_only(stubs, option, is_prepared):
+    (stubs / "torch").mkdir()
+    (stubs / "torch" / "__init__.py").write_text("")
+    (stubs / "child.py").write_text("try:\n    import torch\nexcept Exception:\n    pass\n")
+    with open(str(stubs / "child.py"), "a") as stream:
+        stream.write("import sys; print('ctc_shim' in sys.modules)")
+    out = python(RUN + option + ["parent.py", "child.py"], stubs)[1]
+    assert out == "%s\n" % is_prepared
 
 
 def test_a_runner_inside_a_runner_has_the_last_word(stubs):

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class Waiting(object):
-    """A finder of no modules: the first search for one of `names` prepares the process."""
+    """A finder of no modules: the first search for a library to patch prepares the process."""
 
-    names = ("keras", "theano", "torch", "optax")
     is_of_ctc_shim = True  # by this name the runner finds and removes it
 
-    def __init__(self):
-        # type: () -> None
+    def __init__(self, choice):
+        # type: (str) -> None
         import _thread  # threading takes milliseconds to import
 
+        self.names = {"keras", "theano"} | set(choice.partition("patch=")[2].split(","))
         self.lock = _thread.RLock()  # other threads wait until the process is prepared
         self.has_begun = False
 
@@ -92,5 +92,5 @@ def _run_the_hidden_one():
 
 
 if os.environ.get("CTC_SHIM_RUN") and sys.version_info >= (3, 6):
-    sys.meta_path.insert(0, Waiting())
+    sys.meta_path.insert(0, Waiting(os.environ["CTC_SHIM_RUN"]))
 _run_the_hidden_one()
