@@ -1,6 +1,6 @@
 """CTC on a GPU: correctness in nine regimes, medians beside other implementations, each kernel.
 
-    python benchmarks/gpu.py --out gpu                    # gpu.md and gpu.json, in under 4 minutes
+    python benchmarks/gpu.py --out gpu                    # writes gpu.md and gpu.json
     compute-sanitizer python benchmarks/gpu.py --check    # the nine regimes only
     python benchmarks/gpu.py --dry                        # a toy workload, on the tests' driver
 

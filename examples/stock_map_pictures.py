@@ -38,7 +38,7 @@ def _draw_map(panel: Any, results: Dict[str, Any], way: str, title: str) -> None
     for i, j in np.argwhere(np.isnan(grid)):
         panel.text(j + 0.5, i + 0.5, "NaN", ha="center", va="center", color="white", fontsize=7)
     panel.set_xticks(np.arange(len(results["doubts"])) + 0.5)
-    panel.set_xticklabels(["%g" % doubt for doubt in results["doubts"]])
+    panel.set_xticklabels(["%g" % doubt for doubt in results["doubts"]], fontsize=8)
     panel.set_yticks(np.arange(len(results["target_lengths"])) + 0.5)
     panel.set_yticklabels(["%d" % labels for labels in results["target_lengths"]])
     panel.set_xlabel("probability of all wrong classes")
