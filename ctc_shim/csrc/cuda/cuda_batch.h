@@ -53,6 +53,7 @@ typedef struct {
     /* Of the fast path; a word is the upper half of a double. P = S + 2. */
     /* (N, T, S + 4): emissions of the labels, relative to a power of two, between zeros. */
     unsigned *emissions;
+    long long emission_step, cell_step; /* bytes from a frame to the next, in these and in rows */
     unsigned *blanks;       /* (N, T, 2): that of the blank; 2^16 * the power + bits to the least */
     unsigned *alpha, *beta; /* (N, T, P, 2): labels and blanks */
     int *alpha_powers, *beta_powers; /* (N, T / CTC_HALF, P, 2), of beta from the last frame on */

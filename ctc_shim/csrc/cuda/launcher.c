@@ -134,6 +134,8 @@ static char *place_fast(ctc_batch *b, char *at) {
     CTC_PLACE(b->alpha_powers, int, b->N * halves * pairs * 2);
     CTC_PLACE(b->beta_powers, int, b->N * halves * pairs * 2);
     CTC_PLACE(b->emissions, unsigned, b->N * b->T * (pairs + 2));
+    b->emission_step = (pairs + 2) * 4;
+    b->cell_step = pairs * 8;
     return at + (b->N * b->T * pairs & 1) * 4; /* what follows is aligned to 8 bytes */
 }
 
