@@ -194,7 +194,7 @@ static int launch_rows(const ctc_launch *to) {
     int size = b->C > 32 ? b->C > 64 ? b->C > 128 ? 3 : 2 : 1 : 0;
     long long warps = (b->C + 32 * sizes[size] - 1) / (32 * sizes[size]);
     int frames = warps <= 1 ? CTC_FRAMES : 1;
-    warps = warps < 1 ? 1 : warps > 32 ? 32 : warps;
+    warps = warps < 1 ? 1 : warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps;
     return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames),
                   32 * (int)warps, frames);
 }
