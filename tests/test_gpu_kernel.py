@@ -413,6 +413,9 @@ def test_the_assembler_takes_the_text(architecture):
         universal_newlines=True,
     )
     assert done.returncode == 0, done.stderr
-    assert (
-        max(map(int, re.findall(r"(\d+) bytes stack frame", done.stderr))) <= 256
-    )  # the rows of the lattice are registers
+    found = re.findall(
+        r"properties for ctc_shim_(\w+)\s+(\d+) bytes stack frame, (\d+) bytes spill", done.stderr
+    )
+    assert len(found) == 21 + len(gpu_kernel.CELLS)
+    for name, stack, spilled in found:  # the rows of the lattice are registers
+        assert int(stack) <= 256 and (name.startswith("careful") or spilled == "0"), found

@@ -173,7 +173,8 @@ def launch(
     stream : int
         A CUstream.
     cells : int
-        In a lane; 0: as `cells_in_a_lane` says.
+        In a lane of the careful path, which then computes all sequences; 0: the fast path, and
+        `cells_in_a_lane` for the sequences that it leaves to the careful one.
 
     Raises
     ------

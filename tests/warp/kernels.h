@@ -45,7 +45,8 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
             return grid.x == (N + warps - 1) / warps && grid.y == 1 && size.y == 1;
         }
         case FRAMES: return grid.x == N && size.x == 32 * CTC_FRAMES && size.y == 1;
-        case ROWS: return grid.x == N && (size.x == 32 || size.y == 1);
+        case ROWS:
+            return grid.x == N && (size.x == 32 || size.y == 1) && size.x <= 32 * CTC_ROW_WARPS;
         case CHAIN: {
             long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;
             return grid.x == (b.gradient ? 2 * N : N) && grid.y == 1 && size.y == 1 &&

@@ -59,11 +59,11 @@ template <bool BACK> struct ctc_chain {
         const int slot = BACK ? S + 1 - first : first,
                   read = min(first, S + 1); /* beyond the row: an emission of 0 */
         const ctc_int begin = n * b.T + (BACK ? T - 1 : 0);
-        emission = b.emissions + begin * emission_step() + 1 + (BACK ? S + 1 - read : read);
+        emission = b.emissions + begin * (b.S + 4) + 1 + (BACK ? S + 1 - read : read);
         frame = (const uint2 *)b.blanks + begin;
-        row = (uint2 *)(BACK ? b.beta : b.alpha) + begin * cell_step() + slot;
+        row = (uint2 *)(BACK ? b.beta : b.alpha) + begin * (b.S + 2) + slot;
         powers = (int2 *)(BACK ? b.beta_powers : b.alpha_powers) +
-                 n * ((b.T + CTC_HALF - 1) / CTC_HALF) * cell_step() + slot;
+                 n * ((b.T + CTC_HALF - 1) / CTC_HALF) * (b.S + 2) + slot;
         mine = warp == 0 || lane * CTC_K >= CTC_ROUND;
         powers_of_frames = flags = 0;
         CTC_PLACES start(i, first + i);
@@ -79,14 +79,15 @@ template <bool BACK> struct ctc_chain {
         return b.labels[n * b.S + (BACK ? S - place : place - 1)];
     }
     CTC_DEVICE static int at(int i) { return BACK ? -i : i; }
-    /* From a frame to the next. */
-    CTC_DEVICE ctc_int emission_step() const { return b.S + 4; }
-    CTC_DEVICE ctc_int cell_step() const { return b.S + 2; }
+    /* Moves a pointer by so many bytes, backwards if BACK. */
+    template <class T> CTC_DEVICE static void advance(T **p, ctc_int bytes) {
+        *p = (T *)((const char *)*p + (BACK ? -bytes : bytes));
+    }
 
     /* Reads frame r of the next round. */
     CTC_DEVICE void fetch(int r) {
         CTC_PLACES words[r][i] = emission[at(i)];
-        emission += BACK ? -emission_step() : emission_step();
+        advance(&emission, b.emission_step);
     }
     /* Returns what this lane has of the next round; `count` frames are left. */
     CTC_DEVICE uint2 fetch_blanks(int count) {
@@ -109,13 +110,13 @@ template <bool BACK> struct ctc_chain {
                 row[at(i)] = BACK ? make_uint2(ctc_word_of(arriving), ctc_word_of(staying))
                                   : make_uint2(ctc_word_of(label[i]), ctc_word_of(blank[i]));
         }
-        row += BACK ? -cell_step() : cell_step();
+        advance(&row, b.cell_step);
     }
     /* Half a round, from frame FROM of it on; each frame makes room for that of the next round.
      * ALL: both rounds are whole. Else `count` frames are left. */
     template <int FROM, bool ALL> CTC_DEVICE void half(int count) {
         CTC_PLACES if (kept[i]) powers[at(i)] = make_int2(of_label[i], of_blank[i]);
-        powers += cell_step();
+        powers = (int2 *)((char *)powers + b.cell_step);
         CTC_UNROLL for (int r = FROM; r < FROM + CTC_HALF; r++) {
             if (ALL || r < count) step(r);
             if (ALL || r + CTC_ROUND < count) fetch(r);

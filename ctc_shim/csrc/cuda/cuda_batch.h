@@ -18,6 +18,7 @@ enum {
     CTC_WARPS = 16, /* that a block may have */
     CTC_OWN = 32 * CTC_K - CTC_ROUND, /* labels that a warp has beyond those of the warp before */
     CTC_PLACES_IN_ALL = CTC_OWN * CTC_WARPS + CTC_ROUND, /* labels + 2 */
+    CTC_ROW_WARPS = 24,                                  /* that may share a frame in `rows` */
     CTC_FRAMES = 8 /* frames of a block, a warp each, in the kernels that go over frames */
 };
 enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 }; /* verdicts on the integers */
@@ -53,6 +54,7 @@ typedef struct {
     /* Of the fast path; a word is the upper half of a double. P = S + 2. */
     /* (N, T, S + 4): emissions of the labels, relative to a power of two, between zeros. */
     unsigned *emissions;
+    long long emission_step, cell_step; /* bytes from a frame to the next, in these and in rows */
     unsigned *blanks;       /* (N, T, 2): that of the blank; 2^16 * the power + bits to the least */
     unsigned *alpha, *beta; /* (N, T, P, 2): labels and blanks */
     int *alpha_powers, *beta_powers; /* (N, T / CTC_HALF, P, 2), of beta from the last frame on */

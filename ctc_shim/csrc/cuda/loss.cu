@@ -37,7 +37,7 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
 
 /* N by any number of blocks; blockDim.y frames in each. */
 #define CTC_ROWS(REAL, KIND, V) \
-    extern "C" __global__ void __launch_bounds__(V == 16 ? 1024 : 256) \
+    extern "C" __global__ void __launch_bounds__(V == 16 ? 32 * CTC_ROW_WARPS : 256) \
         ctc_shim_rows_##KIND##_##V(const ctc_batch b) { \
         ctc_frame<REAL, V> frame(b, blockIdx.x); \
         CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) frame.run(t); \
