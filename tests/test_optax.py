@@ -269,3 +269,16 @@ def test_the_blocks_of_the_page():
     for code in blocks:
         exec(code, {})
     assert len(blocks) == 3 and not ctc_shim.optax_is_patched()
+
+
+def test_their_own_tests_pass():
+    folder = os.path.dirname(optax.__file__)
+    script = os.path.join(os.path.dirname(__file__), "scripts", "their_suite.py")
+    suite = os.path.join(folder, "losses", "_classification_test.py")
+    path = os.pathsep.join([os.path.dirname(os.path.dirname(ctc_shim.__file__))] + sys.path)
+    done = subprocess.run(
+        [sys.executable, script, "optax", suite],
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
+    assert done.stdout.decode().split("outcomes\n")[1].splitlines() == ["passed 3"]
