@@ -46,7 +46,7 @@ class AliasFinder(object):
         """Load the library. Names are looked up when they are asked for."""
         importlib.import_module("ctc_shim.theano_alias.server")
         if module.__name__ == "theano":
-            importlib.import_module("ctc_shim.theano_alias.machinery.truth").serve()
+            importlib.import_module("ctc_shim.theano_alias.machinery.variables").serve()
 
 
 class AliasSourceFinder(SourceFinder):

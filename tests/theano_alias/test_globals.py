@@ -56,6 +56,17 @@ def snapshot():
 pytensor.function([], pt.exp(pt.as_tensor(np.ones(2))), mode="CVM")
 snapshot()
 before = snapshot()
+
+def methods():
+    # What the alias gives Theano's users: here, where PyTensor is known, nothing is seen of it.
+    try:
+        truth = bool(pt.dmatrix())
+    except TypeError as error:
+        truth = str(error)
+    owners = [cls for cls in pt.TensorVariable.__mro__ if {"__bool__", "eval"} & set(vars(cls))]
+    return truth, [(vars(cls).get("__bool__"), vars(cls).get("eval")) for cls in owners]
+
+own_methods = methods()
 from ctc_shim import theano_alias
 with theano_alias.install():
     import theano, theano.tensor as T
@@ -68,11 +79,13 @@ with theano_alias.install():
     names = str(ours.maker.fgraph.toposort())
     assert "ChannelsLast" in names, names
     during = snapshot()
+    assert methods()[0] == own_methods[0] and methods()[1] != own_methods[1]
     theano.config.floatX = "float32" if pytensor.config.floatX == "float64" else "float64"
     theano.config.gcc.cxxflags = "-O1"
     theano.config.device = "cpu"  # PyTensor has no such option
 after = snapshot()
 assert not hasattr(pytensor.config, "device")
+assert methods() == own_methods
 for name, now in (("during", during), ("after", after)):
     for was, found in zip(before, now):
         keys = [key for key in was if was[key] != found[key]] if isinstance(was, dict) else []

@@ -2,25 +2,36 @@
 
 from typing import Any, Callable, List, Optional, Tuple
 
-from ctc_shim.theano_alias.server import Constant, Op, config, has_part, part
+from ctc_shim.theano_alias.server import Constant, Op, Variable, config, has_part, part
 
 traversal = part("graph.traversal" if has_part("graph.traversal") else "graph.basic")
 rebuild_collect_shared = part("compile").rebuild_collect_shared
 
 
-class _AnyOp(type(Op)):  # type: ignore[misc]
-    """isinstance(op, theano.Op) holds for the library's own Ops."""
+def _standing_for(library_class: Any) -> Any:
+    """A metaclass. The class that derives from the library's own counts all of it as its own."""
 
-    def __instancecheck__(cls, instance: Any) -> bool:
-        base = Op if cls is TheanoOp else cls
-        return base in type(instance).__mro__
+    class Meta(type(library_class)):  # type: ignore[misc]
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return cls._asked() in type(instance).__mro__
 
-    def __subclasscheck__(cls, subclass: Any) -> bool:
-        base = Op if cls is TheanoOp else cls
-        return base in getattr(subclass, "__mro__", ())
+        def __subclasscheck__(cls, subclass: Any) -> bool:
+            return cls._asked() in getattr(subclass, "__mro__", ())
+
+        def _asked(cls) -> Any:
+            return library_class if library_class in cls.__bases__ else cls
+
+    return Meta
 
 
-class TheanoOp(Op, metaclass=_AnyOp):  # type: ignore[misc]
+class TheanoVariable(Variable, metaclass=_standing_for(Variable)):  # type: ignore[misc]
+    """theano.Variable: a variable need not say that nothing computes it."""
+
+    def __init__(self, type: Any, owner: Any = None, index: Any = None, name: Any = None) -> None:
+        super(TheanoVariable, self).__init__(type, owner, index, name)
+
+
+class TheanoOp(Op, metaclass=_standing_for(Op)):  # type: ignore[misc]
     """The base of users' Ops: they compute in `perform`; C code (c_code) is not compiled."""
 
     def perform(self, node: Any, inputs: Any, output_storage: Any, *params: Any) -> None:

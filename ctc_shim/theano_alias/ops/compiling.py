@@ -1,8 +1,10 @@
 """theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
 
-from typing import Any, Iterable, List, Optional, Tuple
+import warnings
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from ctc_shim.theano_alias.machinery import calls
+from ctc_shim.theano_alias.machinery.graphs import inputs as inputs_of
 from ctc_shim.theano_alias.machinery.plain_arrays import function_of_plain_arrays, plain
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
 from ctc_shim.theano_alias.server import has_part, lib, part, pt
@@ -42,9 +44,38 @@ def function(
     is_plain = calls.is_plain(inputs, outputs)
     if isinstance(outputs, dict):
         names, outputs = sorted(outputs), [outputs[name] for name in sorted(outputs)]
+    if no_default_updates is not True:
+        _forget_in_default_updates([outputs, options["updates"], options["givens"]])
     with blas.while_compiling():
         compiled = function_of_plain_arrays(lib.function(inputs, outputs, **options))
     return compiled if is_plain else calls.Function(compiled, inputs, names)
+
+
+def _forget_in_default_updates(results: Any) -> None:
+    """A default update may know lengths that its variable does not: PyTensor refuses that."""
+    ends, seen = list(_variables_in(results)), set()
+    while ends:
+        found = [v for v in inputs_of(ends) if getattr(v, "default_update", None) is not None]
+        ends = []
+        for shared in set(found) - seen:
+            update = shared.default_update
+            seen.add(shared)
+            ends.append(update)
+            if update.type != shared.type and hasattr(update.type, "shape"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    shared.default_update = forget(update)
+
+
+def _variables_in(results: Any) -> Iterator[Any]:
+    """The variables in nested lists, in Out, and among the values of dicts."""
+    if isinstance(results, dict):
+        results = list(results.values())
+    if isinstance(results, (list, tuple)):
+        for result in results:
+            yield from _variables_in(result)
+    elif hasattr(getattr(results, "variable", results), "owner"):
+        yield getattr(results, "variable", results)
 
 
 def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:
@@ -54,15 +85,17 @@ def _pairs(pairs: Any) -> Optional[List[Tuple[Any, Any]]]:
     return [(variable, plain(value)) for variable, value in pairs]
 
 
-def evaluate(variable: Any) -> Any:
+def evaluate(variable: Any, inputs_to_values: Any = None, **options: Any) -> Any:
     """variable.eval(), compiled as `function` compiles.
 
     In old libraries eval() takes no mode, and their default is C anyway.
     """
-    code = getattr(variable.eval, "__code__", None)
-    takes_mode = code is not None and "kwargs" in code.co_varnames
+    code = getattr(variable.eval, "__wrapped__", variable.eval).__code__
+    if "kwargs" in code.co_varnames:
+        options["mode"] = alias_mode(options.get("mode"))
+    _forget_in_default_updates(variable)
     with blas.while_compiling():
-        return variable.eval(mode=alias_mode()) if takes_mode else variable.eval()
+        return variable.eval(inputs_to_values, **options)
 
 
 def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[str] = None) -> Any:
