@@ -1,7 +1,9 @@
 """ctc_shim.torch.ctc_loss and CTCLoss beside PyTorch's own, and patch_torch."""
 
 import copy
+import os
 import pickle
+import socket
 import subprocess
 import sys
 
@@ -275,3 +277,23 @@ def test_without_torch():
         "sys.exit()"
     )
     assert " ".join(run(CODE % hidden)) == "no PyTorch is installed here: nothing to patch"
+
+
+def test_a_batch_in_two_processes():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "torch_sharded.py")
+    environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=os.pathsep.join(sys.path))
+    workers = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        for rank in range(2)
+    ]
+    for worker in workers:
+        output, error = worker.communicate(timeout=300)
+        assert output.decode().split("\n")[-2:] == ["the same", ""], error.decode()

@@ -26,8 +26,15 @@ SCHEMAS = {
     "ctc_gradient_times": INPUTS + "Tensor gradient, Tensor rows, " + OPTIONS + "Tensor",
     "ctc_gradient_along": INPUTS + "Tensor gradient, Tensor direction, " + OPTIONS + "Tensor",
 }
-# The tensors of each operator that are shaped as the logits; the others have N first.
-AS_LOGITS = {"ctc_gradient_times": (0, 4), "ctc_gradient_along": (0, 4, 5)}
+# How many arguments of each operator are tensors, and which of them are shaped as the logits; the
+# others have N first. Then which results are shaped as the logits.
+TENSORS = {
+    "ctc_loss": (4, (0,), (False,)),
+    "ctc_loss_and_gradient": (5, (0,), (False, True)),
+    "ctc_loss_with_constant": (4, (0,), (False, True)),
+    "ctc_gradient_times": (6, (0, 4), (True,)),
+    "ctc_gradient_along": (6, (0, 4, 5), (False,)),
+}
 _libraries: List[Any] = []  # they keep the operators registered
 
 
@@ -134,12 +141,11 @@ def _differentiable_pair(*inputs: Any) -> Any:
 
 def _vmap_rule(name: str) -> Callable[..., Any]:
     """The rule: a batch of batches is one large batch."""
-    as_logits = AS_LOGITS.get(name, (0,))
+    count, as_logits, results = TENSORS[name]
 
     def rule(info: Any, in_dims: Tuple[Any, ...], *inputs: Any) -> Any:
         import torch
 
-        count = 6 if name in AS_LOGITS else 5 if name == "ctc_loss_and_gradient" else 4
         options = TorchOptions(*inputs[count:])
 
         def folded(at: int, value: Any, dim: Any) -> Any:
@@ -154,14 +160,39 @@ def _vmap_rule(name: str) -> Callable[..., Any]:
         tensors = [folded(at, inputs[at], in_dims[at]) for at in range(count)]
         found = getattr(torch.ops.ctc_shim, name)(*tensors, *options)
         shape = info.batch_size, tensors[3].shape[0] // info.batch_size
-        axis = 1 if options.time_major else 0
-        if isinstance(found, tuple):
-            return (found[0].unflatten(0, shape), found[1].unflatten(axis, shape)), (0, axis)
-        axis = axis if name == "ctc_gradient_times" else 0
-        return found.unflatten(axis, shape), axis
+        axes = [1 if is_as_logits and options.time_major else 0 for is_as_logits in results]
+        if len(axes) == 1:
+            return found.unflatten(axes[0], shape), axes[0]
+        return tuple(value.unflatten(a, shape) for value, a in zip(found, axes)), tuple(axes)
 
     return rule
 
 
+def _shard(module: Any) -> None:
+    """Tell DTensor that sequences are independent: a batch may be sharded along N."""
+    import torch
+    from torch.distributed.tensor import Replicate, Shard
+    from torch.distributed.tensor.experimental import register_sharding
+
+    def placements(name: str, *inputs: Any) -> Any:
+        count, as_logits, results = TENSORS[name]
+        axis = 1 if TorchOptions(*inputs[count:]).time_major else 0
+        into = [Shard(axis if at in as_logits else 0) for at in range(count)]
+        out = [Shard(axis if is_as_logits else 0) for is_as_logits in results]
+        found = []
+        for outputs, tensors in ((out, into), ([Replicate()] * len(out), [Replicate()] * count)):
+            given: List[Any] = [
+                p if inputs[at] is not None else None for at, p in enumerate(tensors)
+            ]
+            found.append((outputs, given + [None] * (len(inputs) - count)))
+        return found
+
+    for name in TENSORS:
+        register_sharding(getattr(torch.ops.ctc_shim, name).default)(
+            functools.partial(placements, name)
+        )
+
+
 # At once where torch is loaded, and before torch.compile, which cannot trace the definition.
 wrapt.register_post_import_hook(_define, "torch")
+wrapt.register_post_import_hook(_shard, "torch.distributed.tensor")
