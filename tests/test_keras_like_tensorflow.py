@@ -17,6 +17,8 @@ import ctc_shim
 from ctc_shim import keras_patch
 from ctc_shim.keras_patch import tensorflow_padding
 
+# Keras 1.0.8 pools with arguments that Theano 0.9 renamed.
+pytestmark = pytest.mark.filterwarnings("ignore:DEPRECATION. the '(ds|st|padding)':UserWarning")
 LAST = "channels_last" if VERSION >= (2,) else "tf"
 NAMES = (
     "relu max min l2_normalize pool2d pool3d softmax sigmoid binary_crossentropy "

@@ -41,7 +41,7 @@ except ctc_shim.CTCInputError as error:
     print(error)
 
 # Patching.
-ctc_shim.patch_keras(infeasible="tensorflow")
+ctc_shim.patch_keras(infeasible="tensorflow", like="theano")
 patched: bool = ctc_shim.keras_is_patched()
 ctc_shim.unpatch_keras()
 with ctc_shim.patched_keras(infeasible="inf"):
