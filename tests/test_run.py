@@ -401,3 +401,15 @@ def test_only_warnings_of_keras_own_syntax_are_silent(stubs):
     for program in (["train.py"], ["parent.py", "train.py"]):
         errors = python(RUN + program, stubs, PYTHONDONTWRITEBYTECODE="1")[2]
         assert re.findall(r"(\w+)\.py:1: SyntaxWarning", errors) == ["mine"]
+
+
+def test_like_tensorflow_is_asked_for_here_and_in_children(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "child.py").write_text(
+        "import os; from ctc_shim import keras_patch\n"
+        "print(os.environ.get('CTC_SHIM_LIKE'), keras_patch.like())\n"
+    )
+    for script in (["child.py"], ["parent.py", "child.py"]):
+        out = python(RUN + ["--like", "tensorflow"] + script, tmp_path)[1]
+        assert out == "tensorflow tensorflow\n"
+        assert python(RUN + script, tmp_path)[1] == "None theano\n"

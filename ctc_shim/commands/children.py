@@ -4,28 +4,21 @@ Children inherit the choice in the environment: CTC_SHIM_RUN holds it, and the f
 PYTHONPATH has a sitecustomize that asks for `prepare`. A forked child needs neither.
 """
 
-import importlib
 import importlib.machinery
 import os
 import re
 import sys
 import warnings
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import ctc_shim
 from ctc_shim import theano_alias
+from ctc_shim.drop_in import table
 from ctc_shim.patching import import_hooks
 from ctc_shim.patching.ledger import Ledger
 
 START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child_start")
 LEDGER = Ledger("run")
-
-# The library of --patch -> the module and the name of the function that patches it.
-PATCHES: Dict[str, Tuple[str, str]] = {
-    "keras": ("ctc_shim", "patch_keras"),
-    "optax": ("ctc_shim", "patch_optax"),
-    "torch": ("ctc_shim", "patch_torch"),
-}
 
 
 class Choice(NamedTuple):
@@ -71,8 +64,7 @@ def prepare(choice: Choice) -> None:
 
 def _patch(library: str) -> Any:
     def patch(_: Any) -> None:
-        module, function = PATCHES[library]
-        getattr(importlib.import_module(module), function)()
+        table.patch_function(library)()
 
     return patch
 

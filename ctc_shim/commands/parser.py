@@ -4,7 +4,8 @@ import argparse
 import importlib
 from typing import List, Optional, Tuple
 
-from ctc_shim.commands.children import PATCHES
+from ctc_shim.drop_in.table import PATCHES
+from ctc_shim.keras_patch import like_tensorflow
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
         default=(),
         metavar="LIBRARY,...",
         help="patch these libraries too: %s" % ", ".join(PATCHES),
+    )
+    run.add_argument(
+        "--like",
+        choices=like_tensorflow.CHOICES,
+        help="whose values and gradients the rest of Keras' Theano backend has (default: Theano's)",
     )
     run.add_argument(
         "-m", dest="is_module", action="store_true", help="run a module, as python -m does"

@@ -26,6 +26,9 @@ def main(options: argparse.Namespace) -> int:
         _say(line)
     if is_legacy or not is_installed("keras"):  # Keras 3 has no such backend
         os.environ["KERAS_BACKEND"] = "theano"
+    if options.like:
+        os.environ["CTC_SHIM_LIKE"] = options.like  # for children too
+        keras_patch.arm()
     children.hand_on(choice)
     children.prepare(choice)
     import_hooks.register(children.LEDGER, BACKEND, _saying_what_is_patched(os.getpid()))

@@ -135,6 +135,11 @@ def infeasible_policy() -> str:
     return _state["infeasible"]
 
 
+def like() -> str:
+    """Whose values and gradients the rest of the patched backend has."""
+    return _state["like"]
+
+
 def _arm() -> None:
     with LOCK:
         if not _ledger.touched():
