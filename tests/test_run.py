@@ -393,14 +393,14 @@ def test_a_library_that_cannot_be_patched_is_named(tmp_path):
 
 
 def test_only_warnings_of_keras_own_syntax_are_silent(stubs):
-    faulty = "assert (1, 'always true')\n"
+    faulty = "a = 1\nassert (a, 'always true')\n"
     for path in ("keras/callbacks.py", "theano/tensor.py", "mine.py"):
         (stubs / path).write_text(faulty)
     imports = "import keras.callbacks, theano.tensor, mine\n"
     (stubs / "train.py").write_text(imports)
     for program in (["train.py"], ["parent.py", "train.py"]):
         errors = python(RUN + program, stubs, PYTHONDONTWRITEBYTECODE="1")[2]
-        assert re.findall(r"(\w+)\.py:1: SyntaxWarning", errors) == ["mine"]
+        assert re.findall(r"(\w+)\.py:2: SyntaxWarning", errors) == ["mine"]
 
 
 def test_like_tensorflow_is_asked_for_here_and_in_children(tmp_path):

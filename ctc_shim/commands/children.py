@@ -34,7 +34,8 @@ def as_text(choice: Choice) -> str:
 
 def parse(text: str) -> Choice:
     """The choice of which `as_text` gave this text."""
-    parts = dict(part.partition("=")[::2] for part in text.split())
+    pairs = [part.partition("=") for part in text.split()]
+    parts = {name: value for name, _, value in pairs}
     return Choice(parts.get("on") or None, tuple(filter(None, parts.get("patch", "").split(","))))
 
 
