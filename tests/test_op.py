@@ -246,12 +246,7 @@ def _typed(array, what_is_known):
 
 @pytest.mark.parametrize(
     "N, T_n, C, S, what_is_known",
-    [
-        (1, 5, 4, 1, "nothing"),
-        (1, 5, 4, 1, "ones"),
-        (1, 1, 4, 1, "all"),
-        (1, 4, 3, 0, "ones"),
-    ],
+    [(1, 5, 4, 1, "nothing"), (1, 5, 4, 1, "ones"), (1, 1, 4, 1, "all"), (1, 4, 3, 0, "ones")],
 )
 def test_second_derivatives_where_an_axis_is_one(N, T_n, C, S, what_is_known):
     """PyTensor 3.0 refused a batch of one with one label; types that know of an axis of one too."""
