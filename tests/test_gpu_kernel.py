@@ -143,6 +143,13 @@ def test_the_loss_alone_stores_no_rows(gpu):
     assert (gpu.work == 0xA5).mean() > with_rows + 0.7
 
 
+def test_a_large_batch_gives_each_warp_several_frames(gpu):
+    rng = np.random.RandomState(8)
+    N, T = 820, 40
+    targets, frames = rng.randint(1, 4, (N, 3)), rng.randint(0, T + 1, N)
+    _check(gpu, cases.case("", rng.randn(N, T, 4), targets, frames), "float32")
+
+
 def test_less_memory_computes_some_sequences_after_others(gpu):
     rng = np.random.RandomState(7)
     c = cases.case("", rng.randn(5, 30, 6), rng.randint(1, 6, (5, 9)), None, [9, 3, 0, 8, 9])
