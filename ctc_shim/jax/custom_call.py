@@ -167,11 +167,12 @@ def _partitioned(
 
     letters = {3: "n t c", 2: "n s", 1: "n"}
     sides = [", ".join(letters[rank] for rank in ranks) for ranks in (ranks_in, ranks_out)]
-    split = custom_partitioning(tupled)
-    split.def_partition(
+    partitioned = custom_partitioning(tupled)
+    partitioned.def_partition(
         partition=partition,
         infer_sharding_from_operands=results_sharding,
         sharding_rule=" -> ".join(sides),
         need_replication_factors=("t", "c", "s"),  # in the order of the rule
     )
+    split: Callable[..., Any] = partitioned
     return split

@@ -154,9 +154,11 @@ class BatchCostOp(LossOp):
         possible = T.lt(composed(self.library, inputs, self.epsilon, "inf"), np.inf)
         frame = T.arange(inputs[1].shape[1]).dimshuffle("x", 0)
         live = T.lt(frame, lengths("input_length", inputs[2]).dimshuffle(0, "x")) & possible
-        # Nothing may arrive in padded frames and impossible rows, neither inf nor NaN.
-        cotangent = T.switch(live.dimshuffle(0, 1, "x"), cotangent, T.zeros_like(cotangent))
+        live = live.dimshuffle(0, 1, "x")
+        # Neither inf nor NaN may arrive in padded frames and impossible rows, or come from there.
+        cotangent = T.switch(live, cotangent, T.zeros_like(cotangent))
         loss = composed(self.library, inputs, self.epsilon, self.infeasible)
         slope = T.sum(grad(T.sum(loss), inputs[1]) * cotangent, axis=(1, 2)).dimshuffle(0, "x")
         weighted = slope * inputs[4] if len(inputs) > 4 else slope
-        return grad(T.sum(weighted), inputs[1], consider_constant=[cotangent] + inputs[4:]), slope
+        bend = grad(T.sum(weighted), inputs[1], consider_constant=[cotangent] + inputs[4:])
+        return T.switch(live, bend, T.zeros_like(bend)), slope
