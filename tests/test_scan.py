@@ -67,6 +67,24 @@ def test_lines_are_those_of_the_uses():
     assert ("theano.tensor.grad", 13) in list(scan._uses(scan._parse(MODERN)))
 
 
+def test_names_that_are_only_tried_are_not_missing(tmp_path):
+    source = """
+try:
+    from theano.sandbox.cuda.blas import GpuCorrMM
+except ImportError:
+    GpuCorrMM = None
+try:
+    import theano.d3viz
+except ImportError as error:
+    raise RuntimeError(error)
+try:
+    import theano.misc.nothing
+except ValueError:
+    pass
+"""
+    assert scan._tried_lines(scan._parse(source)) == {2, 3}
+
+
 def test_no_directory(capsys):
     assert parser.main(["scan", "no_such_directory"]) == 2
     assert "no directory no_such_directory" in capsys.readouterr().err
@@ -109,6 +127,12 @@ def test_verdicts(project):
     (project / "package" / "modern.py").write_text(MODERN.replace("nothing_like_it", "tanh"))
     status, out, error = command(project)
     assert status == 0 and "verdict: every name is served" in out, out + error
+    tried = "try:\n    import theano.d3viz\nexcept ImportError:\n    pass\n"
+    (project / "tried.py").write_text(tried)
+    assert command(project)[0] == 0
+    (project / "tried.py").write_text("import theano.d3viz")
+    assert command(project)[0] == 1
+    (project / "tried.py").write_text("")
     (project / "old.py").write_text(OLD)
     status, out, error = command(project, "--json")
     report = json.loads(out)

@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from ctc_shim import theano_alias
 from ctc_shim.commands import legacy_keras
@@ -39,7 +39,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def scan(directory: str) -> Report:
-    """Every name with its uses, whether it is served, and what to do if it is not."""
+    """Every name with its uses, whether it is served, and what to do if it is not.
+
+    A name that is used in `try` blocks only, by code that goes on without it, is not missing.
+    """
     names: Dict[str, Any] = {}
     files, python2 = set(), []
     for path in _python_files(directory):
@@ -52,12 +55,17 @@ def scan(directory: str) -> Report:
         found = list(_uses_by_text(source) if tree is None else _uses(tree))
         if found and tree is None:
             python2.append(where)
+        tried = _tried_lines(tree) if tree else set()
         for name, line in found:
             files.add(where)
-            entry = names.setdefault(name, {"uses": 0, "first": "%s:%d" % (where, line)})
+            new = {"uses": 0, "first": "%s:%d" % (where, line), "optional": True}
+            entry = names.setdefault(name, new)
             entry["uses"] += 1
+            entry["optional"] = entry["optional"] and line in tried
     server = _judge(names)
-    missing = [name for name, entry in names.items() if entry["served"] is False]
+    missing = [
+        n for n, entry in names.items() if entry["served"] is False and not entry["optional"]
+    ]
     return {
         "directory": directory,
         "files": len(files),
@@ -123,6 +131,25 @@ def _uses(tree: ast.AST) -> Iterator[Use]:
             name = ".".join([called[base.id]] + parts[::-1])
             if "." in name:
                 yield name, node.lineno
+
+
+def _tried_lines(tree: ast.AST) -> Set[int]:
+    """The lines in `try` blocks that a missing name does not stop."""
+    lines: Set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and any(map(_goes_on, node.handlers)):
+            last = node.handlers[0].lineno
+            lines.update(range(node.lineno, last))
+    return lines
+
+
+def _goes_on(handler: ast.ExceptHandler) -> bool:
+    """Does it catch what a missing name raises, and not raise again?"""
+    names = (
+        {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)} if handler.type else None
+    )
+    catches = names is None or bool(names & {"ImportError", "AttributeError", "Exception"})
+    return catches and not any(isinstance(n, ast.Raise) for n in ast.walk(handler))
 
 
 def _outermost(tree: ast.AST) -> Iterator[Any]:
@@ -212,5 +239,14 @@ def as_text(report: Report) -> str:
     unknown = [name for name in names if names[name]["served"] is None]
     if unknown:
         lines.append("  %d names could not be looked up: nothing here serves them" % len(unknown))
-    verdict = "every name is served" if report["ok"] and not unknown else "see above"
+    tasks = [
+        "%d %s" % (len(found), what)
+        for found, what in (
+            (report["missing"], "names to replace"),
+            (report["python2_files"], "files to convert"),
+            (unknown, "names unknown"),
+        )
+        if found
+    ]
+    verdict = ", ".join(tasks) or "every name is served"
     return "\n".join(lines + ["verdict: " + verdict]) + "\n"

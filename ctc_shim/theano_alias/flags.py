@@ -128,7 +128,7 @@ def _from_files(environ: Mapping[str, str]) -> Dict[str, str]:
     parser = configparser.RawConfigParser()
     parser.optionxform = str  # type: ignore[assignment, method-assign]  # floatX is not floatx
     parser.read([os.path.expanduser(name) for name in files])
-    found = {}
+    found: Dict[str, str] = {}
     for section in parser.sections():
         prefix = "" if section == "global" else section + "."
         found.update((prefix + name, value) for name, value in parser.items(section))

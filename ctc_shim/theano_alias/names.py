@@ -73,6 +73,7 @@ MODULES: Dict[str, str] = {
     "theano.sandbox.cuda.type": "",
     "theano.sandbox.cuda.basic_ops": "",
     "theano.sandbox.gpuarray": "",
+    "theano.sandbox.gpuarray.dnn": "",
     "theano.sandbox.linalg": "",
     "theano.sandbox.linalg.ops": _LINALG,
     "theano.gpuarray": "",

@@ -271,6 +271,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.sandbox.cuda.type": _GPU,
     "theano.sandbox.cuda.basic_ops": _GPU,
     "theano.sandbox.gpuarray": _GPU,
+    "theano.sandbox.gpuarray.dnn": _GPU,
     "theano.sandbox.linalg": _LINALG_NAMES,
     "theano.sandbox.linalg.ops": _LINALG_NAMES,
     "theano.gpuarray": _GPU,

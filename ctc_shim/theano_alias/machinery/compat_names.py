@@ -77,7 +77,8 @@ __all__ = [
 
 def render_string(text: str, values: Any) -> str:
     """theano.misc.strutil: text % values"""
-    return text % values
+    rendered: str = text % values
+    return rendered
 
 
 def get_lock(*given: Any, **named: Any) -> None:

@@ -24,14 +24,14 @@ def _standing_for(library_class: Any) -> Any:
     return Meta
 
 
-class TheanoVariable(Variable, metaclass=_standing_for(Variable)):  # type: ignore[misc]
+class TheanoVariable(Variable, metaclass=_standing_for(Variable)):  # type: ignore[misc, metaclass]
     """theano.Variable: a variable need not say that nothing computes it."""
 
     def __init__(self, type: Any, owner: Any = None, index: Any = None, name: Any = None) -> None:
         super(TheanoVariable, self).__init__(type, owner, index, name)
 
 
-class TheanoOp(Op, metaclass=_standing_for(Op)):  # type: ignore[misc]
+class TheanoOp(Op, metaclass=_standing_for(Op)):  # type: ignore[misc, metaclass]
     """The base of users' Ops: they compute in `perform`; C code (c_code) is not compiled."""
 
     def perform(self, node: Any, inputs: Any, output_storage: Any, *params: Any) -> None:

@@ -1,7 +1,7 @@
 """theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
 
 import warnings
-from typing import Any, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ctc_shim.theano_alias.machinery import calls
 from ctc_shim.theano_alias.machinery.graphs import inputs as inputs_of
@@ -53,7 +53,8 @@ def function(
 
 def _forget_in_default_updates(results: Any) -> None:
     """A default update may know lengths that its variable does not: PyTensor refuses that."""
-    ends, seen = list(_variables_in(results)), set()
+    seen: Set[Any] = set()
+    ends = list(_variables_in(results))
     while ends:
         found = [v for v in inputs_of(ends) if getattr(v, "default_update", None) is not None]
         ends = []

@@ -21,8 +21,8 @@ def abstract_conv2d(
     **named: Any,
 ) -> Any:
     """theano.tensor.nnet.abstract_conv.conv2d: nnet.conv2d without its `image_shape`."""
-    given = (input, filters, input_shape, filter_shape, border_mode, subsample, filter_flip)
-    return conv.conv2d(*given + (None,) + more, **named)
+    settings: Any = (border_mode, subsample, filter_flip, None) + more
+    return conv.conv2d(input, filters, input_shape, filter_shape, *settings, **named)
 
 
 def signal_conv2d(

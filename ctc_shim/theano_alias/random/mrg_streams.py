@@ -169,11 +169,18 @@ class MRG_RandomStreams(object):
         return pt.reshape(samples, size, ndim=ndim) * std + avg
 
     def truncated_normal(
-        self, size: Any, avg: Any = 0.0, std: Any = 1.0, *more: Any, **options: Any
+        self,
+        size: Any,
+        avg: Any = 0.0,
+        std: Any = 1.0,
+        ndim: Any = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """Samples within two deviations, rescaled so that their own deviation is `std`."""
         std = std / pt.constant(0.87962566103423978)
-        return self.normal(size, avg, std, *more, truncate=True, **options)
+        return self.normal(size, avg, std, ndim, dtype, nstreams, True, **kwargs)
 
     def _standard_normal(
         self, count: Any, dtype: Any, nstreams: Any, truncate: Any, kwargs: Any

@@ -1,0 +1,95 @@
+"""Run Lasagne's own tests on the alias, or on a real Theano, and compare the outcomes.
+
+    python tests/theano_alias/lasagne_suite.py [--on alias | theano] [--out FILE.json] [FILE ...]
+
+The source is fetched from its repository, at the last commit; it is not stored here.
+CTC_SHIM_LASAGNE names a folder with a checkout to use instead. Of the copy, three places are edited
+that newer versions of NumPy and pytest refuse. The lists are as those of Keras' tests
+(keras_suite.py), in data/keras_suite/Lasagne.txt.
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from urllib.request import urlopen
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import keras_suite  # noqa: E402
+
+COMMIT = "5d3c63cb315c50b1cbd27a6bc8664b406f34dd99"
+ARCHIVE = "https://github.com/Lasagne/Lasagne/archive/%s.tar.gz" % COMMIT
+CONV = os.path.join("lasagne", "tests", "layers", "test_conv.py")
+
+
+def source_in(folder):
+    """Lasagne's repository, copied into `folder` and edited."""
+    target = os.path.join(folder, "Lasagne-" + COMMIT)
+    named = os.environ.get("CTC_SHIM_LASAGNE")
+    if named:
+        shutil.copytree(named, target)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(urlopen(ARCHIVE).read())) as tar:
+            tar.extractall(folder)
+    settings = os.path.join(target, "lasagne", "conftest.py")
+    if os.path.exists(settings):  # an old hook of pytest, for doctests only
+        os.remove(settings)
+    with open(os.path.join(target, CONV)) as stream:
+        text = stream.read()
+    strides = "[slice(None, None, factor) for factor in factors]"
+    text = text.replace("output[slices]", "output[tuple(slices)]")
+    text = text.replace("output[%s]" % strides, "output[tuple(%s)]" % strides)
+    with open(os.path.join(target, CONV), "w") as stream:
+        stream.write(text)
+    with open(os.path.join(target, "mock.py"), "w") as stream:  # the package of Python 2
+        stream.write("from unittest.mock import *  # noqa\n")
+    return target
+
+
+def chosen(source, parts):
+    """The test files; those of the examples, which download data, are left out."""
+    found = []
+    for folder, _, names in os.walk(os.path.join(source, "lasagne", "tests")):
+        for name in names:
+            path = os.path.relpath(os.path.join(folder, name), source)
+            if name.startswith("test_") and name != "test_examples.py":
+                if not parts or any(part in path for part in parts):
+                    found.append(path)
+    return sorted(found)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--on", choices=("alias", "theano"), default="alias")
+    parser.add_argument("--out", help="write the outcomes there, as JSON")
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    options = parser.parse_args(arguments)
+    out = options.out and os.path.abspath(options.out)
+    if options.on == "alias":
+        sys.path.insert(0, keras_suite.ROOT)
+        from ctc_shim import theano_alias
+
+        theano_alias.install()
+    folder = tempfile.mkdtemp()
+    try:
+        source = source_in(folder)
+        sys.path.insert(0, source)
+        files = chosen(source, options.files)
+        outcomes = keras_suite.run(source, files, [])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if out:
+        with open(out, "w") as stream:
+            json.dump(outcomes, stream, indent=0, sort_keys=True)
+    found = keras_suite.differences(outcomes, "Lasagne", options.on, files)
+    print("\n".join(found) or "Lasagne: %d tests came out as expected" % len(outcomes))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
