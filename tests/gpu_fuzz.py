@@ -22,9 +22,10 @@ SHAPES = ("plain", "blank ahead", "peaks", "-inf", "-1e9", "constant", "few clas
 def random_case(rng):
     """(case, dtype, upstream, scale, shape) of a random batch."""
     shape, scale = SHAPES[rng.randint(len(SHAPES))], SCALES[rng.randint(len(SCALES))]
-    N, T = 3, rng.randint(1, 90)
+    is_long = rng.rand() < 0.1  # several warps
+    N, T = (2, rng.randint(60, 260)) if is_long else (3, rng.randint(1, 90))
     C = rng.randint(2, 4) if shape == "few classes" else rng.choice([3, 12, 33, 70, 140])
-    S, blank = rng.randint(0, min(60, T + 3)), rng.randint(C)
+    S, blank = rng.randint(0, min(200 if is_long else 60, T + 3)), rng.randint(C)
     logits = rng.randn(N, T, C) * scale
     if shape == "blank ahead":
         logits[:, :, blank] += rng.choice([13, 30, 50])

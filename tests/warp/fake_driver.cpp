@@ -3,6 +3,8 @@
 // error: a wrong grid, a parameter of another size.
 #include "kernels.h"
 
+#include <mutex>
+
 enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_PTX = 218, NOT_FOUND = 500 };
 
 static std::string text, failing;
@@ -59,9 +61,11 @@ int cuLaunchKernel(void *kernel, unsigned x, unsigned y, unsigned z, unsigned wi
     memcpy(&b, parameters[0], sizeof b);
     if (z != 1 || depth != 1 || shared || extra || !fits(which, b, {x, y}, {width, height}))
         return INVALID_VALUE;
-    if (which.shape == SINGLE) flags.insert(flags.end(), b.flags, b.flags + b.N);
+    static std::mutex one_at_a_time; // JAX calls from a thread for each device
+    std::lock_guard<std::mutex> lock(one_at_a_time);
     launches++;
     last_stream = stream;
+    if (which.shape == SINGLE) flags.insert(flags.end(), b.flags, b.flags + b.N);
     run_blocks({x, y}, {width, height}, [&] { which.run(b); });
     return 0;
 }
