@@ -47,26 +47,25 @@ def compute(
     if not (with_gradient and options.add_probabilities):
         return on_device(tensors, upstream, plain, with_gradient)
     loss, gradient = on_device(tensors, None, plain, True)
-    _add_probabilities(gradient, tensors[0].detach(), tensors[2], options.time_major)
+    _add_probabilities(gradient, tensors[0].detach(), options.time_major)
     if upstream is not None:
         gradient = times(gradient, upstream, options.time_major)
     return loss, gradient
 
 
-def _add_probabilities(gradient: Any, logits: Any, input_lengths: Any, time_major: bool) -> None:
+def _add_probabilities(gradient: Any, logits: Any, time_major: bool) -> None:
     """Add exp(logits) to the gradient -posterior: in valid frames of rows that have one."""
     import torch
 
     if not time_major:
         gradient, logits = gradient.transpose(0, 1), logits.transpose(0, 1)
     T, N, C = gradient.shape
-    frames = torch.arange(T, device=input_lengths.device)[:, None]
-    # The posteriors of a frame sum to 1, so that only a row without a gradient has the sum 0.
-    padded = (frames >= input_lengths) | (gradient[:1].sum(2) == 0)
-    step = T if is_on_gpu(gradient) else max(1, AT_ONCE // max(1, N * C))
-    for start in range(0, T, max(1, step)):
-        piece = slice(start, start + step)
-        gradient[piece] += torch.exp(logits[piece]).masked_fill_(padded[piece, :, None], 0)
+    step = max(1, T if is_on_gpu(gradient) else AT_ONCE // max(1, N * C))
+    for start in range(0, T, step):
+        piece = gradient[start : start + step]
+        # The posteriors of a frame sum to 1: only a frame without a gradient has the sum 0.
+        nothing = piece.sum(2, keepdim=True) == 0
+        piece += torch.exp(logits[start : start + step]).masked_fill_(nothing, 0)
 
 
 def rows_of(rows: Any, time_major: bool) -> Any:

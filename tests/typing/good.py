@@ -52,6 +52,9 @@ ctc_shim.unpatch_optax()
 ctc_shim.patch_theano_ctc()
 theano_patched: bool = ctc_shim.theano_ctc_is_patched()
 ctc_shim.unpatch_theano_ctc()
+ctc_shim.patch_torch(exact=True)
+torch_patched: bool = ctc_shim.torch_is_patched()
+ctc_shim.unpatch_torch()
 with ctc_shim.theano_alias.install():
     pass
 handle = ctc_shim.theano_alias.install()

@@ -137,7 +137,7 @@ def caller(
         gradient_pointer: int,
         upstream: Any,
         upstream_pointer: int,
-    ) -> Tuple[int, int, int, int]:
+    ) -> Tuple[Any, Any, Any, Any]:
         count = scores.shape[row_axis]
         for which, rows in enumerate(
             (targets.shape[0], input_lengths.shape[0], target_lengths.shape[0], upstream.shape[0])

@@ -12,14 +12,14 @@ def _standing_for(library_class: Any) -> Any:
     """A metaclass. The class that derives from the library's own counts all of it as its own."""
 
     class Meta(type(library_class)):  # type: ignore[misc]
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return cls._asked() in type(instance).__mro__
+        def __instancecheck__(self, instance: Any) -> bool:
+            return self._asked() in type(instance).__mro__
 
-        def __subclasscheck__(cls, subclass: Any) -> bool:
-            return cls._asked() in getattr(subclass, "__mro__", ())
+        def __subclasscheck__(self, subclass: Any) -> bool:
+            return self._asked() in getattr(subclass, "__mro__", ())
 
-        def _asked(cls) -> Any:
-            return library_class if library_class in cls.__bases__ else cls
+        def _asked(self) -> Any:
+            return library_class if library_class in self.__bases__ else self
 
     return Meta
 
@@ -131,7 +131,7 @@ def get_debug_values(*variables: Any) -> List[Any]:
     if getattr(config, "compute_test_value", "off") == "off":
         return []
     values = tuple(get_test_value(v) for v in variables)
-    return [values if len(values) > 1 else values[0]]
+    return [values[0] if len(values) == 1 else values]
 
 
 def debug_assert(condition: Any, msg: Optional[str] = None) -> None:

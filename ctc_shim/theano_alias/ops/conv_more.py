@@ -138,7 +138,7 @@ def get_conv_shape_1axis(
     if image_shape is None or kernel_shape is None:
         return None
     span = (kernel_shape - 1) * dilation + 1
-    pads = {"half": (span // 2,) * 2, "full": (span - 1,) * 2, "valid": (0, 0)}
+    pads: Any = {"half": (span // 2,) * 2, "full": (span - 1,) * 2, "valid": (0, 0)}
     pad = pads.get(border_mode) if isinstance(border_mode, str) else border_mode
     pad = pad if isinstance(pad, (tuple, list)) else (pad, pad)
     if any(p < 0 for p in pad):

@@ -226,7 +226,7 @@ def _check_size(size: Any) -> None:
     if isinstance(size, tuple) and all(isinstance(n, INTEGERS + (Variable,)) for n in size):
         if any(isinstance(n, INTEGERS) and n <= 0 for n in size):
             raise ValueError("the specified size contains a dimension <= 0: %s" % (size,))
-    elif not (isinstance(size, Variable) and size.ndim == 1):
+    elif not (isinstance(size, Variable) and getattr(size, "ndim", 0) == 1):
         raise TypeError("size must be a tuple of int or a symbolic vector, got %r" % (size,))
 
 

@@ -178,7 +178,7 @@ def _size_of(size: Any, ndim: Any, arguments: List[Any]) -> Tuple[Any, Tuple[boo
     if size is None:
         if not arguments:
             raise TypeError("`size` must be given: it does not follow from the arguments")
-        total = sum(arguments[1:], arguments[0])
+        total: Any = sum(arguments[1:], arguments[0])
         return (total.shape if total.ndim else _EMPTY), tuple(total.broadcastable)
     if isinstance(size, (tuple, list)):
         if ndim is not None and ndim != len(size):
