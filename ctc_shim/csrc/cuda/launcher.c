@@ -11,6 +11,8 @@
 #include "../identity.h"
 #include "memory.h"
 
+enum { CTC_KINDS = 4 };
+
 /* The kernels' own names of the element types are those of the interface. */
 enum {
     CTC_SAME_TYPES = CTC_F32 == (int)CTC_SHIM_TYPE_F32 && CTC_F64 == (int)CTC_SHIM_TYPE_F64 &&

@@ -3,8 +3,6 @@
 #define CTC_MEMORY_H
 #include "cuda_batch.h"
 
-enum { CTC_KINDS = 4 };
-
 static int choice_for(long long S) {
     int choice = 0;
     while (choice + 1 < CTC_CHOICES && S >= (long long)CTC_LANES << choice) choice++;
@@ -72,7 +70,7 @@ static long long at_a_time(const ctc_batch *b, int choice, long long bytes) {
 
 /* The sequences from `from` on, `count` of them. */
 static ctc_batch part_of(const ctc_batch *b, long long from, long long count) {
-    static const int item[CTC_KINDS] = {4, 8, 2, 2};
+    static const int item[] = {4, 8, 2, 2};
     const long long row = from * b->stride_n * item[b->kind], result = b->kind == CTC_F64 ? 8 : 4;
     ctc_batch part = *b;
     part.N = count;
