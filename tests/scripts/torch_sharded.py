@@ -1,5 +1,7 @@
-"""Two processes share a batch, by DTensor and by DistributedDataParallel: the loss and the gradients
-are those of one process. Each prints "the same"."""
+"""Two processes share a batch, by DTensor and by DistributedDataParallel.
+
+The loss and the gradients are those of one process. Each prints "the same".
+"""
 
 import os
 import sys
