@@ -1,5 +1,6 @@
 """The CUDA operators of ctc_loss with a fake driver: host tensors stand for device memory."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,9 +15,11 @@ import torch
 from comparing import assert_contract, assert_exact_zero, assert_gradient, assert_loss
 from fake_cuda import FakeCuda
 
+import ctc_shim.torch
 from ctc_shim import CTCInputError, InfeasibleTargetError, contract, ctc_loss, reference
+from ctc_shim.compat import of_torch
 from ctc_shim.native import MissingKernelWarning, gpu_kernel
-from ctc_shim.torch import kernels, loop
+from ctc_shim.torch import gpu_call, kernels, loop
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +277,53 @@ def test_kernels_are_counted_by_part(monkeypatch):
 def test_the_script_that_measures_a_gpu_says_that_there_is_none():
     done = _measure()
     assert done.returncode == 1 and done.stderr.startswith("no GPU: torch")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nothing_waits_for_the_device(dtype, monkeypatch):
+    """No value is read, so that a CUDA graph can be captured."""
+
+    def refused(*arguments):
+        raise AssertionError("a value was read")
+
+    batch = _batch(regimes.case("random", T=20, S=8), dtype)
+    ones = torch.ones(len(batch[1]))
+    for name in ("item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(torch.Tensor, name, refused)
+    (found,) = torch.autograd.grad(ctc_loss(*batch), batch[0], ones)
+    padded = ctc_shim.torch.ctc_loss(batch[0].transpose(0, 1), *batch[1:])
+    torch.autograd.grad(padded, batch[0])
+    monkeypatch.undo()
+    assert torch.isfinite(found).all()
+
+
+def test_the_launch_is_on_the_device_and_stream_of_the_logits(monkeypatch):
+    """torch.cuda stands in: the current device is another one, and is so again afterwards."""
+
+    class OnGpu(torch.Tensor):
+        is_cuda, device = True, torch.device("cuda", 3)
+
+    seen, current = [], [0]
+
+    @contextlib.contextmanager
+    def device(index):
+        before, current[0] = current[0], index
+        try:
+            yield
+        finally:
+            current[0] = before
+
+    def launch(*arguments, stream):
+        seen.append((current[0], stream))
+        if len(seen) == 2:
+            raise RuntimeError("CUDA_ERROR_LAUNCH_FAILED")
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(of_torch, "raw_stream", lambda index: 7000 + index)
+    monkeypatch.setattr(gpu_kernel, "launch", launch)
+    logits, *integers = _batch(regimes.case("random", T=20, S=8), torch.float32)
+    given = [logits.detach().as_subclass(OnGpu)] + integers
+    gpu_call.compute(given, None, contract.Options(), True)
+    with pytest.raises(RuntimeError, match="LAUNCH_FAILED"):
+        gpu_call.compute(given, None, contract.Options(), True)
+    assert seen == [(3, 7003), (3, 7003)] and current == [0]
