@@ -67,7 +67,7 @@ def forward_probs(batch: Batch, options: Options) -> Tuple[Any, Any]:
 
     logits = batch.logits
     scores = logits.astype(jax.dtypes.canonicalize_dtype(float)).transpose(1, 0, 2)
-    algebra = _algebra()
+    algebra = _algebra(keep_states=True)
     rows = _rows(algebra, scores.shape, batch, options.blank)
     rows = rows._replace(infeasible=jnp.zeros_like(rows.infeasible))
     read, poisoned = forward.read_scores(algebra, rows, scores)
@@ -83,7 +83,7 @@ def forward_probs(batch: Batch, options: Options) -> Tuple[Any, Any]:
     return blanks, labels
 
 
-def _algebra() -> Any:
+def _algebra(keep_states: bool = False) -> Any:
     import jax
     import jax.numpy as jnp
 
@@ -91,7 +91,7 @@ def _algebra() -> Any:
         """Log numbers are pairs: the value, which has the derivatives, and what rounding lost."""
 
         zero = (forward.NEG_INF, 0.0)
-        states: List[Any]  # ln p of the blanks and of the labels after each frame of the last scan
+        states: List[Any]  # if kept: ln p of blanks and labels after each frame of the last scan
 
         def zeros(self, like: Any, *shape: int) -> Any:
             return jnp.zeros_like(like, shape=shape)  # sharded as `like`
@@ -108,6 +108,8 @@ def _algebra() -> Any:
         def scan(self, step: Any, state: Any, frames: Any, may_skip: Any) -> forward.State:
             def body(state: Any, frame: Any) -> Any:
                 after = step(state, *frame, may_skip)
+                if not keep_states:
+                    return after, None
                 (total, lost), *lanes = after
                 return after, [(total + lost)[:, None] + (value + low) for value, low in lanes]
 
