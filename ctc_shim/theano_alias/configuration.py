@@ -26,7 +26,7 @@ class Section(object):
 
     def __getattr__(self, name: str) -> Any:
         name = self._prefix + name
-        if hasattr(library_config, name.replace(".", "__")):
+        if _is_in_library(name.replace(".", "__")):
             return getattr(library_config, name.replace(".", "__"))
         if name in _own:
             return _own[name]
@@ -41,7 +41,7 @@ class Section(object):
     def __setattr__(self, name: str, value: Any) -> None:
         name = self._prefix + name
         in_library = name.replace(".", "__")
-        if hasattr(library_config, in_library):
+        if _is_in_library(in_library):
             restore = of_pytensor.saved_option(library_config, in_library)
             setattr(library_config, in_library, value)
         else:
@@ -49,6 +49,12 @@ class Section(object):
         entered, where = LEDGER.touched(), lib.__name__ + ".config"  # none once uninstalled
         if entered and (LEDGER.owner, where, in_library) not in entered:  # the first original wins
             LEDGER.record(where, in_library, lambda: True, restore)
+
+
+def _is_in_library(name: str) -> bool:
+    """Has the library this option? Aesara's configuration has sections too."""
+    option = getattr(type(library_config), name, None) or vars(library_config).get(name)
+    return option is not None and not hasattr(option, "_section_name")
 
 
 def _set_own(name: str, value: Any) -> Any:

@@ -115,7 +115,7 @@ from theano.tensor.opt import register_canonicalize, register_specialize
 from ctc_shim.theano_alias.machinery import rewriting
 x = T.vector("x")
 def scalar_ops(f):
-    return str([n.op for n in f.maker.fgraph.toposort()]).lower()
+    return str([str(n.op) for n in f.maker.fgraph.toposort()]).lower()
 before = theano.function([x], T.tanh(x))
 @register_canonicalize
 @local_optimizer([T.Elemwise])
