@@ -59,7 +59,7 @@ def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) 
     fast = T * (S + 2) * 20 + T * 16 + -(-T // HALF) * (S + 2) * 16
     fast = shared + max(fast, careful)
     at_a_time = 0 if cells or S + 2 > PLACES else min(N, ROOM // fast)
-    return max(N * (shared + careful), at_a_time * fast + 4)
+    return max(N * (shared + careful) + N % 2 * 4, at_a_time * fast + at_a_time % 2 * 4 + 4)
 
 
 class _Driver(loading.Once):
