@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ctc_shim.theano_alias.machinery.plain_arrays import shared
-from ctc_shim.theano_alias.ops.compiling import function
+from ctc_shim.theano_alias.ops.compiling import evaluate, function
 from ctc_shim.theano_alias.server import Apply, Op, pt
 
 VALUES = np.arange(6.0).reshape(2, 3)
@@ -72,8 +72,13 @@ def as_an_update(value):
     return function([], Seen()(variable), mode="FAST_COMPILE")()
 
 
+def in_eval(value):
+    return evaluate(Seen()(x), {x: value})
+
+
 WAYS = [
     as_argument,
+    in_eval,
     as_downcast_argument,
     in_givens,
     as_a_shared_variable,

@@ -95,8 +95,9 @@ def evaluate(variable: Any, inputs_to_values: Any = None, **options: Any) -> Any
     if "kwargs" in code.co_varnames:
         options["mode"] = alias_mode(options.get("mode"))
     _forget_in_default_updates(variable)
+    values = {given: plain(value) for given, value in (inputs_to_values or {}).items()}
     with blas.while_compiling():
-        return variable.eval(inputs_to_values, **options)
+        return variable.eval(values, **options)
 
 
 def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[str] = None) -> Any:
