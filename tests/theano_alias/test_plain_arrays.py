@@ -90,6 +90,7 @@ WAYS = [
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Numba will use object mode:UserWarning")
 def test_ops_are_given_plain_arrays(kind, way):
     np.testing.assert_array_equal(way(KINDS[kind](VALUES)), VALUES)
     assert SEEN == [np.ndarray]
