@@ -238,7 +238,11 @@ def as_text(report: Report) -> str:
         )
     unknown = [name for name in names if names[name]["served"] is None]
     if unknown:
-        lines.append("  %d names could not be looked up: nothing here serves them" % len(unknown))
+        lines.append(
+            "  %d names could not be looked up: neither Theano's names nor Keras are served here. "
+            'pip install "ctc-shim[pytensor]", and the Keras that the project wants, then scan again'
+            % len(unknown)
+        )
     tasks = [
         "%d %s" % (len(found), what)
         for found, what in (
