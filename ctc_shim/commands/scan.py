@@ -239,8 +239,8 @@ def as_text(report: Report) -> str:
     unknown = [name for name in names if names[name]["served"] is None]
     if unknown:
         lines.append(
-            "  %d names could not be looked up: neither Theano's names nor Keras are served here. "
-            'pip install "ctc-shim[pytensor]", and the Keras that the project wants, then scan again'
+            "  %d names could not be looked up: neither Theano nor PyTensor is installed here. Run "
+            'pip install "ctc-shim[pytensor]" and install the project\'s Keras, then scan again'
             % len(unknown)
         )
     tasks = [
