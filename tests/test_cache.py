@@ -8,6 +8,7 @@ user's files are another's.
 import concurrent.futures
 import json
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -440,7 +441,7 @@ def test_a_damaged_prebuilt_library_is_built_anew(cache, place, how):
 
 
 def test_the_processor_is_not_part_of_a_build(place):
-    """One file for all processors of a kind: code for better ones is called by choice only."""
+    """A file is right on all processors of a kind: code for better ones is called by choice only."""
     compiler, log = os.path.join(place, "cc"), os.path.join(place, "log")
     with open(compiler, "w") as stream:
         stream.write('#!/bin/sh\necho "$@" >> %s\nexec %s "$@"\n' % (log, COMPILER))
@@ -449,13 +450,36 @@ def test_the_processor_is_not_part_of_a_build(place):
     variant = _python(code, os.path.join(place, "cache"), CC=compiler).strip()
     with open(log) as stream:
         lines = stream.read().split("\n")[:-1]
-    assert len(lines) == len(sources.variants()) + 1
+    assert len(lines) == len(sources.variants_here()) + 1
     for line in lines:
         assert "-march" not in line
         assert ("-m" in line.replace("-mtune=native", "").replace("-math", "")) == (
             "VARIANT=v" in line
         ), line
     assert variant == _expected_variant()
+
+
+V3 = "sse4_2 popcnt avx2 fma f16c bmi1 bmi2 abm"
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("flags\t\t: fpu sse2\n", ["base"]),
+        ("flags\t\t: fpu sse4_2 popcnt\n", ["base", "v2"]),
+        ("flags\t\t: %s avx512f\n" % V3, ["base", "v3"]),
+        ("flags\t\t: avx2 fma f16c bmi1 bmi2 abm\n", ["base"]),  # v2 is part of v3
+        ("processor\t: 0\n", ["base", "v2", "v3", "v4"]),
+        (None, ["base", "v2", "v3", "v4"]),
+    ],
+)
+def test_a_build_has_the_variants_that_this_machine_wants(tmp_path, text, names):
+    path = tmp_path / "cpuinfo"
+    if text is not None:
+        path.write_text(text)
+    if platform.machine() != "x86_64":  # there is one variant
+        names = ["base"]
+    assert list(sources.variants_here(str(path))) == names
 
 
 def _expected_variant():

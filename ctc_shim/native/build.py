@@ -52,7 +52,7 @@ def built(
     """
     problems = [] if problems is None else problems
     options = list(sources.FLAGS) + ["-fPIC", sources.hash_flag(library)] + list(flags)
-    variants = sources.variants() if sources.varied(library) else {}
+    variants = sources.variants_here() if sources.varied(library) else {}
     name = _name(library, options + ["%s %s" % pair for pair in sorted(variants.items())])
     for folder in find.folders(problems):
         path = os.path.join(folder, name)

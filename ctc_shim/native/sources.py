@@ -32,6 +32,12 @@ VARIED = {"cpu": ("cpu/loss.c", "cpu/decode.c")}
 _V3 = ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt")
 _V4 = tuple("-mavx512" + part for part in ("f", "bw", "cd", "dq", "vl"))
 _ON_X86_64 = {"v2": ("-msse4.2", "-mpopcnt"), "v3": _V3, "v4": _V3 + _V4}
+# What Linux calls the features that a variant needs.
+_FEATURES = {
+    "v2": "sse4_2 popcnt",
+    "v3": "avx2 fma f16c bmi1 bmi2 abm",
+    "v4": "avx512f avx512bw avx512cd avx512dq avx512vl",
+}
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
 
 
@@ -51,6 +57,27 @@ def variants() -> Dict[str, Tuple[str, ...]]:
     found: Dict[str, Tuple[str, ...]] = {"base": ()}
     found.update(_ON_X86_64 if on_x86_64 else {})
     return {name: flags + ("-DCTC_SHIM_VARIANT=" + name,) for name, flags in found.items()}
+
+
+def variants_here(processor: str = "/proc/cpuinfo") -> Dict[str, Tuple[str, ...]]:
+    """The variants to compile for this machine alone: "base", and the best that it runs.
+
+    All of them where the system does not say what its processor has.
+    """
+    found = variants()
+    try:
+        with open(processor) as stream:
+            has = re.search(r"^flags\s*:(.*)", stream.read(), re.M)
+    except OSError:
+        has = None
+    if has is None:
+        return found
+    features, best = set(has.group(1).split()), "base"
+    for name in sorted(set(found) - {"base"}):
+        if not features.issuperset(_FEATURES[name].split()):
+            break
+        best = name
+    return {name: found[name] for name in ("base", best)}
 
 
 def has_flags(names: Iterable[str]) -> List[str]:
