@@ -441,7 +441,7 @@ def test_a_damaged_prebuilt_library_is_built_anew(cache, place, how):
 
 
 def test_the_processor_is_not_part_of_a_build(place):
-    """A file is right on all processors of a kind: code for better ones is called by choice only."""
+    """A file is right on all processors of a kind: better code is called by choice only."""
     compiler, log = os.path.join(place, "cc"), os.path.join(place, "log")
     with open(compiler, "w") as stream:
         stream.write('#!/bin/sh\necho "$@" >> %s\nexec %s "$@"\n' % (log, COMPILER))
