@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import venv
@@ -66,6 +67,9 @@ def python(arguments, folder, **environment):
         stderr=subprocess.PIPE,
         cwd=str(folder),
         env=dict(dict(os.environ, PYTHONPATH=path), **environment),
+        timeout=300,
+        # A shell's background jobs, which tests can be, ignore SIGINT, and so do their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     errors = re.sub("(?m)^ctc_shim run: .*\n", "", done.stderr.decode())
     return done.returncode, done.stdout.decode(), errors
