@@ -132,7 +132,8 @@ class CTCLossOp(LossOp):
         op = CTCSecondOrderOp.of(self.library, *self.parameters()[:-1])
         T, loss = self.library.tensor, self.twin(False)(*inputs[:4])
         # Of an impossible row nothing may arrive, neither inf nor NaN; padding is masked below.
-        cotangent = T.switch(T.eq(self._by_row(loss), np.inf), T.zeros_like(cotangent), cotangent)
+        # (Not T.eq: under PyTensor's PyTorch linker it is one bool for the whole array.)
+        cotangent = T.switch(T.ge(self._by_row(loss), np.inf), T.zeros_like(cotangent), cotangent)
         inputs = inputs[:4] + [cotangent] + inputs[4:]
         if CTCSecondOrderOp.serves(self.library):
             return op(*inputs, return_list=True)

@@ -34,7 +34,7 @@ from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.signal import pool
 import theano.sparse as sparse
 assert theano.tensor is T and T.signal.pool is pool and theano.sparse is sparse
-library = sys.modules[theano.Variable.__module__.split(".")[0]]
+library = theano_alias.server.lib
 was = library.config.floatX
 theano.config.floatX = "float32"
 assert library.config.floatX == "float32"
