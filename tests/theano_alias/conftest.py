@@ -6,6 +6,7 @@ a new process.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,36 @@ def alone():
         )
         assert process.returncode == 0, process.stderr[-3000:]
         return process.stdout
+
+    return run
+
+
+FROZEN = """
+import json, sys
+sys.path.insert(0, %r)
+from ctc_shim import theano_alias
+theano_alias.install()
+import %s as script
+print(json.dumps(script.%s()))
+"""
+
+
+@pytest.fixture(scope="session")
+def beside_theano(alone):
+    """A function that runs a function of a script in data/ on the alias.
+
+    It returns the result, and the result of real Theano, which is kept in a file.
+    """
+
+    def run(script, function, frozen):
+        data = os.path.join(HERE, "data")
+        out = alone(
+            FROZEN % (data, script, function),
+            warnings="ignore",
+            THEANO_FLAGS="linker=py,optimizer=fast_compile",
+        )
+        with open(os.path.join(data, frozen)) as stream:
+            return json.loads(out), json.load(stream)
 
     return run
 

@@ -1,7 +1,6 @@
 """Expressions give Theano's types and values: data/expressions.txt against frozen results."""
 
 import ast
-import json
 import os
 import sys
 
@@ -37,23 +36,9 @@ def same_variable(ours, theirs):
     return np.allclose(ours[2][1], theirs[2][1], rtol=2e-5, atol=2e-5, equal_nan=True)
 
 
-def test_expressions_give_theanos_results(alone):
-    out = alone(
-        """
-import json, sys
-sys.path.insert(0, %r)
-from ctc_shim import theano_alias
-theano_alias.install()
-import expressions
-print(json.dumps(expressions.results()))
-"""
-        % DATA,
-        warnings="ignore",
-        THEANO_FLAGS="linker=py,optimizer=fast_compile",
-    )
-    with open(os.path.join(DATA, "frozen_expressions.json")) as f:
-        frozen = json.load(f)
-    ours, wrong = json.loads(out), []
+def test_expressions_give_theanos_results(beside_theano):
+    ours, frozen = beside_theano("expressions", "results", "frozen_expressions.json")
+    wrong = []
     assert set(ours) == set(frozen)
     for line, theirs in frozen.items():
         if line not in DIFFERENT and not same_result(ours[line], theirs):

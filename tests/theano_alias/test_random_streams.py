@@ -1,7 +1,6 @@
 """The streams of Theano, number by number: sizes of every kind, and each distribution."""
 
 import importlib.util
-import json
 import os
 
 import numpy as np
@@ -31,15 +30,9 @@ def check(ours, theirs):
     )
 
 
-def test_numbers_of_every_size_and_distribution(alone):
-    out = alone(
-        START % DATA + "import random_streams; print(json.dumps(random_streams.draws()))",
-        warnings="ignore",
-        THEANO_FLAGS="linker=py,optimizer=fast_compile",
-    )
-    with open(os.path.join(DATA, "frozen_streams.json")) as f:
-        frozen = json.load(f)
-    ours, wrong = json.loads(out), []
+def test_numbers_of_every_size_and_distribution(beside_theano):
+    ours, frozen = beside_theano("random_streams", "draws", "frozen_streams.json")
+    wrong = []
     assert set(ours) == set(frozen)
     for name, theirs in frozen.items():
         try:

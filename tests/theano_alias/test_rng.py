@@ -1,6 +1,5 @@
 """MRG31k3p: bit for bit Theano's numbers (from data/mrg_streams.py), and the definition."""
 
-import json
 import os
 
 import numpy as np
@@ -44,24 +43,9 @@ def test_streams_are_jumps_apart():
     np.testing.assert_array_equal(one_step, after)
 
 
-def test_numbers_are_theanos(alone):
+def test_numbers_are_theanos(beside_theano):
     """Uniform and binomial draws to the bit; normal ones to the last place of sin, cos and log."""
-    out = alone(
-        """
-import json, sys
-sys.path.insert(0, %r)
-from ctc_shim import theano_alias
-theano_alias.install()
-import mrg_streams
-print(json.dumps(mrg_streams.draws()))
-"""
-        % DATA,
-        warnings="ignore",
-        THEANO_FLAGS="linker=py,optimizer=fast_compile",
-    )
-    with open(os.path.join(DATA, "frozen_mrg.json")) as f:
-        frozen = json.load(f)
-    for ours, theirs in zip(json.loads(out), frozen):
+    for ours, theirs in zip(*beside_theano("mrg_streams", "draws", "frozen_mrg.json")):
         for i, (a, b) in enumerate(zip(ours, theirs)):
             exact = i in (0, 1, 2, 6)
             np.testing.assert_allclose(a, b, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-6)
