@@ -1,15 +1,11 @@
 """MRG31k3p: bit for bit Theano's numbers (from data/mrg_streams.py), and the definition."""
 
-import os
-
 import numpy as np
 import pytest
 
 from ctc_shim.theano_alias.random import mrg31k3p
 from ctc_shim.theano_alias.random import mrg_streams as rng
 from ctc_shim.theano_alias.server import lib, pt
-
-DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 
 def by_definition(state, count):
