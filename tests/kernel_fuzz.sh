@@ -20,7 +20,7 @@ for header in "$csrc"/*.h "$csrc"/cpu/*[!c].h "$csrc"/cuda/cuda_batch.h; do
     $cc $strict -std=c99 -fsyntax-only -x c -include "$header" /dev/null
     $cxx $strict -std=c++11 -fsyntax-only -x c++ -include "$header" /dev/null
 done
-of_the_kernel=("$csrc"/cpu/{loss,decode,dispatch,processors}.c)
+of_the_kernel=("$csrc"/cpu/{loss,decode,align,dispatch,processors}.c)
 $cc $strict -std=c99 -fsyntax-only "${of_the_kernel[@]}" "$csrc"/cuda/launcher.c
 $cxx $strict -std=c++11 -fsyntax-only -x c++ "${of_the_kernel[@]}"
 
@@ -34,4 +34,5 @@ run() { # source, arguments of the program
 for source in "$csrc"/*/test_*.c; do run "$source"; done
 run "$here/kernel_fuzz.c" "${1:-4000}"
 run "$here/decode_fuzz.c" "${1:-4000}"
+run "$here/align_fuzz.c" "${1:-4000}"
 echo "$passed passed, 0 failed"

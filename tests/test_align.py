@@ -210,6 +210,33 @@ def test_best_of_all_paths_in_ragged_batches(seed):
             assert collapse(path, blank % C) == targets[n, : labels[n]].tolist()
 
 
+@pytest.mark.parametrize("kind", ["any", "ties", "impossible", "low", "equal"])
+def test_the_kernel_takes_the_path_of_the_reference(kind):
+    """The same states to the last tie, whatever the lengths, strides and scores."""
+    rng = np.random.RandomState(len(kind))
+    for dtype in ["float32", "float64"] * 20:
+        N, T, C, S = rng.randint(1, 4), rng.randint(0, 60), rng.randint(2, 6), rng.randint(0, 20)
+        logits = rng.randn(N, C, T).swapaxes(1, 2) * 10 ** rng.randint(-1, 4)
+        if kind == "impossible":
+            logits[rng.rand(N, T, C) < 0.1] = -np.inf
+        logits = {
+            "ties": np.floor(logits),
+            "low": np.where(logits > 1, logits, -1e30),
+            "equal": np.ones_like(logits),
+        }.get(kind, logits)
+        time_major = bool(rng.randint(2))
+        lengths = rng.randint(0, T + 1, N), rng.randint(0, min(S, T) + 1, N)
+        arguments = logits.astype(dtype), rng.randint(0, C - 1, (N, S)), *lengths
+        if time_major:
+            arguments = (arguments[0].swapaxes(0, 1),) + arguments[1:]
+        found = []
+        for compiled in (True, False):
+            with kernel(compiled):
+                found.append(ctc_shim.ctc_align(*arguments, blank=-1, time_major=time_major))
+        for name in ("path", "start", "end"):
+            np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
+
+
 def test_no_sampled_path_is_better():
     """Paths drawn at random among those that spell the target."""
     rng = np.random.RandomState(1)

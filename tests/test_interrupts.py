@@ -13,6 +13,7 @@ import pytest
 from implementations import LIBRARY, NAMES, mode
 
 import ctc_shim
+from ctc_shim import contract
 from ctc_shim.native import call, load
 
 WITHIN = 1.0  # seconds from the signal to the exception, on a busy machine
@@ -101,6 +102,12 @@ def test_decoding_is_interrupted(handlers, monkeypatch, how):
     seconds, found = _interrupted(
         lambda: call.decode(load.kernel(), logits, frames, 0, True, width, 1, True)
     )
+    assert isinstance(found, KeyboardInterrupt) and seconds < WITHIN
+
+
+def test_an_alignment_is_interrupted(handlers):
+    batch = contract.Batch(*_long_batch(1, 16))
+    seconds, found = _interrupted(lambda: call.align(load.kernel(), batch, 0))
     assert isinstance(found, KeyboardInterrupt) and seconds < WITHIN
 
 

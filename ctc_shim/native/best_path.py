@@ -5,7 +5,7 @@ from typing import Any, List, NamedTuple
 import numpy as np
 
 from ctc_shim.contract import Batch, Options
-from ctc_shim.native import host
+from ctc_shim.native import call, host, load
 from ctc_shim.reference import viterbi
 from ctc_shim.reference.lattice import Lattice, log_sum
 
@@ -80,7 +80,7 @@ def align(batch: Batch, options: Options) -> Alignment:
     posterior = posteriors(batch, options)  # raises for what cannot be
     posterior = posterior.swapaxes(0, 1) if options.time_major else posterior
     lattice = Lattice(batch, options, loss=False)
-    states = viterbi.best_states(lattice)
+    states = _states(batch, options, lattice)
     found = states >= 0
     class_of = viterbi.classes_of_states(lattice)
     classes = np.where(
@@ -101,6 +101,19 @@ def align(batch: Batch, options: Options) -> Alignment:
     label_score[poisoned] = confidence[poisoned] = np.nan
     floats = [values.astype(posterior.dtype) for values in (0.0 - loss, label_score, confidence)]
     return Alignment(np.where(found, classes, -1), floats[0], start, end, floats[1], floats[2])
+
+
+def _states(batch: Batch, options: Options, lattice: Lattice) -> np.ndarray:
+    """`viterbi.best_states`, by the compiled kernel where there is one."""
+    library = load.kernel()
+    if library is None:
+        return viterbi.best_states(lattice)
+    if options.time_major:
+        batch = batch._replace(logits=batch.logits.swapaxes(0, 1))
+    states, report = call.align(library, batch, options.blank)
+    if report[0]:
+        host.fail(report, lattice.C, options.blank, batch.target_lengths)
+    return states
 
 
 def _at(values: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -79,6 +79,37 @@ def loss(
     return called(library, "ctc_shim_loss", given)
 
 
+def align(
+    library: Any, batch: contract.Batch, blank: int, threads: int = 0
+) -> Tuple[np.ndarray, Report]:
+    """The states (N, T) int64 of the most likely paths, as `viterbi.best_states` has them.
+
+    Parameters
+    ----------
+    library, batch, threads
+        As in `loss`.
+    """
+    logits, targets, input_lengths, target_lengths = batch
+    states = np.empty(logits.shape[:2], dtype=np.int64)
+    given = interface.AlignCall(
+        type=TYPES[logits.dtype.char],
+        logits=logits.ctypes.data,
+        targets=targets.ctypes.data,
+        S=targets.shape[1],
+        input_lengths=input_lengths.ctypes.data,
+        input_lengths_stride=input_lengths.strides[0],
+        target_lengths=target_lengths.ctypes.data,
+        target_lengths_stride=target_lengths.strides[0],
+        blank=int(blank),
+        states=states.ctypes.data,
+        threads=threads,
+    )
+    given.N, given.T, given.C = logits.shape
+    given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
+    given.targets_stride_n, given.targets_stride_s = targets.strides
+    return states, called(library, "ctc_shim_align", given)
+
+
 def decode(
     library: Any,
     logits: np.ndarray,

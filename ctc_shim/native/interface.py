@@ -2,7 +2,7 @@
 
 import ctypes
 
-ABI = 2
+ABI = 3
 
 TYPE_F32 = 0
 TYPE_F64 = 1
@@ -97,6 +97,34 @@ class DecodeCall(ctypes.Structure):
         ("labels", ctypes.c_void_p),
         ("lengths", ctypes.c_void_p),
         ("log_probs", ctypes.c_void_p),
+        ("threads", ctypes.c_int64),
+        ("python", ctypes.c_void_p),
+        ("report", ctypes.c_int64 * 4),
+    ]
+
+
+class AlignCall(ctypes.Structure):
+    """ctc_shim_align_call."""
+
+    _fields_ = [
+        ("type", ctypes.c_int64),
+        ("logits", ctypes.c_void_p),
+        ("logits_stride_n", ctypes.c_int64),
+        ("logits_stride_t", ctypes.c_int64),
+        ("logits_stride_c", ctypes.c_int64),
+        ("N", ctypes.c_int64),
+        ("T", ctypes.c_int64),
+        ("C", ctypes.c_int64),
+        ("S", ctypes.c_int64),
+        ("targets", ctypes.c_void_p),
+        ("targets_stride_n", ctypes.c_int64),
+        ("targets_stride_s", ctypes.c_int64),
+        ("input_lengths", ctypes.c_void_p),
+        ("input_lengths_stride", ctypes.c_int64),
+        ("target_lengths", ctypes.c_void_p),
+        ("target_lengths_stride", ctypes.c_int64),
+        ("blank", ctypes.c_int64),
+        ("states", ctypes.c_void_p),
         ("threads", ctypes.c_int64),
         ("python", ctypes.c_void_p),
         ("report", ctypes.c_int64 * 4),

@@ -28,7 +28,7 @@ FLAGS = (
 )
 # The kernel for CPUs is compiled several times into one library, and cpu/dispatch.c calls the best
 # variant that the processor runs. So one file is right on each machine that shares a folder.
-VARIED = {"cpu": ("cpu/loss.c", "cpu/decode.c")}
+VARIED = {"cpu": ("cpu/loss.c", "cpu/decode.c", "cpu/align.c")}
 _V3 = ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt")
 _V4 = tuple("-mavx512" + part for part in ("f", "bw", "cd", "dq", "vl"))
 _ON_X86_64 = {"v2": ("-msse4.2", "-mpopcnt"), "v3": _V3, "v4": _V3 + _V4}

@@ -1,8 +1,9 @@
 /* The entries of the library for CPUs: they call the best variant that this processor runs.
  *
- * loss.c and decode.c are compiled once for each variant, with CTC_SHIM_VARIANT and options of the
- * compiler (native/sources.py), and this file without such options, with CTC_SHIM_HAS_v2 and so on
- * for the variants that the compiler could make. So one file serves all processors of a kind. */
+ * loss.c, decode.c and align.c are compiled once for each variant, with CTC_SHIM_VARIANT and
+ * options of the compiler (native/sources.py), and this file without such options, with
+ * CTC_SHIM_HAS_v2 and so on for the variants that the compiler could make. So one file serves all
+ * processors of a kind. */
 #include "dispatch.h"
 
 #include "../export.h"
@@ -10,17 +11,21 @@
 
 typedef int64_t ctc_shim_loss_entry(ctc_shim_call *call);
 typedef int64_t ctc_shim_decode_entry(ctc_shim_decode_call *call);
+typedef int64_t ctc_shim_align_entry(ctc_shim_align_call *call);
 typedef struct {
     ctc_shim_loss_entry *loss;
     ctc_shim_decode_entry *decode;
+    ctc_shim_align_entry *align;
     const char *name;
 } ctc_shim_choice;
 
 #define CTC_SHIM_DECLARE(variant) \
     CTC_SHIM_EXPORT ctc_shim_loss_entry ctc_shim_loss_##variant; \
-    CTC_SHIM_EXPORT ctc_shim_decode_entry ctc_shim_decode_##variant;
-#define CTC_SHIM_CHOICE(variant) {ctc_shim_loss_##variant, ctc_shim_decode_##variant, #variant}
-#define CTC_SHIM_NO_CHOICE {NULL, NULL, NULL}
+    CTC_SHIM_EXPORT ctc_shim_decode_entry ctc_shim_decode_##variant; \
+    CTC_SHIM_EXPORT ctc_shim_align_entry ctc_shim_align_##variant;
+#define CTC_SHIM_CHOICE(variant) \
+    {ctc_shim_loss_##variant, ctc_shim_decode_##variant, ctc_shim_align_##variant, #variant}
+#define CTC_SHIM_NO_CHOICE {NULL, NULL, NULL, NULL}
 
 CTC_SHIM_DECLARE(base)
 #if defined(CTC_SHIM_HAS_v2)
@@ -68,6 +73,10 @@ CTC_SHIM_EXPORT int64_t ctc_shim_loss(ctc_shim_call *call) { return ctc_shim_cho
 
 CTC_SHIM_EXPORT int64_t ctc_shim_decode(ctc_shim_decode_call *call) {
     return ctc_shim_chosen()->decode(call);
+}
+
+CTC_SHIM_EXPORT int64_t ctc_shim_align(ctc_shim_align_call *call) {
+    return ctc_shim_chosen()->align(call);
 }
 
 CTC_SHIM_EXPORT const char *ctc_shim_variant(void) { return ctc_shim_chosen()->name; }

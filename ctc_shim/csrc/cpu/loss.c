@@ -17,42 +17,8 @@
  * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
  * before it, and blank[S] is the last. */
 #include "../export.h"
+#include "checks.h"
 #include "sequence.h"
-#include "threads.h"
-
-/* Checks a batch before anything is written. Sets the largest sizes of its sequences, and the work.
- */
-static int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *report) {
-    int64_t n, s;
-    if (ctc_shim_too_large(b->T, b->C, b->S, report)) return CTC_SHIM_ERROR_SIZE;
-    if (b->C > 0 ? b->blank < -b->C || b->blank >= b->C : b->N > 0 && b->T > 0)
-        return ctc_shim_report(report, CTC_SHIM_ERROR_BLANK, 0, b->C, b->blank);
-    if (b->blank < 0) b->blank += b->C;
-    b->longest = b->labels = 0;
-    *work = 0;
-    for (n = 0; n < b->N; n++) {
-        int64_t T = ctc_shim_frames_of(b, n), S = ctc_shim_labels_of(b, n);
-        if (T < 0 || T > b->T)
-            return ctc_shim_report(report, CTC_SHIM_ERROR_INPUT_LENGTH, n, b->T, T);
-        if (S < 0 || S > b->S)
-            return ctc_shim_report(report, CTC_SHIM_ERROR_TARGET_LENGTH, n, b->S, S);
-        for (s = 0; s < S; s++) {
-            int64_t label = ctc_shim_label_of(b, n, s);
-            if (label < 0 || label >= b->C || label == b->blank)
-                return ctc_shim_report(report, CTC_SHIM_ERROR_LABEL, n, s, label);
-        }
-        if (T > b->longest) b->longest = T;
-        if (S > b->labels) b->labels = S;
-        *work += (double)T * (double)(b->C + 4 * S);
-    }
-    if (b->policy < CTC_SHIM_POLICY_RAISE) return ctc_shim_report(report, 0, 0, 0, 0);
-    for (n = 0; n < b->N; n++) {
-        int64_t T = ctc_shim_frames_of(b, n), fewest = ctc_shim_fewest(b, n);
-        if (T < (b->policy == CTC_SHIM_POLICY_RAISE ? fewest : ctc_shim_labels_of(b, n)))
-            return ctc_shim_report(report, CTC_SHIM_ERROR_INFEASIBLE, n, fewest, T);
-    }
-    return ctc_shim_report(report, 0, 0, 0, 0);
-}
 
 static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w) {
     size_t used = 0, width = (size_t)b->width, row = ctc_shim_row_size(b) * sizeof(double);
@@ -143,6 +109,8 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
     /* Whole groups, at least one. */
     b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
+    /* Of a long sequence the checkpoints would need most of the memory: fewer of them, then. */
+    while (b->gradient && b->longest / b->rows > 6 * b->rows) b->rows *= 2;
 }
 
 /* One block of memory: the scratch of each thread, then `order`, then the workers. */
