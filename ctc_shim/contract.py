@@ -5,6 +5,7 @@ and its keywords into `Options`, so that every kind of array is checked alike. T
 and labels are checked by the kernels, and by `reference.validation`.
 """
 
+import functools
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -166,7 +167,12 @@ def check_array(name: str, value: Any) -> Any:
 
 def dtype_name(value: Any) -> str:
     """ "float32" for an array or variable of any library."""
-    return str(getattr(value.dtype, "name", value.dtype)).rpartition(".")[2]
+    return _name_of(value.dtype)
+
+
+@functools.lru_cache(maxsize=64)  # numpy puts a name together each time it is asked
+def _name_of(dtype: Any) -> str:
+    return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 
 def check_axes(name: str, value: Any, ndim: int) -> Any:
@@ -225,8 +231,14 @@ def as_numpy(name: str, value: Any) -> np.ndarray:
     return array
 
 
+_SCORES = np.dtype(np.float32), np.dtype(np.float64)
+_INTEGERS = (np.dtype(np.int64),)
+
+
 def as_kernel_array(name: str, value: Any) -> np.ndarray:
     """An argument as the CPU kernel takes it: logits of float32 or float64, int64 integers."""
+    if type(value) is np.ndarray and value.dtype in (_SCORES if name == "logits" else _INTEGERS):
+        return check_axes(name, value, AXES[name])  # as nearly always
     array = check_array(name, as_numpy(name, value))
     if name == "logits":
         check_shape(array.shape)  # before a copy is made
