@@ -12,7 +12,8 @@ typedef struct {
 static void *ctc_shim_align_some(void *argument) {
     ctc_shim_aligner *a = (ctc_shim_aligner *)argument;
     int64_t n;
-    while (!ctc_shim_stops(&a->viterbi.beat, 0) && (n = ctc_shim_take(a->next)) < a->batch->N)
+    while (!ctc_shim_stops(&a->viterbi.signal_check, 0) &&
+           (n = ctc_shim_take(a->next)) < a->batch->N)
         ctc_shim_best_path(a->batch, &a->viterbi, n, a->states + n * a->batch->T);
     return NULL;
 }
@@ -37,7 +38,7 @@ static size_t ctc_shim_align_layout(const ctc_shim_batch *b, char *block, ctc_sh
 }
 
 static int64_t ctc_shim_align_batch(ctc_shim_batch *b, int64_t *states, int64_t threads,
-                                    ctc_shim_pulse *pulse, int64_t *report) {
+                                    ctc_shim_signals *signals, int64_t *report) {
     double work;
     int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
     size_t bytes;
@@ -48,7 +49,7 @@ static int64_t ctc_shim_align_batch(ctc_shim_batch *b, int64_t *states, int64_t 
     first.batch = b;
     first.next = &next;
     first.states = states;
-    first.viterbi.beat.pulse = pulse;
+    first.viterbi.signal_check.signals = signals;
     threads = ctc_shim_threads(threads, work, b->N);
     bytes = ctc_shim_align_layout(b, NULL, &first.viterbi);
     memory = (char *)malloc((size_t)threads * (bytes + sizeof first) + 64);
@@ -57,17 +58,17 @@ static int64_t ctc_shim_align_batch(ctc_shim_batch *b, int64_t *states, int64_t 
     aligners = (ctc_shim_aligner *)(block + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         aligners[i] = first;
-        aligners[i].viterbi.beat.asks = i == 0;
+        aligners[i].viterbi.signal_check.handles = i == 0;
         ctc_shim_align_layout(b, block + (size_t)i * bytes, &aligners[i].viterbi);
     }
-    ctc_shim_share(ctc_shim_align_some, aligners, sizeof first, threads, pulse);
+    ctc_shim_share(ctc_shim_align_some, aligners, sizeof first, threads, signals);
     free(memory);
-    return pulse->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
+    return signals->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
 }
 
 CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_align)(ctc_shim_align_call *call) {
     ctc_shim_batch b;
-    ctc_shim_pulse pulse = ctc_shim_pulse_of(call->python);
+    ctc_shim_signals signals = ctc_shim_signals_of(call->python);
     int64_t error;
     memset(&b, 0, sizeof b);
     b.item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
@@ -87,8 +88,9 @@ CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_align)(ctc_shim_align_call *call
     b.target_lengths = (const char *)call->target_lengths;
     b.target_lengths_stride = call->target_lengths_stride;
     b.blank = call->blank;
-    ctc_shim_release(&pulse);
-    error = ctc_shim_align_batch(&b, (int64_t *)call->states, call->threads, &pulse, call->report);
-    ctc_shim_regain(&pulse);
+    ctc_shim_release(&signals);
+    error =
+        ctc_shim_align_batch(&b, (int64_t *)call->states, call->threads, &signals, call->report);
+    ctc_shim_regain(&signals);
     return error;
 }

@@ -23,7 +23,7 @@ typedef struct {
     int64_t *offset;            /* (labels,): bytes from a row of scores to the label's */
     int8_t *moves;              /* (block, block + 1, 2): states back, of blank and label */
     int64_t block;
-    ctc_shim_beat beat;
+    ctc_shim_signal_check signal_check;
 } ctc_shim_viterbi;
 
 CTC_SHIM_INLINE double ctc_shim_larger(double a, double b) { return b > a ? b : a; }
@@ -99,7 +99,7 @@ CTC_SHIM_LOCAL int64_t ctc_shim_path_forward(const ctc_shim_batch *b, ctc_shim_v
         /* One label more can be reached in each frame. The last column is of the blank alone. */
         int64_t end = t + 1 < S + 1 ? t + 1 : S + 1;
         double top, blank_score;
-        if (ctc_shim_stops(&v->beat, (double)(2 * end))) return -1;
+        if (ctc_shim_stops(&v->signal_check, (double)(2 * end))) return -1;
         if (t % v->block == 0) {
             double *kept = v->checkpoints + t / v->block * 2 * (S + 1);
             memcpy(kept, v->blank, cells);
