@@ -27,8 +27,7 @@ $cxx $strict -std=c++11 -fsyntax-only -x c++ "${of_the_kernel[@]}"
 run() { # source, arguments of the program
     $cc $strict $sanitized -std=c99 "$1" "$csrc/cpu/processors.c" -o "$out/c" -lm -lpthread
     $cxx $strict $sanitized -std=c++11 -x c++ "$1" "$csrc/cpu/processors.c" -x none -o "$out/cpp" -lm -lpthread
-    $fixed "$out/c" "${@:2}"
-    $fixed "$out/cpp" "${@:2}"
+    (cd "$out" && $fixed ./c "${@:2}" && $fixed ./cpp "${@:2}")
     passed=$((passed + 2))
 }
 for source in "$csrc"/*/test_*.c; do run "$source"; done

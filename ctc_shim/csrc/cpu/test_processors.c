@@ -3,7 +3,7 @@
 #include "processors.h"
 #include <sys/stat.h>
 
-static char root[64] = "/tmp/ctc_shim_groups_XXXXXX", groups[128];
+static char root[64] = "ctc_shim_groups_XXXXXX", groups[128];
 
 static void put(const char *name, const char *text) {
     char path[256], *slash;
