@@ -74,10 +74,11 @@ def main() -> None:
         for worker in asked:
             worker.close()
     print(workers.machine())
+    workers.heading("axis", "implementation", "CPU ms, loss + gradient", "exponent")
     for axis, lengths in RANGES.items():
         for name, values in found[axis].items():
-            times = " ".join("%8.2f" % value for value in values)
-            print("%s %-15s %s  exponent %.2f" % (axis, name, times, exponent(lengths, values)))
+            times = ", ".join("%.3g" % value for value in values)
+            workers.row(axis, name, times, "%.2f" % exponent(lengths, values))
     draw(found, options.picture)
 
 

@@ -21,13 +21,13 @@ import workloads
 TINY = "1,1,4,1"
 
 
-def work(name: str, workload: str) -> None:
+def work(module: str, name: str, workload: str) -> None:
     """The worker: prints its own peak in MB, without the logits."""
     shape = workload if workload in workloads.WORKLOADS else tuple(map(int, workload.split(",")))
     batch = workloads.batch(shape)
     with open("/proc/self/clear_refs", "w") as stream:
         stream.write("5")  # resets the peak: drawing the batch does not count
-    both = getattr(importlib.import_module("implementations"), name)(batch)[1]
+    both = getattr(importlib.import_module(module), name)(batch)[1]
     for _ in range(3):
         both()
     with open("/proc/self/status") as stream:
@@ -35,10 +35,12 @@ def work(name: str, workload: str) -> None:
     print(int(kilobytes) / 1024.0 - batch[0].nbytes / 2.0**20)
 
 
-def peak(name: str, python: str, workload: str, caches: str) -> float:
-    """The peak of a worker in MB."""
+def peak(
+    name: str, python: str, workload: str, caches: str, module: str = "implementations"
+) -> float:
+    """The peak of a worker with the function `name` of `module`, in MB."""
     printed = subprocess.check_output(
-        [python, os.path.abspath(__file__), "--worker", name, workload],
+        [python, os.path.abspath(__file__), "--worker", module, name, workload],
         env=workers.environment(os.path.join(caches, name)),
         stderr=subprocess.DEVNULL,
         universal_newlines=True,

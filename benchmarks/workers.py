@@ -5,6 +5,7 @@ busy machine slows all of them alike.
 """
 
 import argparse
+import atexit
 import json
 import os
 import platform
@@ -122,19 +123,36 @@ def parser(
     if what:
         made.add_argument("what", choices=what)
     made.add_argument("where", nargs="+", metavar=metavar)
+    made.add_argument(
+        "--json", metavar="FILE", type=_save_at_exit, help="write the tables here as JSON, too"
+    )
     if rounds:
         made.add_argument("--rounds", type=int, default=rounds)
     return made
 
 
+_tables: List[List[Sequence[str]]] = []  # those printed so far, each with its heading
+
+
+def _save_at_exit(path: str) -> str:
+    def save() -> None:
+        with open(path, "w") as stream:
+            json.dump({"machine": machine(), "command": sys.argv, "tables": _tables}, stream)
+
+    atexit.register(save)
+    return path
+
+
 def heading(*cells: str) -> None:
     """Print the first two lines of a markdown table."""
+    _tables.append([])
     row(*cells)
     print("|---" * len(cells) + "|", flush=True)
 
 
 def row(*cells: str) -> None:
     """Print one line of a markdown table."""
+    _tables[-1].append(cells)
     print("| %s |" % " | ".join(cells), flush=True)
 
 
