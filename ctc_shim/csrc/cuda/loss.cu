@@ -35,12 +35,13 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
     if (n < b.N) ctc_prepare(b, n);
 }
 
-/* N by any number of blocks; blockDim.y frames in each. */
-#define CTC_ROWS(REAL, KIND, V) \
-    extern "C" __global__ void __launch_bounds__(V == 16 ? 32 * CTC_ROW_WARPS : 256) \
-        ctc_shim_rows_##KIND##_##V(const ctc_batch b) { \
-        ctc_frame<REAL, V> frame(b, blockIdx.x); \
-        CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) frame.run(t); \
+/* N by any number of blocks; blockDim.y frames in each, W or blockDim.x threads for a frame. */
+#define CTC_ROWS(REAL, KIND, W) \
+    extern "C" __global__ void __launch_bounds__(W ? 256 : 32 * CTC_ROW_WARPS) \
+        ctc_shim_rows_##KIND##_##W(const ctc_batch b) { \
+        __shared__ unsigned words[W ? 256 * 4 : 1]; \
+        ctc_frame<REAL, W> frame(b, blockIdx.x, words); \
+        CTC_EACH_FRAME(first, 0, blockDim.y) frame.run(first); \
     }
 
 /* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
@@ -60,10 +61,10 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
         CTC_EACH_FRAME(t, warp, CTC_FRAMES) posterior.run(t); \
     }
 #define CTC_FAST(REAL, KIND) \
-    CTC_ROWS(REAL, KIND, 1) \
-    CTC_ROWS(REAL, KIND, 2) \
-    CTC_ROWS(REAL, KIND, 4) \
+    CTC_ROWS(REAL, KIND, 8) \
     CTC_ROWS(REAL, KIND, 16) \
+    CTC_ROWS(REAL, KIND, 32) \
+    CTC_ROWS(REAL, KIND, 0) \
     CTC_POSTERIOR(REAL, KIND)
 CTC_FAST(float, f32)
 CTC_FAST(ctc_bf16, bf16)
