@@ -13,8 +13,9 @@ struct Kernel {
 };
 #define KERNEL(name, shape) {#name, shape, ctc_shim_##name}
 #define KERNELS_OF(kind) \
-    KERNEL(rows_##kind##_8, ROWS), KERNEL(rows_##kind##_16, ROWS), KERNEL(rows_##kind##_32, ROWS), \
-        KERNEL(rows_##kind##_0, ROWS), KERNEL(posterior_##kind, FRAMES)
+    KERNEL(rows_##kind##_32, ROWS), KERNEL(rows_##kind##_64, ROWS), \
+        KERNEL(rows_##kind##_128, ROWS), KERNEL(rows_##kind##_0, ROWS), \
+        KERNEL(posterior_##kind, FRAMES)
 static const Kernel kernels[] = {KERNEL(prepare, WARP_A_SEQUENCE),
                                  KERNELS_OF(f32),
                                  KERNELS_OF(bf16),
@@ -46,7 +47,7 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
         }
         case FRAMES: return grid.x == N && size.x == 32 * CTC_FRAMES && size.y == 1;
         case ROWS:
-            return grid.x == N && (size.x * size.y == 256 || size.y == 1) &&
+            return grid.x == N && (all == 32 * CTC_FRAMES || size.y == 1) &&
                    size.x <= 32 * CTC_ROW_WARPS;
         case CHAIN: {
             long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;

@@ -1,10 +1,10 @@
 /* Kernel `rows` of the fast path: all that is computed once for a frame.
  *
- * W threads share a frame: 8, 16 or 32, so a warp has 4, 2 or 1 of them and needs no barrier; or
- * W is 0, and all threads of a block share one. V classes of a thread stay in registers, so a row
- * is read once if it has at most V times as many classes as it has threads. Softmax and lattice
- * take the same rounded exponentials, so a result is that of scores which differ by the rounding,
- * 5e-7.
+ * Up to MOST classes: W threads share a frame, 8 or 16, so a warp has several and needs no barrier.
+ * MOST is 0: any number, and all threads of a block share a frame. V classes of a thread stay in
+ * registers, so a row is read once if it has at most V times as many classes as it has threads.
+ * Softmax and lattice take the same rounded exponentials, so a result is that of scores which
+ * differ by the rounding, 5e-7.
  *
  * The frames of a warp take the same path through the code, because threads exchange numbers: a
  * frame that is padding or beyond the last one is computed too, and its results are not stored. */
@@ -37,8 +37,8 @@ template <int W> CTC_DEVICE bool ctc_frame_any(bool x) {
     return blockDim.x == 32 ? __any_sync(CTC_ALL_LANES, x) : __syncthreads_or(x);
 }
 
-template <class REAL, int W> struct ctc_frame {
-    static const int V = W ? 4 : 16;
+template <class REAL, int MOST> struct ctc_frame {
+    static const int V = MOST > 32 ? 8 : MOST ? 4 : 16, W = MOST / V;
     const ctc_batch &b;
     const ctc_int n;
     const int T, S, verdict, *labels;
@@ -127,13 +127,15 @@ template <class REAL, int W> struct ctc_frame {
     /* Gathers the emissions that the lattice needs. Where all of them are small they are taken
      * relative to a lower power of two: only what lies between them counts. */
     CTC_DEVICE void gather(bool stored) {
-        unsigned *emissions = b.emissions + at * ((int)b.S + 4) + 1;
+        unsigned *emissions = b.emissions + at * ((int)b.S + 4) + 1, *to = emissions + threadIdx.x;
+        const int *from = labels + threadIdx.x - 1;
         const unsigned blank = word_of(b.blank);
         int best = (int)(blank >> 20), least = blank ? best : 2047, power = 0, depth;
         bool small;
         CTC_NO_UNROLL for (int s = 1 + (int)threadIdx.x; s <= S; s += width()) {
-            const unsigned word = word_of(labels[s - 1]);
-            if (stored) emissions[s] = word;
+            const unsigned word = word_of(from[1]);
+            if (stored) to[1] = word;
+            from += width(), to += width();
             best = max(best, (int)(word >> 20));
             least = min(least, word ? (int)(word >> 20) : 2047);
         }

@@ -32,7 +32,8 @@ static struct {
     int (*words)(int, const char **);
 } cuda;
 enum { CTC_SIZES = 4 };
-static const int widths[CTC_SIZES] = {8, 16, 32, 0}; /* threads of a frame; 0: a block */
+static const int classes[CTC_SIZES] = {32, 64, 128, 0}; /* of `rows`; 0: any number */
+static const int widths[CTC_SIZES] = {8, 8, 16, 0};     /* threads of a frame; 0: a block */
 static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *chain, *posterior[CTC_KINDS];
 static void *careful_rows[CTC_KINDS], *careful[CTC_CHOICES]; /* choice c: 2^c cells in a lane */
 
@@ -60,7 +61,7 @@ static int find_all_of(void *library, int kind, char *message, long long room) {
     error = find(library, name, &careful_rows[kind], message, room);
     if (kind == CTC_F64) return error;
     for (size = 0; size < CTC_SIZES && !error; size++) {
-        snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], widths[size]);
+        snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], classes[size]);
         error = find(library, name, &rows[kind][size], message, room);
     }
     snprintf(name, sizeof name, "ctc_shim_posterior_%s", kind_names[kind]);
@@ -139,12 +140,14 @@ static long long over_frames(long long N, long long T, int frames) {
 
 static int launch_rows(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
-    const int size = b->C > 32 ? b->C > 64 ? b->C > 128 ? 3 : 2 : 1 : 0;
     const long long warps = (b->C + 511) / 512;
-    const int width = widths[size]            ? widths[size]
-                      : warps > CTC_ROW_WARPS ? 32 * CTC_ROW_WARPS
-                                              : 32 * (int)warps,
-              frames = widths[size] ? 32 * CTC_FRAMES / width : 1;
+    int size = 0, width, frames = 1;
+    while (classes[size] && b->C > classes[size]) size++;
+    width = 32 * (int)(warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps);
+    if (classes[size]) {
+        width = widths[size];
+        frames = 32 * CTC_FRAMES / width;
+    }
     return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames), width,
                   frames);
 }

@@ -35,13 +35,14 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
     if (n < b.N) ctc_prepare(b, n);
 }
 
-/* N by any number of blocks; blockDim.y frames in each, W or blockDim.x threads for a frame. */
-#define CTC_ROWS(REAL, KIND, W) \
-    extern "C" __global__ void __launch_bounds__(W ? 256 : 32 * CTC_ROW_WARPS) \
-        ctc_shim_rows_##KIND##_##W(const ctc_batch b) { \
-        __shared__ unsigned words[W ? 256 * 4 : 1]; \
-        ctc_frame<REAL, W> frame(b, blockIdx.x, words); \
-        CTC_EACH_FRAME(first, 0, blockDim.y) frame.run(first); \
+/* N by any number of blocks; blockDim.y frames in each. */
+#define CTC_ROWS(REAL, KIND, MOST) \
+    extern "C" __global__ void __launch_bounds__(MOST ? 32 * CTC_FRAMES : 32 * CTC_ROW_WARPS) \
+        ctc_shim_rows_##KIND##_##MOST(const ctc_batch b) { \
+        typedef ctc_frame<REAL, MOST> frame; \
+        __shared__ unsigned words[MOST ? 32 * CTC_FRAMES * frame::V : 1]; \
+        frame of_block(b, blockIdx.x, words); \
+        CTC_EACH_FRAME(first, 0, blockDim.y) of_block.run(first); \
     }
 
 /* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
@@ -61,9 +62,9 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
         CTC_EACH_FRAME(t, warp, CTC_FRAMES) posterior.run(t); \
     }
 #define CTC_FAST(REAL, KIND) \
-    CTC_ROWS(REAL, KIND, 8) \
-    CTC_ROWS(REAL, KIND, 16) \
     CTC_ROWS(REAL, KIND, 32) \
+    CTC_ROWS(REAL, KIND, 64) \
+    CTC_ROWS(REAL, KIND, 128) \
     CTC_ROWS(REAL, KIND, 0) \
     CTC_POSTERIOR(REAL, KIND)
 CTC_FAST(float, f32)
