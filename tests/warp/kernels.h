@@ -5,7 +5,7 @@
 
 #include "../../ctc_shim/csrc/cuda/loss.cu"
 
-enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, CHAIN, SINGLE };
+enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, POSTERIOR, CHAIN, SINGLE };
 struct Kernel {
     const char *name;
     Shape shape;
@@ -15,7 +15,7 @@ struct Kernel {
 #define KERNELS_OF(kind) \
     KERNEL(rows_##kind##_32, ROWS), KERNEL(rows_##kind##_64, ROWS), \
         KERNEL(rows_##kind##_128, ROWS), KERNEL(rows_##kind##_0, ROWS), \
-        KERNEL(posterior_##kind, FRAMES)
+        KERNEL(posterior_##kind##_8, POSTERIOR), KERNEL(posterior_##kind##_32, POSTERIOR)
 static const Kernel kernels[] = {KERNEL(prepare, WARP_A_SEQUENCE),
                                  KERNELS_OF(f32),
                                  KERNELS_OF(bf16),
@@ -49,6 +49,9 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
         case ROWS:
             return grid.x == N && (all == 32 * CTC_FRAMES || size.y == 1) &&
                    size.x <= 32 * CTC_ROW_WARPS;
+        case POSTERIOR:
+            return grid.x == N && all == 32 * CTC_FRAMES &&
+                   b.S <= (size.x == 8 ? (int)CTC_SHORT : (int)CTC_PLACES_IN_ALL);
         case CHAIN: {
             long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;
             return grid.x == (b.gradient ? 2 * N : N) && grid.y == 1 && size.y == 1 &&
