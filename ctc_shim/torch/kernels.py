@@ -26,11 +26,15 @@ def is_on_gpu(tensor: Any) -> bool:
     return bool(tensor.is_cuda)
 
 
-def takes(logits: Any, targets: Any) -> bool:
-    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+def narrow() -> Tuple[Any, Any]:
     import torch
 
-    if logits.dtype in (torch.bfloat16, torch.float16):
+    return torch.bfloat16, torch.float16
+
+
+def takes(logits: Any, targets: Any) -> bool:
+    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+    if logits.dtype in narrow():
         return is_on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
     return True
 
