@@ -74,8 +74,7 @@ def _add_probabilities(gradient: Any, logits: Any, time_major: bool) -> None:
 
 def rows_of(rows: Any, time_major: bool) -> Any:
     """(N,), so that it multiplies an array shaped as the logits."""
-    rows = rows.unsqueeze(-1)
-    return rows if time_major else rows.unsqueeze(-1)
+    return rows.view((-1, 1) if time_major else (-1, 1, 1))
 
 
 def times(gradient: Any, rows: Any, time_major: bool) -> Any:
