@@ -4,6 +4,7 @@ Host memory stands for device memory.
 """
 
 import atexit
+import contextlib
 import ctypes
 import os
 import shutil
@@ -52,6 +53,18 @@ class FakeCuda(object):
         self.fake.fake_fail(b"", 0)
         self.fake.fake_order(0)
         self.driver.undo()
+
+    @contextlib.contextmanager
+    def capture(self, stream=0):
+        """As a CUDA graph is captured: launches on the stream are noted for `fake_replay`.
+
+        They do not run, and every other call of the driver is an error, as are launches elsewhere.
+        """
+        self.fake.fake_capture(1, ctypes.c_void_p(stream))
+        try:
+            yield
+        finally:
+            self.fake.fake_capture(0, None)
 
     def flags(self, N):
         """Of the sequences computed since the last question: 1, 2: given to the careful path."""

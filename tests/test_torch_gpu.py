@@ -297,6 +297,31 @@ def test_nothing_waits_for_the_device(dtype, monkeypatch):
     assert torch.isfinite(found).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_captured_call_is_replayed_on_other_scores(gpu, dtype, monkeypatch):
+    c, memory, new_empty = regimes.case("random", T=20, S=8), [], torch.Tensor.new_empty
+
+    def kept(*arguments, **options):  # as torch keeps the memory of a graph
+        memory.append(new_empty(*arguments, **options))
+        return memory[-1]
+
+    monkeypatch.setattr(torch.Tensor, "new_empty", kept)
+    batch = _batch(c, dtype)
+    with gpu.capture():  # the whole way there and back makes no other call
+        torch.autograd.grad(ctc_loss(*batch), batch[0], torch.ones(len(c.targets)))
+    logits = batch[0].detach()
+    with gpu.capture():
+        loss, gradient = ctc_shim.ctc_loss_and_gradient(logits, *batch[1:])
+    for factor in (1, -0.5):
+        logits.mul_(factor)
+        assert gpu.fake.fake_replay() == (3 if dtype == torch.float64 else 6)
+        want = _want(c._replace(logits=logits.double().numpy()), dtype)
+        assert_loss(loss, want[0], "float64" if dtype == torch.float64 else "float32")
+        assert np.abs(gradient.double().numpy() - want[1]).max() < (
+            0.004 if dtype == torch.bfloat16 else 1e-5
+        )
+
+
 def test_the_launch_is_on_the_device_and_stream_of_the_logits(monkeypatch):
     """torch.cuda stands in: the current device is another one, and is so again afterwards."""
 

@@ -5,6 +5,7 @@ launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of 
 """
 
 import ctypes
+import functools
 import os
 import warnings
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -45,6 +46,7 @@ def in_one_strip(S: int) -> bool:
     return S < LANES * CELLS[-1]
 
 
+@functools.lru_cache(256)
 def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) -> int:
     """Bytes of device memory that a batch needs besides its own arrays, for any dtype.
 

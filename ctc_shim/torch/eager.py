@@ -24,24 +24,29 @@ def serves(batch: Batch) -> bool:
     logits, *integers = batch
     if type(logits) not in (torch.Tensor, torch.nn.Parameter) or logits.dim() != 3:
         return False
-    if logits.dtype not in (torch.float32, torch.float64):
-        return False
     device, long = logits.get_device(), torch.int64
     for axes, tensor in zip((2, 1, 1), integers):
         if type(tensor) is not torch.Tensor or tensor.dtype is not long or tensor.dim() != axes:
             return False
         if tensor.get_device() != device:
             return False
+    if logits.dtype not in (torch.float32, torch.float64):
+        if not (logits.dtype in kernels.narrow() and kernels.takes(logits, integers[0])):
+            return False
     return logits.layout is torch.strided and of_torch.is_plain_call()
 
 
 def loss(batch: Batch, options: TorchOptions) -> Any:
     """(N,) losses of a batch that `serves` accepts."""
-    import torch
-
-    if batch.logits.requires_grad and torch.is_grad_enabled():
+    if _has_derivatives(batch):
         return _function().apply(*batch, options)
     return kernels.compute(batch, None, options, with_gradient=False)[0]
+
+
+def _has_derivatives(batch: Batch) -> bool:
+    import torch
+
+    return batch.logits.requires_grad and torch.is_grad_enabled()
 
 
 def loss_by_operators(batch: Batch, options: TorchOptions) -> Any:
@@ -51,6 +56,8 @@ def loss_by_operators(batch: Batch, options: TorchOptions) -> Any:
 
 def loss_and_gradient(batch: Batch, options: TorchOptions) -> Tuple[Any, Any]:
     """(N,) losses of checked tensors, and the gradient of their sum."""
+    if serves(batch) and not _has_derivatives(batch):
+        return kernels.compute(batch, None, options, with_gradient=True)
     found, gradient = operators.registered().ctc_loss_and_gradient(*batch, None, *options)
     return found, gradient
 

@@ -36,19 +36,24 @@ def compute(tensors: Any, upstream: Any, options: Options, with_gradient: bool) 
     """
     import torch
 
-    logits, integers = tensors[0].detach(), tensors[1:]
+    logits, integers = tensors[0], tensors[1:]
     library = gpu_kernel.load()
     if library is None:
-        return _on_the_host(logits, integers, upstream, options, with_gradient)
+        return _on_the_host(logits.detach(), integers, upstream, options, with_gradient)
     time_major, (N, S) = options.time_major, integers[0].shape
-    count, T, C = (logits.shape[i] for i in ((1, 0, 2) if time_major else (0, 1, 2)))
+    count, T, C = logits.shape
+    if time_major:
+        count, T = T, count
     contract.check_rows(count, *integers, upstream)
     blank = contract.resolve_blank(options.blank, C) if C else 0
     if options.infeasible in contract.RAISING:
         labels, frames, counts = [tensor.cpu().numpy() for tensor in integers]
         validate(T, C, labels, frames, counts, blank, options.infeasible)
-    taken = torch.int32, torch.int64
-    targets, frames, counts = ((t if t.dtype in taken else t.long()).contiguous() for t in integers)
+    is_wide = [t.dtype is torch.int64 for t in integers]
+    if not all(is_wide):
+        integers = [t if t.dtype is torch.int32 else t.long() for t in integers]
+        is_wide = [t.dtype is torch.int64 for t in integers]
+    targets, frames, counts = [t.contiguous() for t in integers]
     logits = logits.contiguous()
     loss = logits.new_empty(N, dtype=wide(logits.dtype))
     gradient = logits.new_empty(logits.shape) if with_gradient else None
@@ -56,7 +61,7 @@ def compute(tensors: Any, upstream: Any, options: Options, with_gradient: bool) 
     work = logits.new_empty(gpu_kernel.working_memory(N, T, C, S), dtype=torch.uint8)
     arguments = (
         library,
-        contract.dtype_name(logits),
+        str(logits.dtype).partition(".")[2],
         {
             "logits": logits.data_ptr(),
             "targets": targets.data_ptr(),
@@ -68,7 +73,7 @@ def compute(tensors: Any, upstream: Any, options: Options, with_gradient: bool) 
         },
         (N, T, C, S),
         (blank,) + options[1:],
-        [t.dtype is torch.int64 for t in (targets, frames, counts)],
+        is_wide,
         (work.data_ptr(), work.numel()),
     )
     if not logits.is_cuda:  # host memory that stands for a device's

@@ -29,8 +29,10 @@ def product(tensor: Any, factor: Any, is_on_gpu: bool, in_place: bool = False) -
     import torch
 
     is_finite = not is_on_gpu and math.isfinite(factor.detach().sum().item())
-    if is_finite and in_place:
-        return tensor.mul_(factor)
+    if in_place:
+        zeros = None if is_finite else tensor == 0
+        tensor.mul_(factor)
+        return tensor if zeros is None else tensor.masked_fill_(zeros, 0)
     out = torch.empty_like(tensor)
     if not is_on_gpu and tensor.numel() * tensor.element_size() >= LEAST:
         _prefer_huge_pages(out)

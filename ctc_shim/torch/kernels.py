@@ -26,11 +26,15 @@ def is_on_gpu(tensor: Any) -> bool:
     return bool(tensor.is_cuda)
 
 
-def takes(logits: Any, targets: Any) -> bool:
-    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+def narrow() -> Tuple[Any, Any]:
     import torch
 
-    if logits.dtype in (torch.bfloat16, torch.float16):
+    return torch.bfloat16, torch.float16
+
+
+def takes(logits: Any, targets: Any) -> bool:
+    """Do the operators take logits of this dtype? A GPU reads narrow ones as they are."""
+    if logits.dtype in narrow():
         return is_on_gpu(logits) and gpu_kernel.in_one_strip(targets.shape[1])
     return True
 
@@ -70,8 +74,7 @@ def _add_probabilities(gradient: Any, logits: Any, time_major: bool) -> None:
 
 def rows_of(rows: Any, time_major: bool) -> Any:
     """(N,), so that it multiplies an array shaped as the logits."""
-    rows = rows.unsqueeze(-1)
-    return rows if time_major else rows.unsqueeze(-1)
+    return rows.view((-1, 1) if time_major else (-1, 1, 1))
 
 
 def times(gradient: Any, rows: Any, time_major: bool) -> Any:

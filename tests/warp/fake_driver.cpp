@@ -5,14 +5,22 @@
 
 #include <mutex>
 
-enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_PTX = 218, NOT_FOUND = 500 };
+enum { OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_PTX = 218, NOT_FOUND = 500, CAPTURING = 900 };
 
 static std::string text, failing;
 static int failure, launches;
 static std::vector<int> flags; // of the sequences that `careful` was given since the last question
 static void *last_stream;
 
-static int maybe(const char *call) { return failing == call ? failure : 0; }
+// While a stream is captured, launches on it are noted, not run, and no other call is allowed.
+static bool capturing;
+static void *captured;
+static std::vector<std::function<void()>> graph;
+
+static int maybe(const char *call) {
+    if (capturing && strcmp(call, "cuLaunchKernel")) return CAPTURING;
+    return failing == call ? failure : 0;
+}
 
 extern "C" {
 // For the tests: make the next calls of a name fail, set the order of atomic additions, ask what
@@ -21,6 +29,14 @@ void fake_fail(const char *call, int code) { failing = call, failure = code; }
 void fake_order(int order) { backwards = order; }
 int fake_launches() { return launches; }
 void *fake_stream() { return last_stream; }
+void fake_capture(int on, void *stream) {
+    if (on) graph.clear();
+    capturing = on, captured = stream;
+}
+int fake_replay() {
+    for (auto &launch : graph) launch();
+    return (int)graph.size();
+}
 int fake_flags(int *into, int most) {
     int n = min((int)flags.size(), most);
     std::copy_n(flags.begin(), n, into);
@@ -58,6 +74,7 @@ int cuLaunchKernel(void *kernel, unsigned x, unsigned y, unsigned z, unsigned wi
     const Kernel &which = *(const Kernel *)kernel;
     ctc_batch b;
     if (maybe("cuLaunchKernel")) return failure;
+    if (capturing && stream != captured) return CAPTURING;
     memcpy(&b, parameters[0], sizeof b);
     if (z != 1 || depth != 1 || shared || extra || !fits(which, b, {x, y}, {width, height}))
         return INVALID_VALUE;
@@ -65,8 +82,12 @@ int cuLaunchKernel(void *kernel, unsigned x, unsigned y, unsigned z, unsigned wi
     std::lock_guard<std::mutex> lock(one_at_a_time);
     launches++;
     last_stream = stream;
-    if (which.shape == SINGLE) flags.insert(flags.end(), b.flags, b.flags + b.N);
-    run_blocks({x, y}, {width, height}, [&] { which.run(b); });
+    auto launch = [=, &which] {
+        if (which.shape == SINGLE) flags.insert(flags.end(), b.flags, b.flags + b.N);
+        run_blocks({x, y}, {width, height}, [&] { which.run(b); });
+    };
+    if (capturing) graph.push_back(launch);
+    else launch();
     return 0;
 }
 
@@ -75,6 +96,7 @@ int cuGetErrorName(int code, const char **name) {
             : code == INVALID_PTX   ? "CUDA_ERROR_INVALID_PTX"
             : code == NOT_FOUND     ? "CUDA_ERROR_NOT_FOUND"
             : code == INVALID_VALUE ? "CUDA_ERROR_INVALID_VALUE"
+            : code == CAPTURING     ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
                                     : nullptr;
     return *name ? 0 : INVALID_VALUE;
 }

@@ -5,7 +5,7 @@
 
 #include "../../ctc_shim/csrc/cuda/loss.cu"
 
-enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, CHAIN, SINGLE };
+enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, POSTERIOR, CHAIN, SINGLE };
 struct Kernel {
     const char *name;
     Shape shape;
@@ -13,8 +13,9 @@ struct Kernel {
 };
 #define KERNEL(name, shape) {#name, shape, ctc_shim_##name}
 #define KERNELS_OF(kind) \
-    KERNEL(rows_##kind##_1, ROWS), KERNEL(rows_##kind##_2, ROWS), KERNEL(rows_##kind##_4, ROWS), \
-        KERNEL(rows_##kind##_16, ROWS), KERNEL(posterior_##kind, FRAMES)
+    KERNEL(rows_##kind##_32, ROWS), KERNEL(rows_##kind##_64, ROWS), \
+        KERNEL(rows_##kind##_128, ROWS), KERNEL(rows_##kind##_0, ROWS), \
+        KERNEL(posterior_##kind##_8, POSTERIOR), KERNEL(posterior_##kind##_32, POSTERIOR)
 static const Kernel kernels[] = {KERNEL(prepare, WARP_A_SEQUENCE),
                                  KERNELS_OF(f32),
                                  KERNELS_OF(bf16),
@@ -38,7 +39,7 @@ inline const Kernel *kernel_named(const std::string &name) {
 // May this kernel be launched so?
 inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size) {
     const unsigned N = (unsigned)b.N, all = size.x * size.y;
-    if (!grid.x || !grid.y || grid.y > 65535 || !all || size.x % 32 || all > MOST) return false;
+    if (!grid.x || !grid.y || grid.y > 65535 || !all || all % 32 || all > MOST) return false;
     switch (kernel.shape) {
         case WARP_A_SEQUENCE: {
             unsigned warps = all / 32;
@@ -46,7 +47,11 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
         }
         case FRAMES: return grid.x == N && size.x == 32 * CTC_FRAMES && size.y == 1;
         case ROWS:
-            return grid.x == N && (size.x == 32 || size.y == 1) && size.x <= 32 * CTC_ROW_WARPS;
+            return grid.x == N && (all == 32 * CTC_FRAMES || size.y == 1) &&
+                   size.x <= 32 * CTC_ROW_WARPS;
+        case POSTERIOR:
+            return grid.x == N && all == 32 * CTC_FRAMES &&
+                   b.S <= (size.x == 8 ? (int)CTC_SHORT : (int)CTC_PLACES_IN_ALL);
         case CHAIN: {
             long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;
             return grid.x == (b.gradient ? 2 * N : N) && grid.y == 1 && size.y == 1 &&

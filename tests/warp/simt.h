@@ -151,6 +151,11 @@ inline bool __any_sync(unsigned, bool x) {
     for (int d = 16; d; d >>= 1) x |= __shfl_xor_sync(0, x, d);
     return x;
 }
+inline unsigned __ballot_sync(unsigned, bool x) {
+    unsigned all = (unsigned)x << lane();
+    for (int d = 16; d; d >>= 1) all |= __shfl_xor_sync(0, all, d);
+    return all;
+}
 inline int __syncthreads_or(int x) {
     static int given[MOST];
     given[current] = x;

@@ -11,14 +11,15 @@ enum {
 /* To 20 bits, rounded to nearest; 0 for -inf. `maximum` is at least z, and finite. */
 CTC_DEVICE unsigned ctc_emission(float z, float maximum) {
     /* d + rest == z - maximum: two-sum */
-    float d = z - maximum, part = z - d;
-    float rest = (z - (d + part)) + (part - maximum);
-    float n = rintf(d * 1.44269504f);
+    const float d = z - maximum, part = z - d;
+    const float rest = (z - (d + part)) + (part - maximum);
+    const float n = rintf(fmaxf(d, -700.0f) * 1.44269504f);
     float r = fmaf(-n, 0.693145751953125f, d); /* ln 2 in two parts, the first of 16 bits */
     r = fmaf(-n, 1.42860682e-06f, r) + rest;
-    if (!(z > -CTC_INFINITY_FLOAT)) return 0;
-    if (d < -690.0f) return (unsigned)CTC_LEAST_FIELD << 20;
-    return ((ctc_bits(ctc_exp2(r * 1.44269504f)) + 4u) >> 3) + ((896u + (unsigned)(int)n) << 20);
+    const unsigned word =
+        ((ctc_bits(ctc_exp2(r * 1.44269504f)) + 4u) >> 3) + ((896u + (unsigned)(int)n) << 20);
+    const unsigned least = z > -CTC_INFINITY_FLOAT ? (unsigned)CTC_LEAST_FIELD << 20 : 0;
+    return d >= -690.0f ? word : least;
 }
 
 /* The same number as a float; 0 below the normal ones. */

@@ -32,8 +32,9 @@ static struct {
     int (*words)(int, const char **);
 } cuda;
 enum { CTC_SIZES = 4 };
-static const int sizes[CTC_SIZES] = {1, 2, 4, 16}; /* classes of a frame that a thread holds */
-static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *chain, *posterior[CTC_KINDS];
+static const int classes[CTC_SIZES] = {32, 64, 128, 0}; /* of `rows`; 0: any number */
+static const int widths[CTC_SIZES] = {8, 8, 16, 0};     /* threads of a frame; 0: a block */
+static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *chain, *posterior[CTC_KINDS][2];
 static void *careful_rows[CTC_KINDS], *careful[CTC_CHOICES]; /* choice c: 2^c cells in a lane */
 
 /* Writes the error of a call of the driver, if it failed. Returns its code. */
@@ -60,11 +61,14 @@ static int find_all_of(void *library, int kind, char *message, long long room) {
     error = find(library, name, &careful_rows[kind], message, room);
     if (kind == CTC_F64) return error;
     for (size = 0; size < CTC_SIZES && !error; size++) {
-        snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], sizes[size]);
+        snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], classes[size]);
         error = find(library, name, &rows[kind][size], message, room);
     }
-    snprintf(name, sizeof name, "ctc_shim_posterior_%s", kind_names[kind]);
-    return error ? error : find(library, name, &posterior[kind], message, room);
+    for (size = 0; size < 2 && !error; size++) {
+        snprintf(name, sizeof name, "ctc_shim_posterior_%s_%d", kind_names[kind], size ? 32 : 8);
+        error = find(library, name, &posterior[kind][size], message, room);
+    }
+    return error;
 }
 
 static int find_all(void *library, char *message, long long room) {
@@ -139,12 +143,16 @@ static long long over_frames(long long N, long long T, int frames) {
 
 static int launch_rows(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
-    int size = b->C > 32 ? b->C > 64 ? b->C > 128 ? 3 : 2 : 1 : 0;
-    long long warps = (b->C + 32 * sizes[size] - 1) / (32 * sizes[size]);
-    int frames = warps <= 1 ? CTC_FRAMES : 1;
-    warps = warps < 1 ? 1 : warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps;
-    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames),
-                  32 * (int)warps, frames);
+    const long long warps = (b->C + 511) / 512;
+    int size = 0, width, frames = 1;
+    while (classes[size] && b->C > classes[size]) size++;
+    width = 32 * (int)(warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps);
+    if (classes[size]) {
+        width = widths[size];
+        frames = 32 * CTC_FRAMES / width;
+    }
+    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames), width,
+                  frames);
 }
 
 static int launch_chain(const ctc_launch *to) {
@@ -154,13 +162,19 @@ static int launch_chain(const ctc_launch *to) {
                   CTC_LANES * (warps > 1 ? warps : 1), 1);
 }
 
+static int launch_posterior(const ctc_launch *to) {
+    const ctc_batch *b = to->batch;
+    const int is_long = b->S > CTC_SHORT, width = is_long ? 32 : 8,
+              frames = 32 * CTC_FRAMES / width;
+    return launch(to, posterior[b->kind][is_long], "posterior", b->N,
+                  over_frames(b->N, b->T, frames), width, frames);
+}
+
 static int launch_fast(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
     int error = b->T ? launch_rows(to) : 0;
     if (!error) error = launch_chain(to);
-    if (error || !b->gradient || !b->T) return error;
-    return launch(to, posterior[b->kind], "posterior", b->N, over_frames(b->N, b->T, CTC_FRAMES),
-                  32 * CTC_FRAMES, 1);
+    return error || !b->gradient || !b->T ? error : launch_posterior(to);
 }
 
 /* Its blocks leave at once where no sequence needs it. */

@@ -36,11 +36,13 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
 }
 
 /* N by any number of blocks; blockDim.y frames in each. */
-#define CTC_ROWS(REAL, KIND, V) \
-    extern "C" __global__ void __launch_bounds__(V == 16 ? 32 * CTC_ROW_WARPS : 256) \
-        ctc_shim_rows_##KIND##_##V(const ctc_batch b) { \
-        ctc_frame<REAL, V> frame(b, blockIdx.x); \
-        CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) frame.run(t); \
+#define CTC_ROWS(REAL, KIND, MOST) \
+    extern "C" __global__ void __launch_bounds__(MOST ? 32 * CTC_FRAMES : 32 * CTC_ROW_WARPS) \
+        ctc_shim_rows_##KIND##_##MOST(const ctc_batch b) { \
+        typedef ctc_frame<REAL, MOST> frame; \
+        __shared__ unsigned words[MOST ? 32 * CTC_FRAMES * frame::V : 1]; \
+        frame of_block(b, blockIdx.x, words); \
+        CTC_EACH_FRAME(first, 0, blockDim.y) of_block.run(first); \
     }
 
 /* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
@@ -49,22 +51,25 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
     return b.verdict[n] != CTC_FINE || (b.flags[n] & CTC_AGAIN);
 }
 
-/* N by any number of blocks; a frame for each warp. */
-#define CTC_POSTERIOR(REAL, KIND) \
+/* N by any number of blocks; W threads for a frame. */
+#define CTC_POSTERIOR(REAL, KIND, W) \
     extern "C" __global__ void __launch_bounds__(32 * CTC_FRAMES, 4) \
-        ctc_shim_posterior_##KIND(const ctc_batch b) { \
-        __shared__ int sums[CTC_FRAMES][CTC_PLACES_IN_ALL]; \
-        const int n = blockIdx.x, warp = threadIdx.x / 32; \
-        if (__any_sync(CTC_ALL_LANES, ctc_is_careful(b, n))) return; \
-        ctc_posterior<REAL> posterior(b, n, sums[warp]); \
-        CTC_EACH_FRAME(t, warp, CTC_FRAMES) posterior.run(t); \
+        ctc_shim_posterior_##KIND##_##W(const ctc_batch b) { \
+        typedef ctc_posterior<REAL, W> frame; \
+        __shared__ int sums[32 * CTC_FRAMES / W * frame::MOST]; \
+        const int n = blockIdx.x; \
+        if (__any_sync(CTC_ALL_LANES, ctc_is_careful(b, n) || !b.frames[n])) return; \
+        frame of_block(b, n, sums); \
+        CTC_EACH_FRAME(from, 0, 32 * CTC_FRAMES / W) \
+        if (from < of_block.T) of_block.run(from); \
     }
 #define CTC_FAST(REAL, KIND) \
-    CTC_ROWS(REAL, KIND, 1) \
-    CTC_ROWS(REAL, KIND, 2) \
-    CTC_ROWS(REAL, KIND, 4) \
-    CTC_ROWS(REAL, KIND, 16) \
-    CTC_POSTERIOR(REAL, KIND)
+    CTC_ROWS(REAL, KIND, 32) \
+    CTC_ROWS(REAL, KIND, 64) \
+    CTC_ROWS(REAL, KIND, 128) \
+    CTC_ROWS(REAL, KIND, 0) \
+    CTC_POSTERIOR(REAL, KIND, 8) \
+    CTC_POSTERIOR(REAL, KIND, 32)
 CTC_FAST(float, f32)
 CTC_FAST(ctc_bf16, bf16)
 CTC_FAST(ctc_f16, f16)

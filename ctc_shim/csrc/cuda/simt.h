@@ -11,18 +11,28 @@
 #define CTC_INFINITY_FLOAT __int_as_float(0x7f800000)
 #define CTC_NAN_FLOAT __int_as_float(0x7fffffff)
 
-CTC_DEVICE float ctc_warp_max(float x) {
-    for (int d = 16; d; d >>= 1) x = fmaxf(x, __shfl_xor_sync(CTC_ALL_LANES, x, d));
-    return x;
-}
-CTC_DEVICE int ctc_warp_max(int x) {
-    for (int d = 16; d; d >>= 1) x = max(x, __shfl_xor_sync(CTC_ALL_LANES, x, d));
+/* Of this thread in its warp. */
+CTC_DEVICE int ctc_lane() { return (int)(threadIdx.y * blockDim.x + threadIdx.x) & 31; }
+
+CTC_DEVICE float ctc_larger(float a, float b) { return fmaxf(a, b); }
+CTC_DEVICE int ctc_larger(int a, int b) { return max(a, b); }
+/* Over groups of W lanes that lie side by side. */
+template <int W, class T> CTC_DEVICE T ctc_group_max(T x) {
+    CTC_UNROLL for (int d = W / 2; d; d >>= 1) x =
+        ctc_larger(x, __shfl_xor_sync(CTC_ALL_LANES, x, d));
     return x;
 }
 /* Each lane adds the same pairs, so all lanes have the same bits. */
-template <class T> CTC_DEVICE T ctc_warp_sum(T x) {
-    for (int d = 16; d; d >>= 1) x += __shfl_xor_sync(CTC_ALL_LANES, x, d);
+template <int W, class T> CTC_DEVICE T ctc_group_sum(T x) {
+    CTC_UNROLL for (int d = W / 2; d; d >>= 1) x += __shfl_xor_sync(CTC_ALL_LANES, x, d);
     return x;
+}
+template <class T> CTC_DEVICE T ctc_warp_sum(T x) { return ctc_group_sum<32>(x); }
+template <int W> CTC_DEVICE bool ctc_group_any(bool x) {
+    unsigned found;
+    if (W == 32) return __any_sync(CTC_ALL_LANES, x);
+    found = __ballot_sync(CTC_ALL_LANES, x);
+    return found >> (ctc_lane() & (32 - W)) & ((1u << (W & 31)) - 1);
 }
 
 /* 2^x, to 2 units in the last place. */
