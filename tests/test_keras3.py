@@ -206,4 +206,9 @@ def test_their_own_tests_pass():
     if BACKEND == "jax":
         assert outcomes == ["CTCTest::test_correctness", "passed 14", "skipped 0"]
     else:
-        assert outcomes == ["CTCTest::test_correctness", "CTCTest::test_dtype_arg", "passed 13", "skipped 0"]
+        assert outcomes == [
+            "CTCTest::test_correctness",
+            "CTCTest::test_dtype_arg",
+            "passed 13",
+            "skipped 0",
+        ]
