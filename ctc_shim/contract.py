@@ -37,6 +37,7 @@ class DecodeOptions(NamedTuple):
     top_paths: int = 1
     merge_repeated: bool = True
     exact: bool = False
+    spans: bool = False  # the frames of the first hypothesis' labels as well
 
 
 class Batch(NamedTuple):

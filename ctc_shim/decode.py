@@ -14,7 +14,8 @@ def ctc_greedy_decode(
     normalize: bool = True,
     merge_repeated: bool = True,
     time_major: bool = False,
-) -> Tuple[Any, Any]:
+    spans: bool = False,
+) -> Tuple[Any, ...]:
     """The labels along the most probable path of each sequence.
 
     The path is the most probable one, which its labels need not be: many paths may spell others.
@@ -35,6 +36,8 @@ def ctc_greedy_decode(
         Equal neighbours along the path are one label, as CTC has it. False keeps each of them.
     time_major : bool
         Axes of `logits`.
+    spans : bool
+        Return an Alignment as well: where the labels are, and how sure.
 
     Returns
     -------
@@ -45,6 +48,11 @@ def ctc_greedy_decode(
         ln of the path's probability, nats, in the dtype of `logits` (float32 for float16 and
         bfloat16). NaN, and no labels, where a valid frame holds NaN or +inf; -inf, and no labels,
         where no path is possible.
+    alignment : Alignment, with `spans`
+        The path, with start, end, mean ln p and confidence of each label (N, L), as `ctc_align`
+        has them; ``alignment.spans(n)`` lists them. Here the path is the most probable one, and
+        its labels are the target of the posteriors. With ``merge_repeated=False`` each label is
+        one frame.
 
     Raises
     ------
@@ -66,10 +74,11 @@ def ctc_greedy_decode(
         check_flag("normalize", normalize),
         check_flag("time_major", time_major),
         merge_repeated=check_flag("merge_repeated", merge_repeated),
+        spans=check_flag("spans", spans),
     )
     frontend = frontend_of(logits, input_lengths)
-    labels, log_probs = frontend.ctc_decode(logits, input_lengths, options)
-    return labels[:, 0], log_probs[:, 0]
+    labels, log_probs, *alignment = frontend.ctc_decode(logits, input_lengths, options)
+    return (labels[:, 0], log_probs[:, 0]) + tuple(alignment)
 
 
 def ctc_beam_search_decode(
@@ -83,7 +92,8 @@ def ctc_beam_search_decode(
     merge_repeated: bool = False,
     exact: bool = False,
     time_major: bool = False,
-) -> Tuple[Any, Any]:
+    spans: bool = False,
+) -> Tuple[Any, ...]:
     """The most probable labels of each sequence, by prefix beam search with TensorFlow's pruning.
 
     The numbers are those of ``tf.nn.ctc_beam_search_decoder`` at every beam width. A narrow beam
@@ -104,6 +114,8 @@ def ctc_beam_search_decode(
         2.2.4. It is seldom what is wanted.
     exact : bool
         Score the hypotheses by their true CTC loss, and sort them again.
+    spans : bool
+        Return an Alignment of the first hypothesis of each sequence as well.
 
     Returns
     -------
@@ -114,6 +126,9 @@ def ctc_beam_search_decode(
         ln p of each, nats, in the dtype of `logits` (float32 for float16 and bfloat16). Where a
         sequence has fewer hypotheses: -inf and no labels. NaN and no labels where a valid frame
         holds NaN or +inf.
+    alignment : Alignment, with `spans`
+        What `ctc_align` says of ``labels[:, 0]``: the most probable path that spells them, with
+        start, end, mean ln p and confidence of each label (N, L).
 
     Raises
     ------
@@ -141,13 +156,14 @@ def ctc_beam_search_decode(
         check_count("top_paths", top_paths),
         check_flag("merge_repeated", merge_repeated),
         check_flag("exact", exact),
+        check_flag("spans", spans),
     )
     if options.top_paths > options.beam_width:
         raise ValueError(
             "top_paths must be at most beam_width (%d), got %d"
             % (options.beam_width, options.top_paths)
         )
-    labels, log_probs = frontend_of(logits, input_lengths).ctc_decode(
+    found: Tuple[Any, ...] = frontend_of(logits, input_lengths).ctc_decode(
         logits, input_lengths, options
     )
-    return labels, log_probs
+    return found

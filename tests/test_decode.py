@@ -190,6 +190,73 @@ def test_the_best_path_by_brute_force(merge):
         )
 
 
+def _all_paths(p, blank):
+    """[(probability, path, the labels it spells)], likeliest first."""
+    paths = itertools.product(range(p.shape[1]), repeat=len(p))
+    spelled = lambda path: [c for c, _ in itertools.groupby(path) if c != blank]
+    weighed = [(np.exp(sum(p[t, c] for t, c in enumerate(x))), x, spelled(x)) for x in paths]
+    return sorted(weighed, reverse=True)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5])
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("how", ["merged", "unmerged", "beam"])
+def test_spans_by_brute_force(how, blank, frames):
+    """Of all paths: the likeliest one (that spells the labels), and the posterior along it."""
+    rng = np.random.RandomState(3)
+    for _ in range(5):
+        scores = rng.randn(frames, 3) * 1.5
+        p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        paths = _all_paths(p, blank)
+        options = dict(merge_repeated=False) if how == "unmerged" else {}
+        decode = ctc_shim.ctc_beam_search_decode if how == "beam" else ctc_shim.ctc_greedy_decode
+        labels, log_probs, found = decode(scores[None], [frames], blank, spans=True, **options)
+        for part, same in zip(
+            (labels, log_probs), decode(scores[None], [frames], blank, **options)
+        ):
+            np.testing.assert_allclose(part, same, rtol=1e-12)
+        _, best, spelled = paths[0]
+        if how == "beam":
+            spelled = labels[0, 0].tolist()
+            best = next(path for _, path, target in paths if target == spelled)
+        spelling = [(weight, path) for weight, path, target in paths if target == spelled]
+        total = sum(weight for weight, _ in spelling)
+        posterior = [sum(w for w, x in spelling if x[t] == best[t]) / total for t in range(frames)]
+        keys = range(frames) if how == "unmerged" else best
+        runs = [list(run) for _, run in itertools.groupby(range(frames), keys.__getitem__)]
+        runs = [run for run in runs if best[run[0]] != blank]
+        spans = found.spans(0)
+        assert found.path[0].tolist() == list(best)
+        assert [(s.label, s.start, s.end) for s in spans] == [
+            (best[run[0]], run[0], run[-1] + 1) for run in runs
+        ]
+        assert [s.label for s in spans] == np.ravel(labels).tolist()
+        for span, run in zip(spans, runs):
+            np.testing.assert_allclose(span.score, np.mean([p[t, best[t]] for t in run]))
+            np.testing.assert_allclose(span.confidence, np.mean([posterior[t] for t in run]))
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_spans_of_padded_bad_and_impossible_sequences(merge):
+    scores = np.random.RandomState(4).randn(5, 6, 4).astype("float32")
+    scores[0, 4:], scores[1, 2] = np.nan, np.nan
+    scores[2, 3], scores[3] = -np.inf, 0  # equal scores: the first class wins, here a label
+    frames = [4, 6, 6, 6, 0]
+    options = dict(blank=-1, merge_repeated=merge, spans=True)
+    labels, log_probs, found = ctc_shim.ctc_greedy_decode(scores, frames, **options)
+    major = ctc_shim.ctc_greedy_decode(scores.swapaxes(0, 1), frames, time_major=True, **options)
+    for one, two in zip((labels, log_probs) + found, major[:2] + major[2]):
+        np.testing.assert_array_equal(one, two)
+    assert (found.path[0] >= 0).tolist() == [True] * 4 + [False] * 2
+    assert (found.path[[1, 2, 4]] == -1).all() and (found.start[[1, 2, 4]] == -1).all()
+    assert np.isnan(found.score[1]) and np.isneginf(found.score[2]) and found.score[4] == 0
+    ends = [6] if merge else list(range(1, 7))
+    assert [(s.label, s.end) for s in found.spans(3)] == [(0, end) for end in ends]
+    np.testing.assert_allclose(found.score[[0, 3]], log_probs[[0, 3]], rtol=1e-6)
+    assert found.confidence.dtype == found.label_score.dtype == np.float32
+    assert found.start.shape == labels.shape
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_compiled_search_is_the_one_in_numpy(data):

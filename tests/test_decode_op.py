@@ -77,6 +77,21 @@ def test_the_best_path(linker):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("linker", LINKERS)
+@pytest.mark.parametrize("name", ["ctc_greedy_decode", "ctc_beam_search_decode"])
+def test_spans(name, linker):
+    decode = getattr(ctc_shim, name)
+    symbols, batch = _symbols(), _batch()
+    labels, log_probs, alignment = decode(*symbols, spans=True)
+    want = decode(*batch, spans=True)
+    function = library.function(
+        symbols, [labels, log_probs] + list(alignment), mode=implementations.mode(library, linker)
+    )
+    for got, expected in zip(function(*batch), want[:2] + want[2]):
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == expected.dtype
+
+
 def test_equal_decoders_are_one_node_and_different_ones_are_not():
     symbols = _symbols()
     labels, again = (ctc_shim.ctc_greedy_decode(*symbols)[0] for _ in range(2))

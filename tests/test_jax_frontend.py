@@ -65,6 +65,16 @@ def _several(results):
     return results if isinstance(results, tuple) else (results,)
 
 
+@pytest.mark.parametrize("name", ["ctc_greedy_decode", "ctc_beam_search_decode"])
+def test_spans_in_jit(name):
+    logits, _, frames, _ = map(jnp.asarray, batch())
+    decode = lambda *given: getattr(ctc_shim, name)(*given, spans=True)
+    want, found = decode(logits, frames), jax.jit(decode)(logits, frames)
+    for one, two in zip(found[:2] + found[2], want[:2] + want[2]):
+        np.testing.assert_array_equal(one, two)
+    assert found[2].start.shape == found[0].shape[:1] + found[0].shape[-1:] == (3, 7)
+
+
 def test_without_64_bits_and_narrow():
     with jax.enable_x64(False):
         logits, *others = batch()

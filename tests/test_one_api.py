@@ -106,6 +106,23 @@ def test_decoders(kind, name):
     np.testing.assert_allclose(got[1], log_probs, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["ctc_greedy_decode", "ctc_beam_search_decode"])
+def test_spans_of_decoded_labels(kind, name):
+    """JAX pads labels to T: its start, end, score and confidence go on with what no label has."""
+    logits, _, lengths, _ = batch()
+    labels, _, want = getattr(ctc_shim, name)(logits, lengths, spans=True)
+    found = getattr(ctc_shim, name)(*made(kind, (logits, lengths)), spans=True)[2]
+    assert isinstance(found, ctc_shim.Alignment)
+    found = ctc_shim.Alignment(*evaluated(kind, tuple(found)))
+    for name, nothing in (("start", -1), ("end", -1), ("label_score", -np.inf), ("confidence", 0)):
+        got, wanted = np.asarray(getattr(found, name)), getattr(want, name)
+        np.testing.assert_allclose(got[:, : wanted.shape[1]], wanted, rtol=1e-5)
+        assert (got[:, wanted.shape[1] :] == nothing).all()
+    np.testing.assert_array_equal(found.path, want.path)
+    np.testing.assert_allclose(found.score, want.score, rtol=1e-5)
+
+
 def _flat(*results):
     """Each result, an array or a list of arrays, as one vector."""
     listed = [found if isinstance(found, list) else [found] for found in results]

@@ -281,4 +281,4 @@ def test_their_own_tests_pass():
         stdout=subprocess.PIPE,
         env=dict(os.environ, PYTHONPATH=path),
     )
-    assert done.stdout.decode().split("outcomes\n")[1].splitlines() == ["passed 3"]
+    assert done.stdout.decode().split("outcomes\n")[1].splitlines() == ["passed 3", "skipped 0"]

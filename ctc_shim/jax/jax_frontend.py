@@ -31,13 +31,16 @@ def ctc_align(batch: Batch, options: Options) -> Alignment:
     arrays = contract.check_batch(convert, batch, options.time_major)
     logits = _wide(arrays.logits)
     (N, T), (_, S) = _rows_and_frames(logits, options.time_major), arrays.targets.shape
-    shapes = [_like((N, T)), _like((N,), logits.dtype)] + [_like((N, S))] * 2
-    shapes += [_like((N, S), logits.dtype)] * 2
 
     def on_host(*arrays: np.ndarray) -> Alignment:
         return numpy_frontend.ctc_align(Batch(*arrays), options)
 
-    return Alignment(*_called(on_host, shapes, logits, *arrays[1:]))
+    return Alignment(*_called(on_host, _alignment_like(N, T, S, logits), logits, *arrays[1:]))
+
+
+def _alignment_like(N: int, T: int, S: int, logits: Any) -> List[Any]:
+    shapes = [_like((N, T)), _like((N,), logits.dtype)] + [_like((N, S))] * 2
+    return shapes + [_like((N, S), logits.dtype)] * 2
 
 
 def ctc_posteriors(batch: Batch, options: Options) -> Any:
@@ -50,19 +53,32 @@ def ctc_posteriors(batch: Batch, options: Options) -> Any:
     return _called(on_host, [_like(logits.shape, logits.dtype)], logits, *arrays[1:])[0]
 
 
-def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Any:
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, ...]:
     """Labels are padded to all T frames: shapes are fixed."""
     checked = contract.check_scores(convert, logits, input_lengths, options.time_major)
     logits, lengths = _wide(checked[0]), checked[1]
     N, T = _rows_and_frames(logits, options.time_major)
     shape = (N, options.top_paths)
+    shapes = [_like(shape + (T,)), _like(shape, logits.dtype)]
+    if options.spans:
+        shapes += _alignment_like(N, T, T, logits)
 
-    def on_host(logits: np.ndarray, lengths: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        labels, log_probs = numpy_frontend.ctc_decode(logits, lengths, options)
-        width = [(0, 0), (0, 0), (0, T - labels.shape[2])]
-        return np.pad(labels, width, mode="constant", constant_values=-1), log_probs
+    def on_host(logits: np.ndarray, lengths: np.ndarray) -> Tuple[np.ndarray, ...]:
+        labels, log_probs, *spans = numpy_frontend.ctc_decode(logits, lengths, options)
+        found = [_padded(labels, T, -1), log_probs]
+        for path, score, *of_labels in spans:
+            nothing = -1, -1, -np.inf, 0
+            found += [path, score] + [_padded(a, T, v) for a, v in zip(of_labels, nothing)]
+        return tuple(found)
 
-    return _called(on_host, [_like(shape + (T,)), _like(shape, logits.dtype)], logits, lengths)
+    labels, log_probs, *fields = _called(on_host, shapes, logits, lengths)
+    return (labels, log_probs) + ((Alignment(*fields),) if options.spans else ())
+
+
+def _padded(array: np.ndarray, width: int, value: float) -> np.ndarray:
+    """`array` with so many columns."""
+    widths = [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])]
+    return np.pad(array, widths, mode="constant", constant_values=value)
 
 
 def _checked(batch: Batch, options: Options) -> Tuple[Batch, Options]:

@@ -1,6 +1,6 @@
 """Alignment and posteriors of checked numpy arrays."""
 
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -75,12 +75,29 @@ def posteriors(batch: Batch, options: Options) -> np.ndarray:
     return found
 
 
-def align(batch: Batch, options: Options) -> Alignment:
-    """`ctc_align` of checked arrays."""
+def align(
+    batch: Batch,
+    options: Options,
+    states: Optional[np.ndarray] = None,
+    own_label: Optional[np.ndarray] = None,
+) -> Alignment:
+    """`ctc_align` of checked arrays.
+
+    Parameters
+    ----------
+    batch : Batch
+    options : Options
+    states : (N, T) integers, optional
+        The path, as states of the targets (see viterbi.py), -1 where there is none. Default: the
+        most likely one.
+    own_label : (N, T) integers, optional
+        The label that a frame is counted for, -1 for none. Default: the path's.
+    """
     posterior = posteriors(batch, options)  # raises for what cannot be
     posterior = posterior.swapaxes(0, 1) if options.time_major else posterior
     lattice = Lattice(batch, options, loss=False)
-    states = _states(batch, options, lattice)
+    states = _states(batch, options, lattice) if states is None else states
+    label = np.where(states % 2 == 1, states // 2, -1) if own_label is None else own_label
     found = states >= 0
     class_of = viterbi.classes_of_states(lattice)
     classes = np.where(
@@ -94,11 +111,13 @@ def align(batch: Batch, options: Options) -> Alignment:
     loss = lattice.finish(np.where(impossible, np.inf, -score.sum(axis=1)))
     found &= ~(lattice.settled | lattice.poisoned)[:, None]
     confidence = _at(viterbi.with_never(posterior), classes)
-    start, end, means = viterbi.spans(lattice, np.where(found, states, -1), (score, confidence))
+    count = lattice.S if own_label is None else int(label.max(initial=-1)) + 1
+    start, end, means = viterbi.spans(count, np.where(found, label, -1), (score, confidence))
     label_score = np.where(start >= 0, means[0], -np.inf)
     confidence = np.where(start >= 0, means[1], 0.0)
-    poisoned = lattice.poisoned[:, None] & lattice.rows.label_is_valid
-    label_score[poisoned] = confidence[poisoned] = np.nan
+    if own_label is None:
+        poisoned = lattice.poisoned[:, None] & lattice.rows.label_is_valid
+        label_score[poisoned] = confidence[poisoned] = np.nan
     floats = [values.astype(posterior.dtype) for values in (0.0 - loss, label_score, confidence)]
     return Alignment(np.where(found, classes, -1), floats[0], start, end, floats[1], floats[2])
 

@@ -1,12 +1,12 @@
 """Decoding of checked numpy arrays by the compiled decoders, or by numpy's; and rescoring."""
 
-from typing import Tuple
+from typing import Any, Tuple
 
 import numpy as np
 
 from ctc_shim import contract, input_errors
 from ctc_shim.contract import Batch, DecodeOptions, Options
-from ctc_shim.native import call, host, load
+from ctc_shim.native import call, decoded_spans, host, load
 from ctc_shim.reference import decoders
 
 # labels (N, K, T), padded with -1; lengths (N, K); ln p (N, K)
@@ -15,7 +15,7 @@ Hypotheses = Tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def decode(
     logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOptions
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> Tuple[Any, ...]:
     """Labels and ln p of the hypotheses of each sequence.
 
     Parameters
@@ -29,6 +29,8 @@ def decode(
     -------
     labels : (N, top_paths, L) int64 array, padded with -1; L is the longest of them
     log_probs : (N, top_paths) array of the logits' dtype; -inf where there is no such hypothesis
+    alignment : Alignment, with options.spans
+        Of the first hypothesis of each sequence.
 
     Raises
     ------
@@ -44,7 +46,11 @@ def decode(
         found = _search(by_row, input_lengths, options)
     labels, lengths, log_probs = found
     longest = lengths.max() if lengths.size else 0
-    return labels[:, :, :longest], log_probs.astype(logits.dtype)
+    labels, log_probs = labels[:, :, :longest], log_probs.astype(logits.dtype)
+    if not options.spans:
+        return labels, log_probs
+    spans = decoded_spans.alignment(logits, input_lengths, options, labels[:, 0])
+    return labels, log_probs, spans
 
 
 def _search(logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOptions) -> Hypotheses:
@@ -58,8 +64,8 @@ def _search(logits: np.ndarray, input_lengths: np.ndarray, options: DecodeOption
         options.top_paths,
         options.merge_repeated,
     )
-    if library is None:
-        return decoders.decode(*arguments)
+    if library is None or (options.spans and not options.beam_width):
+        return decoders.decode(*arguments)  # its path is that of decoded_spans, in ties too
     labels, lengths, log_probs, report = call.decode(library, *arguments)
     if report[0]:
         input_errors.raise_report(report, classes=logits.shape[2], blank=options.blank)

@@ -37,10 +37,9 @@ def ctc_posteriors(batch: Batch, options: Options) -> np.ndarray:
     return best_path.posteriors(_checked(batch, options), options)
 
 
-def ctc_decode(
-    logits: Any, input_lengths: Any, options: DecodeOptions
-) -> Tuple[np.ndarray, np.ndarray]:
-    """Labels (N, top_paths, L), padded with -1, and log probabilities (N, top_paths)."""
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, ...]:
+    """Labels (N, top_paths, L), padded with -1, log probabilities (N, top_paths), and if asked for
+    the Alignment of the first labels."""
     scores, lengths = contract.check_scores(
         contract.as_kernel_array, logits, input_lengths, options.time_major
     )

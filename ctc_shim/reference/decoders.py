@@ -77,7 +77,7 @@ def log_probabilities(scores: np.ndarray, normalize: bool) -> Optional[np.ndarra
 
 def best_path(log_probs: np.ndarray, blank: int, merge: bool) -> Tuple[float, List[int]]:
     """(ln p, labels) of the most likely class in each frame; `merge` joins equal neighbours."""
-    best = log_probs.argmax(axis=1) if len(log_probs) else []
+    best = best_classes(log_probs)
     score = sum(row[label] for row, label in zip(log_probs, best))
     if score == NEVER:
         return score, []
@@ -85,6 +85,11 @@ def best_path(log_probs: np.ndarray, blank: int, merge: bool) -> Tuple[float, Li
     return score, [
         label for label, is_new in zip(best, changes) if label != blank and (is_new or not merge)
     ]
+
+
+def best_classes(log_probs: np.ndarray) -> np.ndarray:
+    """(T,) the most likely class in each frame, of equals the first."""
+    return log_probs.argmax(axis=1) if len(log_probs) else np.zeros(0, dtype=np.int64)
 
 
 class _Prefix(object):

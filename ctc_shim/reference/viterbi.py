@@ -67,22 +67,24 @@ def _trace(moves: np.ndarray, state: np.ndarray) -> np.ndarray:
 
 
 def spans(
-    lattice: Lattice, states: np.ndarray, values: Sequence[np.ndarray]
+    S: int, labels: np.ndarray, values: Sequence[np.ndarray]
 ) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
     """Start and end (one past the last frame) of each label, and the means of each of `values` (N,
     T) over its frames.
 
-    All results are (N, S); start and end are -1 for a label without frames.
+    `labels` (N, T) says which of S labels a frame belongs to, -1 for none. All results are (N, S);
+    start and end are -1 for a label without frames.
     """
-    inside = (states >= 0) & (states % 2 == 1)  # the odd states are the labels
+    inside = labels >= 0
     begins = inside.copy()
-    begins[:, 1:] &= states[:, 1:] != states[:, :-1]
-    place = np.arange(lattice.N)[:, None] * lattice.S + states // 2
-    start = np.full(lattice.N * lattice.S, -1, dtype=np.int64)
+    begins[:, 1:] &= labels[:, 1:] != labels[:, :-1]
+    N = len(labels)
+    place = np.arange(N)[:, None] * S + labels
+    start = np.full(N * S, -1, dtype=np.int64)
     start[place[begins]] = np.nonzero(begins)[1]
     count = np.bincount(place[inside], minlength=start.size)
     end = np.where(start >= 0, start + count, -1)
-    shape = (lattice.N, lattice.S)
+    shape = (N, S)
     means = []
     for value in values:
         total = np.bincount(place[inside], weights=value[inside], minlength=start.size)

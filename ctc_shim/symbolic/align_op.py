@@ -11,6 +11,13 @@ from ctc_shim.symbolic.family_op import FamilyOp
 from ctc_shim.symbolic.loss_op import node_inputs
 
 
+def alignment_variables(T: Any, dtype: str) -> List[Any]:
+    """New variables for the fields of an Alignment."""
+    path, start, end = (T.lmatrix() for _ in range(3))
+    label_score, confidence = (T.matrix(dtype=dtype) for _ in range(2))
+    return [path, T.vector(dtype=dtype), start, end, label_score, confidence]
+
+
 class CTCAlignOp(FamilyOp):
     """The Op of every library; `kind` is "alignment" or "posteriors"."""
 
@@ -31,10 +38,7 @@ class CTCAlignOp(FamilyOp):
         inputs = node_inputs(self.library, logits, targets, input_lengths, target_lengths)
         if self.kind == "posteriors":
             return self.library.Apply(self, inputs, [inputs[0].type()])
-        T, dtype = self.library.tensor, inputs[0].dtype
-        path, start, end = (T.lmatrix() for _ in range(3))
-        label_score, confidence = (T.matrix(dtype=dtype) for _ in range(2))
-        outputs = [path, T.vector(dtype=dtype), start, end, label_score, confidence]
+        outputs = alignment_variables(self.library.tensor, inputs[0].dtype)
         return self.library.Apply(self, inputs, outputs)
 
     def infer_shape(self, *arguments: Any) -> List[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from ctc_shim import contract
 from ctc_shim.contract import DecodeOptions
 from ctc_shim.native import decoding
+from ctc_shim.symbolic.align_op import alignment_variables
 from ctc_shim.symbolic.family_op import FamilyOp
 
 
@@ -19,6 +20,7 @@ class CTCDecodeOp(FamilyOp):
 
     PROPS = DecodeOptions._fields
     time_major: bool
+    spans: bool
 
     @staticmethod
     def register(made: Any) -> None:
@@ -41,8 +43,12 @@ class CTCDecodeOp(FamilyOp):
         if logits.dtype == "float16":
             logits = T.cast(logits, "float32")
         outputs = [T.tensor3(dtype="int64"), T.matrix(dtype=logits.dtype)]
+        if self.spans:
+            outputs += alignment_variables(T, logits.dtype)
         return self.library.Apply(self, [logits, T.cast(lengths, "int64")], outputs)
 
     def perform(self, node: Any, inputs: Any, outputs: Any, *unused: Any) -> None:
         found = decoding.decode(inputs[0], inputs[1], DecodeOptions(*self.parameters()))
         outputs[0][0], outputs[1][0] = np.ascontiguousarray(found[0]), found[1]
+        for cell, value in zip(outputs[2:], found[2] if self.spans else ()):
+            cell[0] = value

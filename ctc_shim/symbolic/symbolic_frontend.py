@@ -27,7 +27,7 @@ def ctc_posteriors(batch: Batch, options: Options) -> Any:
     return CTCAlignOp.of(library_of(*batch), "posteriors", *options)(*batch)
 
 
-def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, Any]:
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, ...]:
     op = CTCDecodeOp.of(library_of(logits, input_lengths), *options)
-    labels, log_probs = op(logits, input_lengths, return_list=True)
-    return labels, log_probs
+    labels, log_probs, *fields = op(logits, input_lengths, return_list=True)
+    return (labels, log_probs) + ((Alignment(*fields),) if options.spans else ())

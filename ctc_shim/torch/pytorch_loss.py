@@ -13,6 +13,25 @@ from ctc_shim.torch.kernels import TorchOptions
 REDUCTIONS = ("none", "mean", "sum")
 
 
+class TorchTypeError(TypeError, RuntimeError):
+    """An argument has a wrong type. It is a RuntimeError as well, which PyTorch raises."""
+
+
+class TorchValueError(ValueError, RuntimeError):
+    """An argument has a wrong value. It is a RuntimeError as well."""
+
+
+class TorchInputError(CTCInputError, RuntimeError):
+    """A wrong label or length. It is a RuntimeError as well."""
+
+
+ERRORS = (
+    (CTCInputError, TorchInputError),
+    (TypeError, TorchTypeError),
+    (ValueError, TorchValueError),
+)
+
+
 def ctc_loss(
     log_probs: Any,
     targets: Any,
@@ -62,6 +81,7 @@ def ctc_loss(
     CTCInputError
         A length or a label out of range, with its row and value. On a GPU a row with a wrong label
         or length is NaN instead.
+        Outside torch.compile all of these are RuntimeErrors as well, as PyTorch's are.
 
     References
     ----------
@@ -75,6 +95,29 @@ def ctc_loss(
     >>> ctc_shim.torch.ctc_loss(log_probs, torch.tensor([[1, 2]]), [3], [2], reduction="sum")
     tensor(2.5494)
     """
+    import torch
+
+    batch = log_probs, targets, input_lengths, target_lengths
+    options = blank, reduction, zero_infinity, exact
+    if torch.compiler.is_compiling():
+        return _ctc_loss(*batch, *options)
+    try:
+        return _ctc_loss(*batch, *options)
+    except (TypeError, ValueError) as error:
+        kinds = [made for kind, made in ERRORS if isinstance(error, kind)]
+        raise kinds[0](str(error)).with_traceback(error.__traceback__) from None
+
+
+def _ctc_loss(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int,
+    reduction: str,
+    zero_infinity: bool,
+    exact: bool,
+) -> Any:
     import torch
 
     if not isinstance(log_probs, torch.Tensor):

@@ -32,7 +32,7 @@ def ctc_loss_and_gradient(batch: Batch, options: Options) -> Tuple[Any, Any]:
 
 def ctc_align(batch: Batch, options: Options) -> Alignment:
     found = numpy_frontend.ctc_align(Batch(*map(_to_numpy, batch)), options)
-    return Alignment(*(_from_numpy(batch.logits, array) for array in found))
+    return _alignment(batch.logits, found)
 
 
 def ctc_posteriors(batch: Batch, options: Options) -> Any:
@@ -40,10 +40,15 @@ def ctc_posteriors(batch: Batch, options: Options) -> Any:
     return _from_numpy(batch.logits, found)
 
 
-def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, Any]:
+def ctc_decode(logits: Any, input_lengths: Any, options: DecodeOptions) -> Tuple[Any, ...]:
     arrays = _to_numpy(logits), _to_numpy(input_lengths)
-    labels, log_probs = numpy_frontend.ctc_decode(*arrays, options)
-    return _from_numpy(logits, labels), _from_numpy(logits, log_probs)
+    labels, log_probs, *spans = numpy_frontend.ctc_decode(*arrays, options)
+    found = _from_numpy(logits, labels), _from_numpy(logits, log_probs)
+    return found + tuple(_alignment(logits, fields) for fields in spans)
+
+
+def _alignment(logits: Any, fields: Alignment) -> Alignment:
+    return Alignment(*(_from_numpy(logits, array) for array in fields))
 
 
 def checked(batch: Batch, time_major: bool) -> Batch:

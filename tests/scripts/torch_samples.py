@@ -3,14 +3,10 @@
 Prints how many samples of each there are.
 """
 
-import sys
-import types
-import unittest
-
 import torch
+import torch_stand_ins
 
-# All that torch.testing needs of expecttest here.
-sys.modules.setdefault("expecttest", types.ModuleType("expecttest")).TestCase = unittest.TestCase
+torch_stand_ins.install()
 
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db

@@ -1,4 +1,4 @@
-"""Two processes share a batch, by DTensor and by DistributedDataParallel.
+"""Two processes share a batch, by DTensor, by DistributedDataParallel and by FSDP.
 
 The loss and the gradients are those of one process. Each prints "the same".
 """
@@ -9,6 +9,7 @@ import sys
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -39,13 +40,17 @@ assert given.grad.placements == (Shard(1),)
 torch.testing.assert_close(given.grad.full_tensor(), whole.grad)
 
 single = torch.nn.Linear(C, C).double()
-shared = torch.nn.Linear(C, C).double()
-shared.load_state_dict(single.state_dict())
-shared = DistributedDataParallel(shared)
 rows = slice(2 * rank, 2 * rank + 2)
+part = [tensor[rows] for tensor in batch]
 ctc = ctc_shim.torch.CTCLoss(reduction="sum")
 ctc(single(log_probs).log_softmax(2), *batch).backward()
-ctc(shared(log_probs[:, rows]).log_softmax(2), *[tensor[rows] for tensor in batch]).backward()
-torch.testing.assert_close(2 * shared.module.weight.grad, single.weight.grad)
+for share in (DistributedDataParallel, lambda model: fully_shard(model, mesh=mesh)):
+    model = torch.nn.Linear(C, C).double()
+    model.load_state_dict(single.state_dict())
+    shared = share(model)
+    ctc(shared(log_probs[:, rows]).log_softmax(2), *part).backward()
+    gradient = model.weight.grad  # the mean over the processes
+    gradient = gradient.full_tensor() if isinstance(gradient, DTensor) else gradient
+    torch.testing.assert_close(2 * gradient, single.weight.grad)
 dist.destroy_process_group()
 print("the same")

@@ -24,6 +24,7 @@ labels = [(span.label, span.start, span.end) for span in found.spans(0)]
 posteriors: Any = ctc_shim.ctc_posteriors(*batch, infeasible="inf")
 best: Any = ctc_shim.ctc_greedy_decode(logits, input_lengths, merge_repeated=True)
 beams: Any = ctc_shim.ctc_beam_search_decode(logits, input_lengths, beam_width=8, top_paths=2)
+places: ctc_shim.Alignment = ctc_shim.ctc_greedy_decode(logits, input_lengths, spans=True)[2]
 
 # With the signatures of optax.
 per_row: Any = ctc_shim.jax.ctc_loss(logits, logits[:, :, 0], targets, targets, blank_id=0)
