@@ -97,6 +97,7 @@ _TENSOR_NAMES = dict(
     SpecifyShape="tensor.shape.SpecifyShape",
     wscalar="tensor.wscalar",
     config="configuration:config",
+    _shared="machinery.plain_arrays:shared",
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -173,6 +174,8 @@ NAMES: Dict[str, Dict[str, str]] = {
             "config": "configuration:config",
             "change_flags": "configuration:change_flags",
             "function": "ops.compiling:function",
+            "function_dump": "ops.compiling:function_dump",
+            "generic": "compile.ops.generic|link.c.type.generic|link.c.type.CDataType",
             "shared": "machinery.plain_arrays:shared",
             "Op": "machinery.graphs:TheanoOp",
             "Apply": "graph.basic.Apply",
@@ -244,7 +247,9 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
     "theano.tensor.nnet.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
     "theano.tensor.nnet.bn": _at(
-        "ops.batchnorm", "batch_normalization batch_normalization_train batch_normalization_test"
+        "ops.batchnorm",
+        "batch_normalization batch_normalization_train batch_normalization_test "
+        "AbstractBatchNormTrain AbstractBatchNormTrainGrad AbstractBatchNormInference",
     ),
     "theano.tensor.nnet.abstract_conv": _ABSTRACT_CONV,
     "theano.tensor.signal.conv": {"conv2d": "ops.conv_more:signal_conv2d"},
@@ -296,12 +301,16 @@ NAMES: Dict[str, Dict[str, str]] = {
         "release": "machinery.compat_names:PY3",
     },
     "theano.configparser": _CONFIG,
-    "theano.configdefaults": {"config": "configuration:config"},
+    "theano.configdefaults": dict(
+        _at("machinery.compat_names", "local_bitwidth python_int_bitwidth"),
+        config="configuration:config",
+    ),
     "theano.sparse": _SPARSE,
     "theano.sparse.basic": _SPARSE,
     "theano.compile": dict(
         _CALLS,
         function="ops.compiling:function",
+        pfunc="ops.compiling:pfunc",
         shared="machinery.plain_arrays:shared",
         get_default_mode="tuning.alias_mode:alias_mode",
         config="configuration:config",
@@ -311,7 +320,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.compile.ops": {"Rebroadcast": "ops.tensor_functions:rebroadcast"},
     "theano.compile.function": {"function": "ops.compiling:function"},
     "theano.compile.pfunc": dict(
-        _CALLS, pfunc="ops.compiling:function", shared="machinery.plain_arrays:shared"
+        _CALLS, pfunc="ops.compiling:pfunc", shared="machinery.plain_arrays:shared"
     ),
     "theano.compile.sharedvalue": {"shared": "machinery.plain_arrays:shared"},
     "theano.gof": dict(
@@ -335,12 +344,20 @@ NAMES: Dict[str, Dict[str, str]] = {
         "Mapping OrderedDict ValuesView decode decode_iter decode_with get_unbound_function imap "
         "izip ifilter exc_message DefaultOrderedDict six",
     ),
+    "theano.misc.may_share_memory": _at("machinery.compat_names", "may_share_memory"),
     "theano.misc.strutil": _at("machinery.compat_names", "render_string"),
     "theano.misc.safe_asarray": {"_asarray": "ops.tensor_functions:asarray"},
-    "theano.tests.unittest_tools": _at(
-        "machinery.testing",
-        "fetch_seed seed_rng verify_grad WrongValue assert_allclose assertFailure_fast "
-        "AttemptManyTimes",
+    "theano.tests.unittest_tools": dict(
+        _at(
+            "machinery.testing",
+            "fetch_seed seed_rng verify_grad WrongValue assert_allclose assertFailure_fast "
+            "AttemptManyTimes",
+        ),
+        **_at(
+            "machinery.test_cases",
+            "SkipTest attr MockRandomState TestOptimizationMixin T_OpContractMixin "
+            "InferShapeTester",
+        ),
     ),
     "theano.tests.disturb_mem": _at("machinery.testing", "disturb_mem"),
     "theano.scan_module": _LOOPS,

@@ -6,6 +6,7 @@ Theano converts them where a program hands them over: in the arguments of a comp
 stays what it is: it computes as an array does, and its file need not be read at once.
 """
 
+import importlib
 from typing import Any, Optional
 
 import numpy as np
@@ -26,7 +27,13 @@ class PlainType(object):
         self.tensor_type = tensor_type
 
     def filter(self, data: Any, *options: Any, **named: Any) -> Any:
-        return self.tensor_type.filter(plain(data), *options, **named)
+        try:
+            return self.tensor_type.filter(plain(data), *options, **named)
+        except OverflowError:  # a Python integer, since NumPy 2
+            strict, downcast = (list(options) + [False, None])[:2]
+            if named.get("strict", strict) or not named.get("allow_downcast", downcast):
+                raise TypeError("the value does not fit into %s" % self.tensor_type)
+            return np.asarray(data).astype(self.tensor_type.dtype)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "tensor_type":  # asked while it is copied
@@ -56,6 +63,9 @@ def shared(
     **options: Any,
 ) -> Any:
     """theano.shared, also for subclasses of numpy's array."""
+    if isinstance(value, np.random.RandomState):
+        state = importlib.import_module("ctc_shim.theano_alias.random.numpy_streams").shared_state
+        return state(value, name)
     variable = lib.shared(
         plain(value), name=name, strict=strict, allow_downcast=allow_downcast, **options
     )

@@ -18,6 +18,7 @@ PYTENSOR_FLAGS=linker=numba (or THEANO_FLAGS) takes a tenth off the step of a re
 linker or mode that the user asked for is never overruled.
 """
 
+import functools
 import weakref
 from typing import Any, List, MutableMapping, Tuple
 
@@ -55,10 +56,17 @@ def _chosen(mode: Any) -> Any:
     is_open = config.linker == "auto" and config.mode == "Mode" and config.cxx
     if is_open and name == "FAST_RUN":
         return modes.CVM
+    if name == "FAST_RUN" and config.linker not in ("auto", "cvm", "numba", "jax", "pytorch"):
+        return _fast_run(config.linker)  # newer libraries know this name for some linkers only
     chosen = modes.get_mode(mode)
     if is_open and name == "MODE":
         return _in_c.setdefault(chosen, modes.Mode("cvm", chosen.provided_optimizer))
     return chosen
+
+
+@functools.lru_cache(None)
+def _fast_run(linker: str) -> Any:
+    return modes.Mode(linker, "fast_run")
 
 
 def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
