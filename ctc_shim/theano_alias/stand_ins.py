@@ -109,6 +109,10 @@ _SUBTENSORS = {  # one Op in newer libraries, with and without the 1
     name + "1": "tensor.subtensor.%s1|tensor.subtensor.%s" % (name, name)
     for name in ("AdvancedSubtensor", "AdvancedIncSubtensor")
 }
+_SUBTENSORS.update(
+    AdvancedBooleanSubtensor="tensor.subtensor.AdvancedSubtensor",
+    AdvancedBooleanIncSubtensor="tensor.subtensor.AdvancedIncSubtensor",
+)
 _TENSOR_NAMES.update(_SUBTENSORS)
 _LINALG_NAMES = _at(
     "ops.linalg",
@@ -283,7 +287,10 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.gpuarray.dnn": _GPU,
     "theano.gpuarray.type": _GPU,
     "theano.gpuarray.basic_ops": _GPU,
-    "theano.printing": _at("machinery.printed", "pp debugprint min_informative_str var_descriptor"),
+    "theano.printing": _at(
+        "machinery.printed",
+        "pp debugprint min_informative_str var_descriptor pydot_imported pydot_imported_msg",
+    ),
     "theano.ifelse": {
         "ifelse": "ops.compiling:ifelse",
         "IfElse": "conditional.op.IfElse|ifelse.IfElse",
@@ -291,6 +298,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.gradient": {
         "format_as": "gradient.as_list_or_tuple|machinery.graphs:format_as",
         "consider_constant": "ops.looping:consider_constant",
+        "consider_constant_": "ops.looping:consider_constant",
         "verify_grad": "machinery.testing:tensor_verify_grad",
     },
     "theano.updates": {"OrderedUpdates": "machinery.updates:OrderedUpdates"},
@@ -356,7 +364,7 @@ NAMES: Dict[str, Dict[str, str]] = {
         **_at(
             "machinery.test_cases",
             "SkipTest attr MockRandomState TestOptimizationMixin T_OpContractMixin "
-            "InferShapeTester",
+            "InferShapeTester custom_name_func parameterized",
         ),
     ),
     "theano.tests.disturb_mem": _at("machinery.testing", "disturb_mem"),

@@ -72,8 +72,8 @@ raises(TypeError, "update", theano.In, s, update=T.dvector())
 from theano.compile.pfunc import pfunc
 assert theano.compile.pfunc is pfunc and pfunc(params=[x], outputs=x + 1)(1) == 2
 b, w = T.bvector(), T.wvector()
-k = theano.function([theano.In(w, allow_downcast=True), theano.In(b, allow_downcast=False)], w)
-assert k([2 ** 20 + 2], [1]).tolist() == [2]
+k = theano.function([theano.In(w, allow_downcast=True), theano.In(b, allow_downcast=False)], w + b)
+assert k([2 ** 20 + 2], [1]).tolist() == [3]
 raises(TypeError, "does not fit", k, [3], [312])
 """
     )

@@ -52,6 +52,7 @@ tests/test_ifelse.py tests/test_printing.py tests/test_rop.py tests/test_updates
 REMOVED = {
     "float": "float",
     "complex": "complex",
+    "cast": "served.cast",
     "int": "int",
     "bool": "bool",
     "product": "np.prod",
@@ -94,6 +95,21 @@ class dec(object):
     @staticmethod
     def skipif(condition, reason=""):
         return unittest.skipIf(condition, reason)
+
+def get(owner, name):
+    """owner.name, while a test file is imported"""
+    try:
+        return getattr(owner, name)
+    except (AttributeError, ImportError):
+        if not getattr(owner, "__name__", "").startswith("theano"):
+            raise
+        return Missing(owner.__name__ + "." + name)
+
+class cast(object):
+    """np.cast"""
+    def __class_getitem__(cls, dtype):
+        import numpy as np
+        return lambda x: np.asarray(x).astype(dtype)
 
 def find_common_type(arrays, scalars):
     import numpy as np
@@ -198,6 +214,20 @@ class Edits(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id == "np" and node.attr in REMOVED:
             return ast.parse(REMOVED[node.attr]).body[0].value
+        if self.in_functions or not isinstance(node.ctx, ast.Load):
+            return node
+        get = ast.parse("served.get").body[0].value
+        return ast.Call(get, [node.value, ast.Constant(node.attr)], [])
+
+    in_functions = 0
+
+    def visit_FunctionDef(self, node):
+        node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        node.args = self.visit(node.args)
+        self.in_functions += 1
+        body = [self.visit(statement) for statement in node.body]
+        node.body = [n for ns in body for n in (ns if isinstance(ns, list) else [ns])]
+        self.in_functions -= 1
         return node
 
 
@@ -261,7 +291,12 @@ def main(arguments=None):
         os.mkdir(tests)
         sys.path.insert(0, tests)
         files = chosen(options.files)
-        copy_edited(source_in(folder), tests, files, options.on == "alias")
+        source = source_in(folder)
+        if options.on == "alias":  # a test reads a file beside it
+            import theano
+
+            theano.__file__ = os.path.join(source, "theano", "__init__.py")
+        copy_edited(source, tests, files, options.on == "alias")
         outcomes = keras_suite.run(tests, files, options.pytest, [Nose()])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,8 @@
 """theano.tests.unittest_tools: the classes that tests of Theano's users inherit from."""
 
 import copy
+import importlib
+import re
 import sys
 import unittest
 from typing import Any, Iterable, Optional
@@ -18,6 +20,12 @@ SkipTest = unittest.SkipTest
 def attr(*names: str) -> Any:
     """nose's mark of a test; it has no effect here."""
     return lambda test: test
+
+
+def custom_name_func(test: Any, number: int, param: Any) -> str:
+    """The name of a parameterized test: with its arguments."""
+    arguments = "_".join(str(x) for x in param.args)
+    return "%s_%s" % (test.__name__, re.sub("[^a-zA-Z0-9_]+", "_", arguments))
 
 
 class MockRandomState(object):
@@ -121,3 +129,9 @@ class InferShapeTester(unittest.TestCase):
         assert any(isinstance(n.op, cls) for n in compute.maker.fgraph.toposort())
         for result, shape in zip(compute(*numeric_inputs), infer(*numeric_inputs)):
             assert result.shape == tuple(shape), (result.shape, shape)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "parameterized":  # a package; Theano's tests bring the name along
+        return importlib.import_module(name).parameterized
+    raise AttributeError(name)

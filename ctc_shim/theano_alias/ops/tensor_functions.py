@@ -115,6 +115,9 @@ def split(x: Any, splits_size: Any, n_splits: Any, axis: int = 0) -> Any:
 
 
 def unravel_index(indices: Any, dims: Any, order: str = "C", ndim: Any = None) -> Any:
+    """`ndim` says how many elements a symbolic `dims` has."""
+    if ndim is not None:
+        dims = pt.stack([pt.as_tensor_variable(dims)[i] for i in range(ndim)])
     return pt.extra_ops.unravel_index(indices, dims, order=order)
 
 
