@@ -25,8 +25,7 @@ _NNET = dict(
         "crossentropy_softmax_max_and_argmax_1hot prepend_scalar_to_each_row prepend_1_to_each_row "
         "prepend_0_to_each_row confusion_matrix h_softmax",
     ),
-    Softmax="tensor.special.Softmax",
-    LogSoftmax="tensor.special.LogSoftmax",
+    **_at("ops.op_classes", "Softmax LogSoftmax"),
     softmax_op="ops.nnet:softmax",
     logsoftmax_op="ops.nnet:logsoftmax",
 )
@@ -98,6 +97,7 @@ _TENSOR_NAMES = dict(
     wscalar="tensor.wscalar",
     config="configuration:config",
     _shared="machinery.plain_arrays:shared",
+    DimShuffle="ops.op_classes:DimShuffle",
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -201,20 +201,19 @@ NAMES: Dict[str, Dict[str, str]] = {
     ),
     "theano.tensor": _TENSOR_NAMES,
     "theano.tensor.basic": _TENSOR_NAMES,
-    "theano.tensor.extra_ops": {
-        "to_one_hot": "ops.tensor_functions:to_one_hot",
-        "unravel_index": "ops.tensor_functions:unravel_index",
-        "CumsumOp": "ops.tensor_functions:cumsum_op",
-        "CumprodOp": "ops.tensor_functions:cumprod_op",
-    },
+    "theano.tensor.extra_ops": dict(
+        _at("ops.tensor_functions", "to_one_hot unravel_index"),
+        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp"),
+    ),
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",
         "shared": "machinery.plain_arrays:shared",
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
+    "theano.tensor.elemwise": _at("ops.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
-    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk"),
+    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
     "theano.tensor.opt": dict(
         _REGISTER,
         **_REWRITES,

@@ -63,17 +63,17 @@ REMOVED = {
 SERVED = '''"""What the edited tests need."""
 import importlib, unittest
 
-class Missing(object):
-    """A name that is not served."""
-    def __init__(self, name):
-        self.__dict__["name"] = name
-        self.__dict__["__name__"] = name.rpartition(".")[2]
-    def __getattr__(self, name):
+class Absent(type):
+    """A name that is not served: no object is an instance of it, and calling it fails."""
+    def __getattr__(cls, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return Missing(self.name + "." + name)
-    def __call__(self, *given, **named):
-        raise NotImplementedError("not served: " + self.name)
+        return Missing(cls.path + "." + name)
+    def __call__(cls, *given, **named):
+        raise NotImplementedError("not served: " + cls.path)
+
+def Missing(path):
+    return Absent(str(path.rpartition(".")[2]), (), {"path": path})
 
 def module(name):
     try:
@@ -83,7 +83,7 @@ def module(name):
 
 def name(module_name, name):
     found = module(module_name)
-    if isinstance(found, Missing):
+    if isinstance(found, Absent):
         return Missing(module_name + "." + name)
     try:
         return getattr(found, name)

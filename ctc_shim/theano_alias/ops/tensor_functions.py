@@ -158,6 +158,16 @@ def topk_and_argtopk(
     return values, pt.cast(order[where], idx_dtype)
 
 
+class _Sorting(type):
+    def __instancecheck__(cls, op: Any) -> bool:
+        sorting = part("tensor.sort")
+        return isinstance(op, (sorting.SortOp, sorting.ArgSortOp))
+
+
+class TopKOp(metaclass=_Sorting):
+    """The Op of Theano's topk; here it is a sort, of which a part is taken."""
+
+
 def _factory(name: str) -> Callable[..., Any]:
     """T.matrix("x", "int32") and its like."""
     make = getattr(pt, name)
@@ -191,14 +201,6 @@ def rebroadcast(*axes: Any) -> Any:
         return addbroadcast(x, *[axis for axis, broadcasts in axes if broadcasts])
 
     return apply
-
-
-def cumsum_op(axis: Any = None) -> Any:
-    return pt.extra_ops.CumOp(axis=axis, mode="add")
-
-
-def cumprod_op(axis: Any = None) -> Any:
-    return pt.extra_ops.CumOp(axis=axis, mode="mul")
 
 
 def asarray(a: Any, dtype: Any, order: Any = None) -> np.ndarray:
