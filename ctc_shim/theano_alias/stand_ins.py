@@ -203,7 +203,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.basic": _TENSOR_NAMES,
     "theano.tensor.extra_ops": dict(
         _at("ops.tensor_functions", "to_one_hot unravel_index"),
-        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp"),
+        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
     ),
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",

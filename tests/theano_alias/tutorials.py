@@ -36,12 +36,12 @@ CALLS = {
     "logistic_sgd": "sgd_optimization_mnist(n_epochs=3, batch_size=50, dataset=MNIST)",
     "logistic_cg": "cg_optimization_mnist(n_epochs=4, mnist_pkl_gz=MNIST)",
     "mlp": "test_mlp(n_epochs=3, n_hidden=60, dataset=MNIST)",
-    "convolutional_mlp": "evaluate_lenet5(n_epochs=2, nkerns=[3, 4], batch_size=20, dataset=MNIST)",
-    "dA": "test_dA(training_epochs=2, dataset=MNIST, output_folder=FOLDER)",
-    "cA": "test_cA(training_epochs=2, dataset=MNIST, output_folder=FOLDER)",
-    "SdA": "test_SdA(pretraining_epochs=1, training_epochs=2, dataset=MNIST, batch_size=20)",
-    "DBN": "test_DBN(pretraining_epochs=1, training_epochs=2, dataset=MNIST, batch_size=20)",
-    "rbm": "test_rbm(training_epochs=2, n_samples=1, n_hidden=40, dataset=MNIST, "
+    "convolutional_mlp": "evaluate_lenet5(n_epochs=2, nkerns=[3, 4], batch_size=20, dataset=SMALL)",
+    "dA": "test_dA(training_epochs=2, dataset=SMALL, output_folder=FOLDER)",
+    "cA": "test_cA(training_epochs=2, dataset=SMALL, output_folder=FOLDER)",
+    "SdA": "test_SdA(pretraining_epochs=1, training_epochs=2, dataset=SMALL, batch_size=20)",
+    "DBN": "test_DBN(pretraining_epochs=1, training_epochs=2, dataset=SMALL, batch_size=20)",
+    "rbm": "test_rbm(training_epochs=2, n_samples=1, n_chains=1, n_hidden=40, dataset=SMALL, "
     "output_folder=FOLDER)",
     "rnnrbm": "test_rnnrbm(batch_size=20, num_epochs=2)",
     "lstm": "train_lstm(dim_proj=8, max_epochs=2, dispFreq=1, n_words=50, batch_size=4, "
@@ -80,16 +80,18 @@ def write_data(folder, code):
     rng = np.random.RandomState(0)
     data = os.path.join(folder, "data")
     os.makedirs(os.path.join(data, "Nottingham", "train"))
-    with gzip.open(os.path.join(data, "mnist.pkl.gz"), "wb") as stream:
-        sets = []
-        for count in (600, 600, 600):  # logistic_cg.py has batches of 600
-            labels = rng.randint(10, size=count)
-            images = rng.uniform(size=(count, 784)) ** 3 * (1 + labels[:, None] % 4) / 4
-            sets.append((images.astype("float32"), labels))
-        pickle.dump(tuple(sets), stream, 2)
+    for name, count in (("mnist", 600), ("small", 60)):  # logistic_cg.py has batches of 600
+        with gzip.open(os.path.join(data, name + ".pkl.gz"), "wb") as stream:
+            sets = []
+            for _ in range(3):
+                labels = rng.randint(10, size=count)
+                images = rng.uniform(size=(count, 784)) ** 3 * (1 + labels[:, None] % 4) / 4
+                sets.append((images.astype("float32"), labels))
+            pickle.dump(tuple(sets), stream, 2)
     with open(os.path.join(data, "imdb.pkl"), "wb") as stream:
         for count in (60, 20):
-            texts = [[int(w) for w in rng.randint(2, 60, size=rng.randint(3, 9))] for _ in range(count)]
+            lengths = rng.randint(3, 9, size=count)
+            texts = [[int(w) for w in rng.randint(2, 60, size=n)] for n in lengths]
             pickle.dump((texts, [int(y) for y in rng.randint(2, size=count)]), stream, 2)
     words = {"word%d" % i: i for i in range(20)}
     labels = {"O": 0, "B-a": 1, "I-a": 2}
@@ -120,6 +122,7 @@ if %r == "alias":
         setattr(numpy, name, value)
 import %s as script
 MNIST, FOLDER = %r, %r
+SMALL = MNIST.replace("mnist", "small")
 script.%s
 """
 
