@@ -105,6 +105,16 @@ def test_softmax_and_crossentropies():
         nnet.categorical_crossentropy(pt.tensor3(), pt.vector())
 
 
+@pytest.mark.parametrize("mode", ["FAST_COMPILE", "FAST_RUN"])
+def test_log_of_softmax_is_stable_in_every_mode(mode):
+    """Also in FAST_COMPILE, where PyTensor gives -inf and a gradient of nan."""
+    x = pt.dmatrix()
+    y = pt.log(nnet.softmax(x))
+    f = compiling.function([x], [y, lib.grad(y[:, 0].sum(), x)], mode=mode)
+    value, slope = f(np.array([[0.0, 5000, 100]]))
+    assert value.tolist() == [[-5000, 0, -4900]] and slope.tolist() == [[1, -1, 0]]
+
+
 @pytest.mark.parametrize(
     "axes, reduced, shape",
     [("per-activation", (0,), (3, 4)), ("spatial", (0, 2), (3,)), ((0, 1), (0, 1), (4,))],
