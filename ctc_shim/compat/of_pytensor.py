@@ -55,6 +55,16 @@ def saved_option(config: Any, name: str) -> Callable[[], None]:
     return restore
 
 
+def set_option(config: Any, name: str, value: Any) -> None:
+    """Set an option, also one that the library lets nobody set once it was read."""
+    option = getattr(type(config), name, None)
+    if getattr(option, "mutable", True):
+        setattr(config, name, value)
+        return
+    vars(option).pop("val", None)
+    setattr(config, name, value)
+
+
 def is_chosen(config: Any, name: str) -> bool:
     """Has the user, or the library's own search, given this option a value?
 

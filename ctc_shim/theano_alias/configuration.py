@@ -43,7 +43,7 @@ class Section(object):
         in_library = name.replace(".", "__")
         if _is_in_library(in_library):
             restore = of_pytensor.saved_option(library_config, in_library)
-            setattr(library_config, in_library, value)
+            of_pytensor.set_option(library_config, in_library, value)
         else:
             restore = _set_own(name, value)
         entered, where = LEDGER.touched(), lib.__name__ + ".config"  # none once uninstalled

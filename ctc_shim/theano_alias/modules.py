@@ -8,7 +8,9 @@ from typing import Any, List
 from ctc_shim.theano_alias.names import MODULES, NAMES, instead_of, submodules
 
 MISSING = object()
-EVERYWHERE = {"theano": "theano", "gof": "theano.gof", "tensor": "theano.tensor"}  # in each module
+# Modules that are names in each module.
+EVERYWHERE = {"theano": "theano", "scal": "theano.scalar"}
+EVERYWHERE.update((name, "theano." + name) for name in ("compile", "gof", "tensor"))
 
 
 class AliasModule(types.ModuleType):

@@ -127,6 +127,7 @@ MODULES: Dict[str, str] = {
     "theano.gof.cmodule": "link.c.cmodule",
     "theano.compat": "",
     "theano.misc": "",
+    "theano.misc.may_share_memory": "",
     "theano.misc.strutil": "",
     "theano.misc.pkl_utils": "misc.pkl_utils",
     "theano.misc.ordered_set": "misc.ordered_set",

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Any, MutableMapping, Optional
+from typing import Any, Mapping, MutableMapping, Optional
 
 from ctc_shim.theano_alias import flags
 from ctc_shim.theano_alias.alias_ledger import LEDGER
@@ -44,6 +44,8 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     name = server_name()
     if name in sys.modules:
+        if LEDGER.touched():  # the alias is installed
+            name_unheard_flags(flags.given(environ), sys.modules[name])
         return
     found = flags.given(environ)
     if not found:
@@ -59,6 +61,30 @@ def take_theano_flags(environ: MutableMapping[str, str] = os.environ) -> None:
 
     if LEDGER.touched():  # the alias is installed
         LEDGER.record("os.environ", variable, lambda: environ.get(variable) == given, restore)
+
+
+def name_unheard_flags(found: Mapping[str, str], library: Any) -> None:
+    """Warn of flags that come too late: the library has read its own already."""
+    heard = [translate_flag("%s=%s" % flag) for flag in found.items()]
+    pairs = [flag.split("=", 1) for flag in heard if flag]
+    late = [
+        "%s=%s" % (option.replace("__", "."), value)
+        for option, value in pairs
+        if not _has_value(library.config, option, value)
+    ]
+    if late:
+        message = (
+            "Theano's flags %s have no effect: %s was imported before theano, and had read its own "
+            "flags. Install the alias and import theano first, or set %s_FLAGS"
+        )
+        names = library.__name__, library.__name__.upper()
+        flags.warn_once("late", message % ((", ".join(late),) + names))
+
+
+def _has_value(config: Any, option: str, value: str) -> bool:
+    """Is this the option's value? A search for a default, such as that for a BLAS, is not begun."""
+    known = vars(getattr(type(config), option, None) or object).get("val", "")
+    return str(known).lower() == value.strip().lower()
 
 
 def translate_flag(flag: str) -> Optional[str]:

@@ -25,8 +25,7 @@ _NNET = dict(
         "crossentropy_softmax_max_and_argmax_1hot prepend_scalar_to_each_row prepend_1_to_each_row "
         "prepend_0_to_each_row confusion_matrix h_softmax",
     ),
-    Softmax="tensor.special.Softmax",
-    LogSoftmax="tensor.special.LogSoftmax",
+    **_at("ops.op_classes", "Softmax LogSoftmax"),
     softmax_op="ops.nnet:softmax",
     logsoftmax_op="ops.nnet:logsoftmax",
 )
@@ -97,6 +96,8 @@ _TENSOR_NAMES = dict(
     SpecifyShape="tensor.shape.SpecifyShape",
     wscalar="tensor.wscalar",
     config="configuration:config",
+    _shared="machinery.plain_arrays:shared",
+    DimShuffle="ops.op_classes:DimShuffle",
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -108,6 +109,10 @@ _SUBTENSORS = {  # one Op in newer libraries, with and without the 1
     name + "1": "tensor.subtensor.%s1|tensor.subtensor.%s" % (name, name)
     for name in ("AdvancedSubtensor", "AdvancedIncSubtensor")
 }
+_SUBTENSORS.update(
+    AdvancedBooleanSubtensor="tensor.subtensor.AdvancedSubtensor",
+    AdvancedBooleanIncSubtensor="tensor.subtensor.AdvancedIncSubtensor",
+)
 _TENSOR_NAMES.update(_SUBTENSORS)
 _LINALG_NAMES = _at(
     "ops.linalg",
@@ -173,6 +178,8 @@ NAMES: Dict[str, Dict[str, str]] = {
             "config": "configuration:config",
             "change_flags": "configuration:change_flags",
             "function": "ops.compiling:function",
+            "function_dump": "ops.compiling:function_dump",
+            "generic": "compile.ops.generic|link.c.type.generic|link.c.type.CDataType",
             "shared": "machinery.plain_arrays:shared",
             "Op": "machinery.graphs:TheanoOp",
             "Apply": "graph.basic.Apply",
@@ -194,20 +201,19 @@ NAMES: Dict[str, Dict[str, str]] = {
     ),
     "theano.tensor": _TENSOR_NAMES,
     "theano.tensor.basic": _TENSOR_NAMES,
-    "theano.tensor.extra_ops": {
-        "to_one_hot": "ops.tensor_functions:to_one_hot",
-        "unravel_index": "ops.tensor_functions:unravel_index",
-        "CumsumOp": "ops.tensor_functions:cumsum_op",
-        "CumprodOp": "ops.tensor_functions:cumprod_op",
-    },
+    "theano.tensor.extra_ops": dict(
+        _at("ops.tensor_functions", "to_one_hot unravel_index"),
+        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
+    ),
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",
         "shared": "machinery.plain_arrays:shared",
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
+    "theano.tensor.elemwise": _at("ops.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
-    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk"),
+    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
     "theano.tensor.opt": dict(
         _REGISTER,
         **_REWRITES,
@@ -244,7 +250,9 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.nnet.conv3d2d": {"conv3d": "ops.conv:conv3d2d"},
     "theano.tensor.nnet.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
     "theano.tensor.nnet.bn": _at(
-        "ops.batchnorm", "batch_normalization batch_normalization_train batch_normalization_test"
+        "ops.batchnorm",
+        "batch_normalization batch_normalization_train batch_normalization_test "
+        "AbstractBatchNormTrain AbstractBatchNormTrainGrad AbstractBatchNormInference",
     ),
     "theano.tensor.nnet.abstract_conv": _ABSTRACT_CONV,
     "theano.tensor.signal.conv": {"conv2d": "ops.conv_more:signal_conv2d"},
@@ -278,7 +286,10 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.gpuarray.dnn": _GPU,
     "theano.gpuarray.type": _GPU,
     "theano.gpuarray.basic_ops": _GPU,
-    "theano.printing": _at("machinery.printed", "pp debugprint min_informative_str var_descriptor"),
+    "theano.printing": _at(
+        "machinery.printed",
+        "pp debugprint min_informative_str var_descriptor pydot_imported pydot_imported_msg",
+    ),
     "theano.ifelse": {
         "ifelse": "ops.compiling:ifelse",
         "IfElse": "conditional.op.IfElse|ifelse.IfElse",
@@ -286,6 +297,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.gradient": {
         "format_as": "gradient.as_list_or_tuple|machinery.graphs:format_as",
         "consider_constant": "ops.looping:consider_constant",
+        "consider_constant_": "ops.looping:consider_constant",
         "verify_grad": "machinery.testing:tensor_verify_grad",
     },
     "theano.updates": {"OrderedUpdates": "machinery.updates:OrderedUpdates"},
@@ -296,12 +308,16 @@ NAMES: Dict[str, Dict[str, str]] = {
         "release": "machinery.compat_names:PY3",
     },
     "theano.configparser": _CONFIG,
-    "theano.configdefaults": {"config": "configuration:config"},
+    "theano.configdefaults": dict(
+        _at("machinery.compat_names", "local_bitwidth python_int_bitwidth"),
+        config="configuration:config",
+    ),
     "theano.sparse": _SPARSE,
     "theano.sparse.basic": _SPARSE,
     "theano.compile": dict(
         _CALLS,
         function="ops.compiling:function",
+        pfunc="ops.compiling:pfunc",
         shared="machinery.plain_arrays:shared",
         get_default_mode="tuning.alias_mode:alias_mode",
         config="configuration:config",
@@ -311,7 +327,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.compile.ops": {"Rebroadcast": "ops.tensor_functions:rebroadcast"},
     "theano.compile.function": {"function": "ops.compiling:function"},
     "theano.compile.pfunc": dict(
-        _CALLS, pfunc="ops.compiling:function", shared="machinery.plain_arrays:shared"
+        _CALLS, pfunc="ops.compiling:pfunc", shared="machinery.plain_arrays:shared"
     ),
     "theano.compile.sharedvalue": {"shared": "machinery.plain_arrays:shared"},
     "theano.gof": dict(
@@ -335,12 +351,20 @@ NAMES: Dict[str, Dict[str, str]] = {
         "Mapping OrderedDict ValuesView decode decode_iter decode_with get_unbound_function imap "
         "izip ifilter exc_message DefaultOrderedDict six",
     ),
+    "theano.misc.may_share_memory": _at("machinery.compat_names", "may_share_memory"),
     "theano.misc.strutil": _at("machinery.compat_names", "render_string"),
     "theano.misc.safe_asarray": {"_asarray": "ops.tensor_functions:asarray"},
-    "theano.tests.unittest_tools": _at(
-        "machinery.testing",
-        "fetch_seed seed_rng verify_grad WrongValue assert_allclose assertFailure_fast "
-        "AttemptManyTimes",
+    "theano.tests.unittest_tools": dict(
+        _at(
+            "machinery.testing",
+            "fetch_seed seed_rng verify_grad WrongValue assert_allclose assertFailure_fast "
+            "AttemptManyTimes",
+        ),
+        **_at(
+            "machinery.test_cases",
+            "SkipTest attr MockRandomState TestOptimizationMixin T_OpContractMixin "
+            "InferShapeTester custom_name_func parameterized",
+        ),
     ),
     "theano.tests.disturb_mem": _at("machinery.testing", "disturb_mem"),
     "theano.scan_module": _LOOPS,

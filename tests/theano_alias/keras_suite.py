@@ -43,6 +43,13 @@ LEFT_OUT = (
 )
 
 
+def download(distribution, folder):
+    """Its source, as pip finds it."""
+    options = "--quiet --no-deps --no-build-isolation --no-binary :all: --dest".split()
+    command = [sys.executable, "-m", "pip", "download"] + options + [folder, distribution]
+    subprocess.check_call(command)
+
+
 def tests_of(version, folder):
     """Keras' folder `tests`, copied into `folder`."""
     target = os.path.join(folder, "tests")
@@ -50,22 +57,7 @@ def tests_of(version, folder):
     if named:
         shutil.copytree(named, target)
         return target
-    subprocess.check_call(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-binary",
-            ":all:",
-            "--dest",
-            folder,
-            "Keras==" + version,
-        ]
-    )
+    download("Keras==" + version, folder)
     archive = os.path.join(folder, "Keras-%s.tar.gz" % version)
     with tarfile.open(archive) as tar:
         members = [m for m in tar.getmembers() if m.name.split("/")[1:2] == ["tests"]]
@@ -116,7 +108,7 @@ class Collector(object):
             )
 
 
-def run(tests, files, pytest_arguments):
+def run(tests, files, pytest_arguments, plugins=()):
     """Outcomes of the tests of these files, by name.
 
     'passed', 'failed', 'skipped', 'xfailed', or 'error' for a file that cannot be imported.
@@ -144,7 +136,7 @@ def run(tests, files, pytest_arguments):
         ]
         + pytest_arguments
         + files,
-        plugins=[collector],
+        plugins=[collector] + list(plugins),
     )
     return collector.outcomes
 

@@ -52,6 +52,19 @@ def as_downcast_argument(value):
     return compiled(value)
 
 
+def to_a_copy(value):
+    return function([x], Seen()(x), mode="FAST_COMPILE").copy()(value)
+
+
+def to_a_copy_of_a_copy(value):
+    return copy.copy(copy.copy(function([x], Seen()(x), mode="FAST_COMPILE")))(value)
+
+
+def to_a_pickled_function(value):
+    compiled = function([x], Seen()(x), mode="FAST_COMPILE")
+    return copy.copy(pickle.loads(pickle.dumps(compiled)))(value)
+
+
 def in_givens(value):
     return function([], Seen()(x), givens={x: value}, mode="FAST_COMPILE")()
 
@@ -80,6 +93,9 @@ WAYS = [
     as_argument,
     in_eval,
     as_downcast_argument,
+    to_a_copy,
+    to_a_copy_of_a_copy,
+    to_a_pickled_function,
     in_givens,
     as_a_shared_variable,
     as_a_new_value,

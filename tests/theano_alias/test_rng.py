@@ -99,3 +99,29 @@ def test_bad_seeds_are_named(seed):
 def test_bad_sizes_are_named():
     with pytest.raises(ValueError, match="dimension <= 0"):
         rng.MRG_RandomStreams(1).uniform((3, 0))
+
+
+def test_half_precision_is_theanos():
+    """15 bits of the generator, and never 0. The numbers are Theano 1.0.5's."""
+    draw = rng.MRG_RandomStreams(234).uniform((3, 4), dtype="float16")
+    expected = [[0.9121, 0.191, 0.457, 0.8779], [0.7354, 0.4326, 0.8125, 0.4294]]
+    expected += [[0.2837, 0.09625, 0.4597, 0.0007005]]
+    value = lib.function([], draw, mode="FAST_COMPILE")()
+    assert value.dtype == "float16"
+    np.testing.assert_allclose(value.astype("float64"), expected, rtol=1e-3)
+    draw = rng.MRG_RandomStreams(1).uniform((200, 200), dtype="float16")
+    many = lib.function([], draw, mode="FAST_COMPILE")()
+    assert 0 < many.min() and many.max() < 1
+
+
+def test_lengths_of_one_broadcast_and_too_many_samples_are_refused():
+    streams, rows = rng.MRG_RandomStreams(1), pt.matrix().shape[0]
+    for size in ((10, 1), (rows, 1)):
+        for draw in (streams.uniform, streams.normal, streams.truncated_normal, streams.binomial):
+            assert draw(size=size, target="cpu").broadcastable == (False, True)
+    probabilities = streams.uniform(size=(rows, 1))
+    assert streams.multinomial(pvals=probabilities).broadcastable == (False, True)
+    with pytest.raises(ValueError, match="2\\*\\*31"):
+        lib.function([], streams.uniform((2**15, 2**16)), mode="FAST_COMPILE")()
+    with pytest.warns(UserWarning, match="streams"):
+        assert rng.streams_for("?", warn=True) == rng.MOST_STREAMS

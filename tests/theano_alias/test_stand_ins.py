@@ -30,7 +30,6 @@ POINTS = np.array([-30, -2, -0.5, 0, 0.5, 3, 30])
         ("elu", lambda x: np.where(x > 0, x, np.expm1(x))),
         ("softsign", lambda x: x / (1 + abs(x))),
         ("hard_sigmoid", lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
-        ("ultra_fast_sigmoid", lambda x: 1 / (1 + np.exp(-x))),
         ("selu", lambda x: 1.05070098 * np.where(x > 0, x, 1.67326324 * np.expm1(x))),
     ],
 )
@@ -38,6 +37,38 @@ def test_activations(name, formula):
     np.testing.assert_allclose(
         compute(getattr(nnet, name), POINTS), formula(POINTS), rtol=1e-6, atol=1e-12
     )
+
+
+# Of Theano 1.0.5, with its C linker and without, in float64; integers of 8 bits give float32.
+ULTRA_FAST = {
+    -30: 0.00247262,
+    -7: 0.00247262,
+    -4: 0.02541327,
+    -3.4: 0.03229546,
+    -2: 0.125,
+    -0.5: 0.35,
+    0: 0.5,
+    0.5: 0.65,
+    2: 0.875,
+    3.4: 0.96770454,
+    4: 0.97458673,
+    7: 0.99752738,
+    30: 0.99752738,
+}
+
+
+def test_ultra_fast_sigmoid_is_theanos_approximation():
+    points = np.array(sorted(ULTRA_FAST))
+    expected = [ULTRA_FAST[x] for x in points]
+    for dtype in ("float64", "float32"):
+        found = compute(nnet.ultra_fast_sigmoid, points.astype(dtype))
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+    for function in (nnet.ultra_fast_sigmoid, nnet.hard_sigmoid):
+        dtypes = [compute(function, np.array([1], t)).dtype for t in ("int8", "int32")]
+        assert dtypes == ["float32", "float64"]
+    slope = compute(lambda x: lib.grad(nnet.ultra_fast_sigmoid(x).sum(), x), np.array([-8, 0, 2.0]))
+    np.testing.assert_allclose(slope, [0, 0.375, 0.09375])
 
 
 def test_relu_shares_the_gradient_at_zero_as_theano_did():
@@ -72,6 +103,16 @@ def test_softmax_and_crossentropies():
     )
     with pytest.raises(TypeError, match="true_dist"):
         nnet.categorical_crossentropy(pt.tensor3(), pt.vector())
+
+
+@pytest.mark.parametrize("mode", ["FAST_COMPILE", "FAST_RUN"])
+def test_log_of_softmax_is_stable_in_every_mode(mode):
+    """Also in FAST_COMPILE, where PyTensor gives -inf and a gradient of nan."""
+    x = pt.dmatrix()
+    y = pt.log(nnet.softmax(x))
+    f = compiling.function([x], [y, lib.grad(y[:, 0].sum(), x)], mode=mode)
+    value, slope = f(np.array([[0.0, 5000, 100]]))
+    assert value.tolist() == [[-5000, 0, -4900]] and slope.tolist() == [[1, -1, 0]]
 
 
 @pytest.mark.parametrize(

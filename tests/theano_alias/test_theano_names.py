@@ -1,5 +1,6 @@
 """What Theano has beside expressions: functions, Ops, rewrites, flags, truth, star imports."""
 
+import importlib.util
 import os
 
 import pytest
@@ -40,10 +41,54 @@ assert f.maker.fgraph and pickle.loads(pickle.dumps(f))(one)["a"] == 2 and f.cop
 raises(TypeError, "missing required input: x", f)
 g = theano.function([theano.Param(x, default=one, name="given"), y], x + y)
 assert g(given=one * 2, y=one).tolist() == g(y=one * 2).tolist() == [[3, 3]]
-raises(NotImplementedError, "updates", theano.In, x, value=one, update=x + 1)
 h = theano.function([x], x)
 assert type(h) is type(theano.function([y], y)) and not hasattr(h, "output_names")
 """
+    )
+
+
+def test_inputs_that_keep_a_state(aliased):
+    aliased(
+        """
+import copy
+x, s, a = T.dscalars("xsa")
+state = theano.In(s, value=0.0, update=s + a * x)
+f = theano.function([x, theano.In(a, value=1.0, name="a"), state], s + a * x)
+assert (f[a], f[s]) == (1, 0) and f(3.0) == 3 and f(3.0, a=2.0) == 9 and (f[a], f[s]) == (1, 9)
+f[a] = 5.0
+assert f(3.0) == 24 and f[s] == f.container[s].value == f.value["s"] == 24
+g = theano.function([x, theano.In(s, value=f.container[s], update=s - x)], [s, x], updates=[])
+assert g(4.0) == [24, 4] and f[s] == 20 and s in f.container and T.dscalar() not in f.container
+raises(TypeError, "too many", g, 1.0, 2.0)
+h = copy.copy(f)
+f(1, 2)
+assert h[s] == 20 and h(0.0) == 20
+count = theano.function([theano.In(s, value=0.0, update=s + 1)], [])
+assert count() == [] and count() == [] and count[s] == 2
+raises(TypeError, "multiple", f, 1.0, x=2.0)
+raises(TypeError, "missing required input: x", f)
+raises(KeyError, "", lambda: f["nothing"])
+raises(TypeError, "update", theano.In, s, update=T.dvector())
+from theano.compile.pfunc import pfunc
+assert theano.compile.pfunc is pfunc and pfunc(params=[x], outputs=x + 1)(1) == 2
+b, w = T.bvector(), T.wvector()
+k = theano.function([theano.In(w, allow_downcast=True), theano.In(b, allow_downcast=False)], w + b)
+assert k([2 ** 20 + 2], [1]).tolist() == [3]
+raises(TypeError, "does not fit", k, [3], [312])
+"""
+    )
+
+
+def test_functions_are_dumped(aliased, tmp_path):
+    aliased(
+        """
+import pickle
+x = T.dvector("x")
+theano.function_dump(%r, [x], x + 1, "FAST_COMPILE")
+with open(%r, "rb") as stream:
+    assert theano.function(**pickle.load(stream))([1, 2]).tolist() == [2, 3]
+"""
+        % ((str(tmp_path / "dump"),) * 2)
     )
 
 
@@ -294,6 +339,26 @@ def test_ignored_and_misspelt_flags_are_named_once(alone):
     assert any("dnn.conv.algo_fwd=time_once" in s and "ignores" in s for s in said)
     assert any("force_device=True" in s for s in said)
     assert any("optimizer has no value" in s for s in said)
+
+
+def test_flags_that_come_after_the_library_are_named_once(alone):
+    """They cannot be obeyed; those that say what is so anyway are left out."""
+    library = "pytensor" if importlib.util.find_spec("pytensor") else "aesara"
+    code = """
+import importlib, os
+lib = importlib.import_module(%r)
+lib.config.floatX = "float32"
+""" % library
+    out = alone(
+        code + FLAGS,
+        THEANO_FLAGS="floatX=float32,mode=FAST_COMPILE,gcc.cxxflags=-O1",
+        THEANORC="",
+        PYTENSOR_FLAGS="",
+        AESARA_FLAGS="",
+    )
+    said = out.strip().split("|")[2:]
+    assert len(said) == 1 and "mode=FAST_COMPILE, gcc.cxxflags=-O1 have no effect" in said[0], said
+    assert "floatX" not in said[0] and library.upper() + "_FLAGS" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,13 @@ import builtins
 import configparser
 import importlib
 import operator
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, ValuesView
 from io import BytesIO
 from typing import Any, Iterator
+
+import numpy as np
 
 PY3 = True
 DictMixin = MutableMapping
@@ -79,6 +82,24 @@ def render_string(text: str, values: Any) -> str:
     """theano.misc.strutil: text % values"""
     rendered: str = text % values
     return rendered
+
+
+def local_bitwidth() -> int:
+    """theano.configdefaults: the bits of a pointer."""
+    return struct.calcsize("P") * 8
+
+
+def python_int_bitwidth() -> int:
+    """The bits of C's long, as which integers of Python come into a graph."""
+    return struct.calcsize("l") * 8
+
+
+def may_share_memory(a: Any, b: Any, raise_other_type: bool = True) -> bool:
+    """theano.misc.may_share_memory, of arrays; anything else shares nothing."""
+    arrays = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
+    if raise_other_type and not arrays:
+        raise TypeError("may_share_memory supports only arrays")
+    return arrays and np.may_share_memory(a, b)
 
 
 def get_lock(*given: Any, **named: Any) -> None:

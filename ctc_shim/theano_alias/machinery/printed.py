@@ -5,6 +5,8 @@ from typing import Any
 from ctc_shim.theano_alias.server import part
 
 printing = part("printing")
+pydot_imported = getattr(printing, "pydot_imported", getattr(printing, "_pydot_imported", False))
+pydot_imported_msg = "" if pydot_imported else "pydotprint needs the package pydot"
 
 
 def pp(*variables: Any) -> str:

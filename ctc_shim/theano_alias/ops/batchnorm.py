@@ -99,3 +99,10 @@ def batch_normalization(
 ) -> Any:
     """Older form: std is given and contains epsilon; `mode` only chose the memory Theano used."""
     return (inputs - mean) * (gamma / std) + beta
+
+
+class AbstractBatchNorm(object):
+    """In Theano batch normalisation is an Op of one of these kinds; here it is written out."""
+
+
+AbstractBatchNormTrain = AbstractBatchNormTrainGrad = AbstractBatchNormInference = AbstractBatchNorm

@@ -1,5 +1,6 @@
 """theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
 
+import pickle
 import warnings
 from typing import Any, Iterable, Iterator, List, Optional, Set, Tuple
 
@@ -7,7 +8,7 @@ from ctc_shim.theano_alias.machinery import calls
 from ctc_shim.theano_alias.machinery.graphs import inputs as inputs_of
 from ctc_shim.theano_alias.machinery.plain_arrays import function_of_plain_arrays, plain
 from ctc_shim.theano_alias.ops.shapes import forget, unbroadcast
-from ctc_shim.theano_alias.server import has_part, lib, part, pt
+from ctc_shim.theano_alias.server import TensorType, has_part, lib, part, pt
 from ctc_shim.theano_alias.tuning import blas
 from ctc_shim.theano_alias.tuning.alias_mode import alias_mode
 
@@ -44,11 +45,29 @@ def function(
     is_plain = calls.is_plain(inputs, outputs)
     if isinstance(outputs, dict):
         names, outputs = sorted(outputs), [outputs[name] for name in sorted(outputs)]
+    single = not isinstance(outputs, (list, tuple))
+    if calls.updated_inputs(inputs):
+        outputs = calls.outputs_and_updates(inputs, outputs)
     if no_default_updates is not True:
         _forget_in_default_updates([outputs, options["updates"], options["givens"]])
     with blas.while_compiling():
         compiled = function_of_plain_arrays(lib.function(inputs, outputs, **options))
-    return compiled if is_plain else calls.Function(compiled, inputs, names)
+    return compiled if is_plain else calls.Function(compiled, inputs, names, single)
+
+
+def pfunc(params: Iterable[Any], outputs: Any = None, *more: Any, **options: Any) -> Any:
+    """theano.compile.pfunc: its first argument has another name."""
+    return function(params, outputs, *more, **options)
+
+
+def function_dump(
+    filename: str, inputs: Any, outputs: Any = None, *more: Any, **options: Any
+) -> None:
+    """Pickle the arguments of `function`, for theano.function(**pickle.load(file))."""
+    names = function.__code__.co_varnames[2:]
+    options.pop("extra_tag_to_remove", None)
+    with open(filename, "wb") as stream:
+        pickle.dump(dict(zip(names, more), inputs=inputs, outputs=outputs, **options), stream)
 
 
 def _forget_in_default_updates(results: Any) -> None:
@@ -111,9 +130,18 @@ def ifelse(condition: Any, then_branch: Any, else_branch: Any, name: Optional[st
     return results[0] if single else results
 
 
+def _is_array(value: Any) -> bool:
+    return not hasattr(value, "type")
+
+
 def _alike(*branches: Any) -> Tuple[Any, Any]:
     """Both in one dtype. An axis that broadcasts in only one of them broadcasts in neither."""
+    if not all(isinstance(getattr(b, "type", None), TensorType) or _is_array(b) for b in branches):
+        return branches[0], branches[1]  # of another kind, such as theano.generic
     branches = tuple(pt.as_tensor_variable(b) for b in branches)
+    if branches[0].ndim != branches[1].ndim:
+        raise TypeError("ifelse: the branches have %d and %d dimensions" % (
+            branches[0].ndim, branches[1].ndim))
     dtype = part("scalar").upcast(*[b.dtype for b in branches])
     first, second = [forget(pt.cast(b, dtype)) for b in branches]
     differ = [a for a in range(first.ndim) if first.broadcastable[a] != second.broadcastable[a]]

@@ -45,17 +45,33 @@ def softsign(x: Any) -> Any:
 
 
 def hard_sigmoid(x: Any) -> Any:
+    x = _as_float(x)
     return pt.clip(x * _like(x, 0.2) + _like(x, 0.5), 0.0, 1.0)
 
 
 def ultra_fast_sigmoid(x: Any) -> Any:
-    """Theano approximated here; this is the sigmoid itself."""
-    return sigmoid(x)
+    """Theano's approximation in three pieces, up to 0.025 off.
+
+    Theano has no gradient of it; here it is that of the pieces.
+    """
+    x = _as_float(x)
+    half = x * _like(x, 0.5)
+    size, sign = abs(half), pt.switch(x < 0, _like(x, -1), _like(x, 1))
+    curve = _like(x, 1.5) * half / (1 + size)
+    line = _like(x, 0.935409070603099) + _like(x, 0.0458812946797165) * (size - _like(x, 1.7))
+    ends = sign * pt.switch(size < 3, line, _like(x, 0.99505475368673))
+    return _like(x, 0.5) * (pt.switch(size < _like(x, 1.7), curve, ends) + 1)
 
 
-def _like(x: Any, value: Any) -> Any:
+def _as_float(x: Any) -> Any:
+    """x in the float type that a function of it has: float32 for 8 and 16 bits."""
+    x = pt.as_tensor_variable(x)
+    return x if "float" in x.dtype else x.astype(sigmoid(x).dtype)
+
+
+def _like(x: Any, value: float) -> Any:
     """A constant of x's own float type, so that float32 stays float32."""
-    return pt.constant(value, dtype=x.dtype) if "float" in x.dtype else value
+    return pt.constant(value, dtype=x.dtype)
 
 
 def binary_crossentropy(output: Any, target: Any) -> Any:

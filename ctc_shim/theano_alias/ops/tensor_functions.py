@@ -115,6 +115,9 @@ def split(x: Any, splits_size: Any, n_splits: Any, axis: int = 0) -> Any:
 
 
 def unravel_index(indices: Any, dims: Any, order: str = "C", ndim: Any = None) -> Any:
+    """`ndim` says how many elements a symbolic `dims` has."""
+    if ndim is not None:
+        dims = pt.stack([pt.as_tensor_variable(dims)[i] for i in range(ndim)])
     return pt.extra_ops.unravel_index(indices, dims, order=order)
 
 
@@ -155,6 +158,16 @@ def topk_and_argtopk(
     return values, pt.cast(order[where], idx_dtype)
 
 
+class _Sorting(type):
+    def __instancecheck__(cls, op: Any) -> bool:
+        sorting = part("tensor.sort")
+        return isinstance(op, (sorting.SortOp, sorting.ArgSortOp))
+
+
+class TopKOp(metaclass=_Sorting):
+    """The Op of Theano's topk; here it is a sort, of which a part is taken."""
+
+
 def _factory(name: str) -> Callable[..., Any]:
     """T.matrix("x", "int32") and its like."""
     make = getattr(pt, name)
@@ -188,14 +201,6 @@ def rebroadcast(*axes: Any) -> Any:
         return addbroadcast(x, *[axis for axis, broadcasts in axes if broadcasts])
 
     return apply
-
-
-def cumsum_op(axis: Any = None) -> Any:
-    return pt.extra_ops.CumOp(axis=axis, mode="add")
-
-
-def cumprod_op(axis: Any = None) -> Any:
-    return pt.extra_ops.CumOp(axis=axis, mode="mul")
 
 
 def asarray(a: Any, dtype: Any, order: Any = None) -> np.ndarray:

@@ -34,6 +34,8 @@ class MRGUniform(Drawn):
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         states, size = inputs
+        if np.prod(size.astype(object)) > mrg31k3p.M1:
+            raise ValueError("rng_mrg does not support more than (2**31 -1) samples")
         samples, after = mrg31k3p.draw(states, int(np.prod(size)), self.dtype)
         outputs[0][0] = after
         outputs[1][0] = samples.reshape([int(n) for n in size])
@@ -72,7 +74,8 @@ class FromUniform(Drawn):
 
     def make_node(self, probabilities: Any, uniform: Any, n: Any) -> Any:
         inputs = [pt.as_tensor_variable(x) for x in (probabilities, uniform, n)]
-        return Apply(self, inputs, [pt.matrix(dtype=self.dtype)])
+        shape = [1 if b else None for b in inputs[0].type.broadcastable]
+        return Apply(self, inputs, [TensorType(self.dtype, shape=tuple(shape))()])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         probabilities, uniform, n = inputs

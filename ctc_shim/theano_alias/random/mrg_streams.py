@@ -5,6 +5,7 @@ from typing import Any, List
 
 import numpy as np
 
+from ctc_shim.theano_alias.ops.shapes import addbroadcast
 from ctc_shim.theano_alias.random import mrg31k3p
 from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
 from ctc_shim.theano_alias.server import Variable, config, lib, part, pt
@@ -62,8 +63,12 @@ class MRG_RandomStreams(object):
         ndim: Any = None,
         dtype: Any = None,
         nstreams: Any = None,
+        target: Any = None,
     ) -> Any:
-        """Uniform samples in (low, high]. size: numbers and scalars, or a vector with `ndim`."""
+        """Uniform samples in (low, high]. size: numbers and scalars, or a vector with `ndim`.
+
+        `target` names a device; there is only the CPU.
+        """
         low, high = pt.as_tensor_variable(low), pt.as_tensor_variable(high)
         dtype = dtype or part("scalar").upcast(config.floatX, low.dtype, high.dtype)
         low, high = _fixed(low, dtype), _fixed(high, dtype)
@@ -79,7 +84,7 @@ class MRG_RandomStreams(object):
             states.default_update = after
         samples.rstate, samples.update = states, (states, after)
         self.state_updates.append((states, after, size, nstreams))
-        return samples * (high - low) + low
+        return addbroadcast(samples, *_ones_in(size)) * (high - low) + low
 
     def binomial(
         self,
@@ -160,13 +165,14 @@ class MRG_RandomStreams(object):
         **kwargs: Any,
     ) -> Any:
         """Normal samples (Box-Muller). `truncate` redraws those beyond two standard deviations."""
+        ones = _ones_in(size)
         size = _vector(size)
         avg, std = pt.as_tensor_variable(avg), pt.as_tensor_variable(std)
         dtype = dtype or part("scalar").upcast(config.floatX, avg.dtype, std.dtype)
         avg, std = _fixed(avg, dtype), _fixed(std, dtype)
         count = pt.prod(pt.cast(size, "int64"), dtype="int64")
         samples = self._standard_normal(count, dtype, nstreams, truncate, kwargs)[:count]
-        return pt.reshape(samples, size, ndim=ndim) * std + avg
+        return addbroadcast(pt.reshape(samples, size, ndim=ndim), *ones) * std + avg
 
     def truncated_normal(
         self,
@@ -243,7 +249,13 @@ def _vector(size: Any) -> Any:
     return pt.cast(pt.as_tensor_variable(sizes, ndim=1), "int64")
 
 
-def streams_for(size: Any) -> int:
+def _ones_in(size: Any) -> List[int]:
+    """The axes that are known to have length 1."""
+    lengths = size if isinstance(size, tuple) else ()
+    return [i for i, n in enumerate(lengths) if isinstance(n, INTEGERS) and n == 1]
+
+
+def streams_for(size: Any, warn: bool = False) -> int:
     """How many streams Theano takes: a sixth of the samples if known, at most 15360.
 
     It does not know NumPy's integers for numbers: 15360 then. The sequence depends on it.
@@ -253,4 +265,6 @@ def streams_for(size: Any) -> int:
         for n in size:
             count *= n
         return min(count // 6 if count > 6 else count, MOST_STREAMS)
+    if warn:
+        warnings.warn("no number of streams follows from the size %s" % (size,), stacklevel=2)
     return MOST_STREAMS

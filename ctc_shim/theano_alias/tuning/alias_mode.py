@@ -18,12 +18,13 @@ PYTENSOR_FLAGS=linker=numba (or THEANO_FLAGS) takes a tenth off the step of a re
 linker or mode that the user asked for is never overruled.
 """
 
+import functools
 import weakref
 from typing import Any, List, MutableMapping, Tuple
 
 from ctc_shim.compat import of_pytensor
 from ctc_shim.theano_alias.machinery import rewriting
-from ctc_shim.theano_alias.server import config, part
+from ctc_shim.theano_alias.server import config, has_part, part
 from ctc_shim.theano_alias.tuning import memory_order, scan_vm
 
 modes = part("compile.mode")
@@ -55,15 +56,35 @@ def _chosen(mode: Any) -> Any:
     is_open = config.linker == "auto" and config.mode == "Mode" and config.cxx
     if is_open and name == "FAST_RUN":
         return modes.CVM
+    if name == "FAST_RUN" and config.linker not in ("auto", "cvm", "numba", "jax", "pytorch"):
+        return _fast_run(config.linker)  # newer libraries know this name for some linkers only
     chosen = modes.get_mode(mode)
     if is_open and name == "MODE":
         return _in_c.setdefault(chosen, modes.Mode("cvm", chosen.provided_optimizer))
     return chosen
 
 
+@functools.lru_cache(None)
+def _fast_run(linker: str) -> Any:
+    return modes.Mode(linker, "fast_run")
+
+
+@functools.lru_cache(None)
+def _stable_log_softmax() -> List[Tuple[Any, float]]:
+    """Theano makes log(softmax(x)) stable in FAST_COMPILE too, and its gradient."""
+    if not has_part("tensor.rewriting.special"):  # older libraries
+        return []
+    special, basic = part("tensor.rewriting.special"), part("graph.rewriting.basic")
+    names = [n for n in ("local_logsoftmax", "local_logsoftmax_grad") if hasattr(special, n)]
+    rewrites = [basic.WalkingGraphRewriter(getattr(special, name)) for name in names]
+    return [(rewrite, of_pytensor.SPECIALIZE - 0.5) for rewrite in rewrites]
+
+
 def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
     """The rewrites of the alias, with their positions, for a Mode that runs compiled code."""
     included, excluded = of_pytensor.included_tags(mode), of_pytensor.excluded_tags(mode)
+    if "fast_compile" in included and "fast_run" not in included:
+        return _stable_log_softmax()
     in_c = bool(config.cxx) and "cxx_only" not in excluded
     if "fast_run" not in included or not (in_c or "numba" in included):
         return []
