@@ -29,6 +29,7 @@ PATHS += sorted(
     if name.endswith(".md")
 )
 ELSEWHERE = os.path.join("docs", "keras3.md")  # test_keras3.py runs its block
+TUTORIAL = os.path.join("docs", "tutorial.md")  # needs sklearn: py38-theano105-keras231 has it
 LIBRARIES = ("pytensor", "jax", "torch", "pymc", "optax", "sklearn")
 LEGACY, KERAS_3 = "legacy", "keras3"
 
@@ -98,6 +99,13 @@ def _python_blocks():
     return found
 
 
+def _one_program(blocks, path):
+    """The blocks; of the tutorial, which continue each other, as one."""
+    if path != TUTORIAL:
+        return blocks
+    return [("python", "".join(code for language, code in blocks if language == "python"))]
+
+
 def _commands(path="README.md"):
     """{name: Command} of the lines `python ...` whose libraries are here."""
     files = _files(path)
@@ -149,6 +157,20 @@ def test_python_blocks(libraries, tmp_path):
         lines = [line for line in code.splitlines() if "print(" in line]
         for shown in _shown("\n".join(lines)):
             assert shown.rstrip("]") in printed[place], place
+        if place.startswith(TUTORIAL):
+            tutorial_printed(printed[place])
+
+
+def tutorial_printed(printed):
+    """What the page shows, but for numbers that end a training, which differ between machines."""
+    told = [code for language, code in _blocks(TUTORIAL) if language == "text"]
+    first, read, spans, report = (code.splitlines() for code in told)
+    assert first[0] in printed and spans[-1].split(":")[0] in printed
+    assert float(first[-1].split()[-1]) < 1
+    for line in report[:4]:
+        assert line in printed
+    (percent,) = re.findall(r"(\d+) %", printed)
+    assert abs(int(percent) - int(read[0].split()[0])) < 25
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -227,7 +249,7 @@ def test_requirements_can_be_installed(path):
             for extra in re.findall(r"\[([\w,]+)\]", word):
                 assert all(setup.has_option("options.extras_require", e) for e in extra.split(","))
             if "==" in word:
-                assert word.strip("\"") in tox, word
+                assert word.strip('"') in tox, word
 
 
 def test_commands_that_the_readme_names():

@@ -146,8 +146,8 @@ def _brute_force(
     losses = []
     for row in range(len(log_p)):
         tell("brute force: every path of item %d of %d" % (row + 1, len(log_p)))
-        item = tuple(array[row : row + 1] for array in (log_p,) + integers)
-        losses.append(reference.ctc_loss_brute_force(*item + (-1, False))[0])
+        scores, labels, frames, counts = (a[row : row + 1] for a in (log_p,) + integers)
+        losses += list(reference.ctc_loss_brute_force(scores, labels, frames, counts, -1, False))
     return np.array(losses)
 
 
