@@ -25,6 +25,7 @@ python_maximum_signature_line_length = 80
 html_theme = "furo"
 html_title = "ctc-shim %s" % version
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["pages.css"]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build", "maintainers"]  # maintainers read theirs in the repository

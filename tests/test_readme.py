@@ -89,7 +89,7 @@ def _python_blocks():
     found = collections.defaultdict(list)
     run_by_a_command = _files("README.md").values()
     for path in [path for path in PATHS if path != ELSEWHERE]:
-        for number, (language, code) in enumerate(_blocks(path)):
+        for number, (language, code) in enumerate(_one_program(_blocks(path), path)):
             needed = _needs(code)
             if language == "python" and code not in run_by_a_command:
                 if all(map(_is_here, needed)):
@@ -110,7 +110,7 @@ def _commands(path="README.md"):
     """{name: Command} of the lines `python ...` whose libraries are here."""
     files = _files(path)
     for code in [code for language, code in _blocks(path) if language == "bash"]:
-        for line in code.splitlines():
+        for line in code.replace("\\\n", " ").splitlines():
             command, _, comment = line.partition(" #")
             words = shlex.split(command)
             set_here = [word.split("=", 1) for word in words if re.match(r"\w+=", word)]
@@ -243,7 +243,8 @@ def test_requirements_can_be_installed(path):
     setup = configparser.ConfigParser()
     setup.read_string(_read("setup.cfg"))
     tox = _read("tox.ini")
-    for line in re.findall(r"pip install [^`\n]*", "\n".join(code for _, code in _blocks(path))):
+    commands = "\n".join(code for _, code in _blocks(path)).replace("\\\n", " ")
+    for line in re.findall(r"pip install [^`\n]*", commands):
         for word in re.findall(r"\S+", line.partition(" #")[0]):
             assert not re.search(r"[\[<>]", word) or re.match(r"\".*\"$", word), word
             for extra in re.findall(r"\[([\w,]+)\]", word):
