@@ -118,7 +118,7 @@ def _commands(path="README.md"):
             if words[:1] != ["python"]:
                 continue
             needed = [need for word in words if word in files for need in _needs(files[word])]
-            needed += ["pytensor"] if "--on" in words else []
+            needed += ["pytensor"] if {"--on", "scan"} & set(words) else []
             if all(map(_is_here, needed)):
                 name = "-".join([re.sub(r"\W+", "_", command.strip())] + needed)
                 yield name, Command(line, dict(set_here), words[1:], _shown("# " + comment.strip()))
