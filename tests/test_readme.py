@@ -237,6 +237,14 @@ def test_links_lead_somewhere(path, place):
     assert os.path.exists(os.path.join(ROOT, os.path.dirname(path), place))
 
 
+def test_links_of_the_readme_work_on_the_index():
+    """Once setup.cfg names where the source is, README's links begin with that address."""
+    source = re.search(r"^    Source *= *(\S+)", _read("setup.cfg"), flags=re.M)
+    relative = re.findall(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)#\" ]+)", README)
+    assert len(relative) > 10 or source
+    assert not (source and relative), "make them absolute: %s" % relative
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_requirements_can_be_installed(path):
     """Extras are quoted, as some shells need, and exist; pins are those that tox.ini tests."""
