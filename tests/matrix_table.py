@@ -1,4 +1,4 @@
-"""Makes the README's table of the matrix: python tests/matrix_table.py .tox/matrix
+"""Makes the table of docs/versions.md: python tests/matrix_table.py .tox/matrix
 
 Each cell that tox ran left one record in that folder (tests/test_matrix.py). Cells that differ only
 in the version of Keras share a row with their largest errors. A cell that fails has its own row.

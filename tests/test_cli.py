@@ -1,13 +1,17 @@
 """python -m ctc_shim: every command and option."""
 
+import collections
+import io
 import json
+import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
-from ctc_shim.commands import compare, parser
+from ctc_shim.commands import compare, parser, terminal
 from ctc_shim.legacy_formulas import loss_formulas
 
 SCRIPT = """
@@ -120,4 +124,71 @@ def test_compare_shows_the_fault(compared):
 def test_compare_another_seed():
     status, out, error = _run("compare", "--seed", "1")
     assert status == 0, error
-    assert "TensorFlow" not in out and "stock Keras" in out
+    assert "TensorFlow+" not in out and "stock Keras" in out
+    assert "patched Keras agrees with CTC of softmax(ln(y + 1e-0" in out
+    for said in ("item 1 of 10", "item 10 of 10", "loading Keras"):
+        assert said in error
+    assert "\033" not in out + error
+
+
+def test_the_verdict(compared):
+    is_right, (stock, patched, kernel) = compare.verdict(compared[0])
+    assert is_right and stock == "stock Keras is wrong on 10 of 10 items, by 3.0 to 7.1 nats"
+    assert re.match(r"patched Keras agrees with TensorFlow to [1-9]e-0[67]$", patched)
+    assert "kernel" in kernel
+
+
+def test_the_verdict_on_wrong_losses(compared, monkeypatch, capsys):
+    found = collections.OrderedDict(compared[0])
+    patched, stock = list(found)[5], list(found)[4]
+    found[patched] = np.array(found[patched]) + np.arange(10) * 1e-3
+    found[stock] = np.where(np.arange(10) < 4, found["brute force"], found[stock])
+    monkeypatch.setattr(compare, "columns", lambda seed, tell: (found, []))
+    assert parser.main(["compare"]) == 1
+    out = capsys.readouterr().out
+    assert "stock Keras is wrong on 6 of 10" in out and "patched Keras DIFFERS from" in out
+
+
+@pytest.mark.parametrize(
+    "is_terminal, environment, expected",
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (False, {"TERM": "xterm"}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_colour(monkeypatch, is_terminal, environment, expected):
+    for name in ("TERM", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    class Stream(io.StringIO):
+        def isatty(self):
+            return is_terminal
+
+    text = terminal.coloured("right", "green", Stream())
+    assert text == ("\033[32mright\033[0m" if expected else "right")
+
+
+def test_a_long_step_counts_its_seconds():
+    """Every 3 seconds at most something is written; here every 10 ms, until two lines are there."""
+    counted, written = threading.Event(), []
+
+    class Stream:
+        def write(self, text):
+            written.append(text)
+
+        def flush(self):
+            if len(written) > 2:
+                counted.set()
+
+    with terminal.Progress(seconds=0.01, stream=Stream()) as progress:
+        progress.step("stock Keras")
+        counted.wait()
+    written.remove("... stock Keras\n")
+    assert all(re.match(r" +\d+ s\n$", line) for line in written)
+    assert terminal.Progress()._seconds * 1.5 < 3

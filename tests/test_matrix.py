@@ -2,7 +2,7 @@
 
 CTC_SHIM_KERAS is the version of Keras, CTC_SHIM_ON the library that provides `theano` (theano or
 pytensor). With CTC_SHIM_MATRIX=FILE the results are stored in a record, from which matrix_table.py
-makes the table of the README.
+makes the table of docs/versions.md.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The README's table of the matrix: which cells share a row, and failures stay visible."""
+"""The table of docs/versions.md: which cells share a row, and failures stay visible."""
 
 import json
 

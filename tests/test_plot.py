@@ -1,6 +1,8 @@
 """The pictures show the data given, on the axes given. They are drawn in memory."""
 
 import io
+import os
+import runpy
 
 import matplotlib
 
@@ -13,6 +15,7 @@ import pytest  # noqa: E402
 import ctc_shim  # noqa: E402
 from ctc_shim import plot, reference  # noqa: E402
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 T, C, TARGET, NAMES = 30, 6, [1, 3, 3, 2], "-abcde"
 
 
@@ -154,3 +157,15 @@ def test_an_alignment_in_place_of_its_spans(one):
             call()
     with pytest.raises(TypeError, match="got a list with int"):
         plot.spans([1, 2], 60)
+
+
+def test_the_dark_picture_of_the_readme():
+    """tools/dark_picture.py made it: white becomes dark grey, and no hue moves."""
+    folder = os.path.join(ROOT, "examples", "pictures")
+    light, dark = (
+        plt.imread(os.path.join(folder, name))[..., :3]
+        for name in ("long_lines.png", "long_lines_dark.png")
+    )
+    made = runpy.run_path(os.path.join(ROOT, "tools", "dark_picture.py"))["dark"](light)
+    np.testing.assert_allclose(dark, made, atol=1 / 128)
+    assert dark.mean() < 0.2 and light.mean() > 0.8

@@ -9,12 +9,12 @@ import collections
 import json
 import os
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ctc_shim import keras_is_patched, patch_keras, reference, unpatch_keras
-from ctc_shim.commands import legacy_keras
+from ctc_shim.commands import legacy_keras, terminal
 from ctc_shim.legacy_formulas import loss_formulas
 
 SEED = 4634
@@ -27,9 +27,14 @@ Columns = Dict[str, np.ndarray]
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the table."""
-    sys.stdout.write(as_text(*columns(options.seed)))
-    return 0
+    """Print the table and what follows from it; exit status 1 if patched Keras is wrong."""
+    with terminal.Progress() as progress:
+        found, notes = columns(options.seed, progress.step)
+    is_right, lines = verdict(found, options.seed)
+    sys.stdout.write(as_text(found, notes) + "\n")
+    for line, colour in zip(lines, ("red", "green" if is_right else "red", "bold")):
+        sys.stdout.write(terminal.coloured(line, colour, sys.stdout) + "\n")
+    return 0 if is_right else 1
 
 
 def items(seed: int = SEED) -> Items:
@@ -47,19 +52,24 @@ def items(seed: int = SEED) -> Items:
     return y_pred, labels, np.full_like(counts, FRAMES), counts
 
 
-def columns(seed: int = SEED) -> Tuple[Columns, List[str]]:
-    """{heading: ten losses} in the order of the table, and the notes below it."""
+def columns(
+    seed: int = SEED, tell: Callable[[str], None] = lambda text: None
+) -> Tuple[Columns, List[str]]:
+    """{heading: ten losses} in the order of the table, and the notes below it.
+
+    `tell` gets a line before each step that takes seconds.
+    """
     batch = items(seed)
     y_pred, labels, frames, counts = batch
     integers = labels, frames[:, 0], counts[:, 0]
     log_p = np.log(y_pred.astype(np.float64))
     found: Columns = collections.OrderedDict()
-    found["brute force"] = reference.ctc_loss_brute_force(log_p, *integers, -1, False)
+    found["brute force"] = _brute_force(log_p, integers, tell)
     found["Graves' DP"] = loss_formulas.linear_loss(*batch)
     found["scaled DP"] = loss_formulas.scaled_loss(*batch)
     found["log space"] = reference.ctc_loss(log_p, *integers, -1, False)
     notes = []
-    keras_losses = _keras_losses(batch)
+    keras_losses = _keras_losses(batch, tell)
     if keras_losses is not None:
         found["stock Keras"], found["patched Keras"] = keras_losses
     else:
@@ -81,6 +91,43 @@ def columns(seed: int = SEED) -> Tuple[Columns, List[str]]:
     return found, notes
 
 
+def verdict(found: Columns, seed: int = SEED) -> Tuple[bool, List[str]]:
+    """Is patched Keras right? And in words: stock Keras, patched Keras, the kernel of this machine.
+
+    "Wrong" is a loss that is off by more than .001; "agrees to" is the largest relative error.
+    """
+    found = {heading.rstrip("*+"): np.asarray(losses) for heading, losses in found.items()}
+    errors = np.abs(found["stock Keras"] - found["brute force"])
+    stock = "stock Keras is wrong on %d of %d items, by %.1f to %.1f nats" % (
+        (errors > 1e-3).sum(),
+        len(errors),
+        errors.min(),
+        errors.max(),
+    )
+    name, error = _agreement(found, seed)
+    is_right = error < 1e-5
+    patched = "patched Keras %s %s to %.0e" % (
+        "agrees with" if is_right else "DIFFERS from",
+        name,
+        error,
+    )
+    return is_right, [stock, patched, terminal.kernel_words()]
+
+
+def _agreement(found: Columns, seed: int) -> Tuple[str, float]:
+    """What patched Keras computes, and how closely: TensorFlow's losses where they are known."""
+    y_pred, labels, frames, counts = items(seed)
+    wanted = [("TensorFlow", found["TensorFlow"])] if "TensorFlow" in found else []
+    for epsilon in (1e-7, 1e-8):  # K.epsilon(), and what Keras adds up to 2.1.2
+        scores = np.log(y_pred.astype(np.float64) + epsilon)
+        exact = reference.ctc_loss(scores, labels, frames[:, 0], counts[:, 0], -1)
+        wanted.append(("CTC of softmax(ln(y + %.0e))" % epsilon, exact))
+    patched = found["patched Keras"]
+    errors = [(name, np.max(np.abs(patched - exact) / np.abs(exact))) for name, exact in wanted]
+    first = errors[0]
+    return first if first[1] < 1e-5 else min(errors, key=lambda pair: pair[1])
+
+
 def as_text(found: Columns, notes: List[str]) -> str:
     """The result of `columns` as a table."""
     lines = [
@@ -93,9 +140,23 @@ def as_text(found: Columns, notes: List[str]) -> str:
     return "\n".join(lines + [""] + notes) + "\n"
 
 
-def _keras_losses(batch: Items) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+def _brute_force(
+    log_p: np.ndarray, integers: Tuple[np.ndarray, ...], tell: Callable[[str], None]
+) -> np.ndarray:
+    losses = []
+    for row in range(len(log_p)):
+        tell("brute force: every path of item %d of %d" % (row + 1, len(log_p)))
+        scores, labels, frames, counts = (a[row : row + 1] for a in (log_p,) + integers)
+        losses += list(reference.ctc_loss_brute_force(scores, labels, frames, counts, -1, False))
+    return np.array(losses)
+
+
+def _keras_losses(
+    batch: Items, tell: Callable[[str], None]
+) -> Optional[Tuple[np.ndarray, np.ndarray]]:
     """(stock, patched) losses of the legacy Keras here, on Theano or on the alias; None if none."""
     os.environ["KERAS_BACKEND"] = "theano"
+    tell("loading Keras")
     with legacy_keras.keras_on_theano() as is_there:
         if not is_there:
             return None
@@ -103,8 +164,10 @@ def _keras_losses(batch: Items) -> Optional[Tuple[np.ndarray, np.ndarray]]:
 
         if K.backend() != "theano" or not (keras_is_patched() or patch_keras()):
             return None
+        tell("patched Keras")
         patched = _evaluate(K, batch)
         unpatch_keras()
+        tell("stock Keras: Theano or PyTensor builds a graph of nested scans")
         stock = _evaluate(K, batch)
         patch_keras()
     return stock, patched

@@ -11,7 +11,7 @@ import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
 from ctc_shim import __version__, keras_patch, theano_alias
-from ctc_shim.commands import doctor_clashes, doctor_gpu, legacy_keras, proofs
+from ctc_shim.commands import doctor_clashes, doctor_gpu, legacy_keras, proofs, terminal
 from ctc_shim.native import MissingKernelWarning, call, find, gpu_kernel, load
 
 FAMILY = ("theano", "aesara", "pytensor")
@@ -23,7 +23,11 @@ Report = Dict[str, Any]
 def main(options: argparse.Namespace) -> int:
     """Print the report; exit status 1 if a proof fails."""
     with contextlib.redirect_stdout(sys.stderr):  # packages print while they are imported
-        report = examine()
+        if options.json:
+            report = examine()
+        else:
+            with terminal.Progress() as progress:
+                report = examine(progress.step)
     as_json = json.dumps(report, indent=1, sort_keys=True) + "\n"
     text = as_json if options.json else as_text(report)
     coding = sys.stdout.encoding or "ascii"
@@ -31,14 +35,21 @@ def main(options: argparse.Namespace) -> int:
     return 0 if report["ok"] else 1
 
 
-def examine() -> Report:
-    """The findings as a dict; its "ok" says whether every proof passed."""
+def examine(tell: Callable[[str], None] = lambda text: None) -> Report:
+    """The findings as a dict; its "ok" says whether every proof passed.
+
+    `tell` gets a line before each step that takes seconds.
+    """
+    tell("looking at what is installed")
     packages, broken = _versions()
+    tell("checking the kernel (the first time, it is compiled)")
     checks = [proofs.attempt(*proof) for proof in proofs.PROOFS]
     for package in family():
+        tell("checking ctc_loss on %s (it compiles a function)" % package)
         checks.append(proofs.attempt("ctc_loss on %s" % package, proofs.symbolic, package))
         if not checks[-1]["passed"]:
             broken.setdefault(package, checks[-1]["detail"])
+    tell("checking Keras, if there is one")
     keras = guarded(_keras_and_its_proof, checks)
     if keras.get("problem"):
         broken["keras"] = keras["problem"]
@@ -143,7 +154,8 @@ def _kernel() -> Report:
         "compiled": True,
         "file": name,
         "threads": threads,
-        "text": "%s (%s), up to %d threads" % (name, origin, threads),
+        "text": "%s (%s), %s, up to %d threads"
+        % (name, origin, terminal.instructions(library), threads),
     }
 
 
