@@ -10,7 +10,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#undef far /* Windows makes words into macros */
+#undef near
+#else
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +36,15 @@
 #define CTC_SHIM_LOCAL static
 #define CTC_SHIM_RESTRICT
 #define CTC_SHIM_PREFETCH(address) ((void)0)
+#endif
+/* The larger or smaller of a number and an extreme found so far, which is kept beside a NaN. Clang
+ * makes vectors of such a loop only where it is told so. */
+#if defined(__clang__) && __clang_major__ >= 22
+#define CTC_SHIM_MORE(x, most) __builtin_elementwise_maxnum(x, most)
+#define CTC_SHIM_LESS(x, least) __builtin_elementwise_minnum(x, least)
+#else
+#define CTC_SHIM_MORE(x, most) ((x) > (most) ? (x) : (most))
+#define CTC_SHIM_LESS(x, least) ((x) < (least) ? (x) : (least))
 #endif
 
 enum {
