@@ -37,8 +37,15 @@
 #define CTC_SHIM_RESTRICT
 #define CTC_SHIM_PREFETCH(address) ((void)0)
 #endif
-/* The larger or smaller of a number and an extreme found so far, which is kept beside a NaN. Clang
- * makes vectors of such a loop only where it is told so. */
+/* A loop that finds extremes by CTC_SHIM_MORE and CTC_SHIM_LESS, which keep the extreme found so
+ * far beside a NaN. Clang would start it at the largest finite number, so that -inf is lost; it
+ * makes vectors by itself, from version 22 on, of extremes that are said to be such. */
+#if defined(__clang__)
+#define CTC_SHIM_SIMD(clauses)
+#else
+#define CTC_SHIM_PRAGMA(text) _Pragma(#text)
+#define CTC_SHIM_SIMD(clauses) CTC_SHIM_PRAGMA(omp simd clauses)
+#endif
 #if defined(__clang__) && __clang_major__ >= 22
 #define CTC_SHIM_MORE(x, most) __builtin_elementwise_maxnum(x, most)
 #define CTC_SHIM_LESS(x, least) __builtin_elementwise_minnum(x, least)

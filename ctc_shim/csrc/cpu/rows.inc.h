@@ -4,11 +4,11 @@ CTC_SHIM_LOCAL REAL TYPED(ctc_shim_max)(const REAL *CTC_SHIM_RESTRICT row, int64
     REAL one = -(REAL)INFINITY, two = one; /* two of them halve the latency */
     int64_t c, half = n / 2;
     if (n % 32) { /* the halves would not be whole vectors */
-#pragma omp simd reduction(max : one)
+        CTC_SHIM_SIMD(reduction(max : one))
         for (c = 0; c < n; c++) one = CTC_SHIM_MORE(row[c], one);
         return one;
     }
-#pragma omp simd reduction(max : one, two)
+    CTC_SHIM_SIMD(reduction(max : one, two))
     for (c = 0; c < half; c++) {
         one = CTC_SHIM_MORE(row[c], one);
         two = CTC_SHIM_MORE(row[half + c], two);
@@ -165,7 +165,7 @@ CTC_SHIM_LOCAL double TYPED(ctc_shim_emit)(const REAL *CTC_SHIM_RESTRICT row, in
 #pragma omp simd
         for (j = 0; j < C; j++)
             pairs[j] = ctc_shim_exp_terms(row[j] - maximum, zero, sizeof(REAL) > 4);
-#pragma omp simd reduction(min : least)
+        CTC_SHIM_SIMD(reduction(min : least))
         for (j = 0; j < C; j++) least = CTC_SHIM_LESS(pairs[j], least);
         for (j = start; j < stop; j++) y[j] = pairs[label[j]];
         if (least > CTC_SHIM_FAINT) return least;
@@ -175,7 +175,7 @@ CTC_SHIM_LOCAL double TYPED(ctc_shim_emit)(const REAL *CTC_SHIM_RESTRICT row, in
         for (j = start; j < stop; j++)
             y[j] = ctc_shim_exp_terms(pairs[j] - maximum, zero, sizeof(REAL) > 4);
     }
-#pragma omp simd reduction(min : lowest)
+    CTC_SHIM_SIMD(reduction(min : lowest))
     for (j = start; j < stop; j++) lowest = CTC_SHIM_LESS(y[j], lowest);
     return lowest;
 }
