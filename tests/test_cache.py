@@ -20,7 +20,7 @@ import pytest
 from implementations import NAMES
 
 import ctc_shim
-from ctc_shim.native import build, find, sources, trust
+from ctc_shim.native import build, sources, trust
 
 PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(ctc_shim.__file__)))
 IS_ROOT = os.geteuid() == 0
@@ -90,7 +90,7 @@ def cache(place):
 
 
 def _library(cache):
-    (found,) = [name for name in os.listdir(cache) if name.endswith(find.SUFFIX)]
+    (found,) = [name for name in os.listdir(cache) if name.endswith(sources.SUFFIX)]
     return os.path.join(cache, found)
 
 
