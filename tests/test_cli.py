@@ -3,6 +3,7 @@
 import collections
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import numpy as np
 import pytest
 
+import ctc_shim
 from ctc_shim.commands import compare, parser, terminal
 from ctc_shim.legacy_formulas import loss_formulas
 
@@ -59,6 +61,27 @@ def test_run_a_missing_file():
 def test_no_command_lists_the_commands():
     status, _, error = _run()
     assert status == 2 and "run" in error
+
+
+def test_version():
+    assert _run("--version")[:2] == (0, "ctc-shim %s\n" % ctc_shim.__version__)
+
+
+@pytest.mark.parametrize("command", ["run", "doctor", "scan", "compare"])
+def test_help_says_what_a_command_is_for(command):
+    status, whole, _ = _run("--help")
+    assert status == 0 and command in whole
+    status, out, _ = _run(command, "--help")
+    usage, purpose = out.split("\n\n")[:2]
+    assert status == 0 and usage.startswith("usage: python -m ctc_shim " + command)
+    assert purpose[0].isupper() and purpose.endswith(".")
+
+
+def test_the_console_script_is_called_by_its_own_name(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [os.path.join("bin", "ctc-shim"), "--help"])
+    with pytest.raises(SystemExit):
+        parser.main()
+    assert capsys.readouterr().out.startswith("usage: ctc-shim ")
 
 
 def test_doctor():

@@ -346,7 +346,7 @@ def prebuilt(tmp_path_factory):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    return os.path.join(folder, "ctc_shim", "native", "_ctc_cpu" + find.SUFFIX)
+    return os.path.join(folder, "ctc_shim", "native", "_ctc_cpu" + sources.SUFFIX)
 
 
 class _Variant(object):

@@ -42,9 +42,9 @@ TESTS = {
 MUTATIONS = {
     ("kernel", "ctc_shim/csrc/cpu"): [
         ("linear: holes", "holes > 0", "0"),
-        ("linear: steepest", "steepest > CTC_SHIM_STEEPEST", "0"),
-        ("linear: lowest", "lowest < CTC_SHIM_LOWEST", "0"),
-        ("linear: deepest", "deepest < CTC_SHIM_DEEPEST", "0"),
+        ("linear: steepest", "scale[j] - scale[j - 1] > CTC_SHIM_STEEPEST", "0"),
+        ("linear: lowest", "(l < CTC_SHIM_LOWEST) | (b < CTC_SHIM_LOWEST)", "0"),
+        ("linear: deepest", "depth < CTC_SHIM_DEEPEST", "0"),
         ("linear: ceiling", "l = l < ceiling ? l : ceiling;", ""),
         ("linear: repeats", "step[j] * may_skip[j]", "step[j]"),
         ("linear: budget", "!(budget > CTC_SHIM_BUDGET)", "0"),

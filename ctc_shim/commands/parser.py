@@ -1,9 +1,12 @@
-"""python -m ctc_shim run | doctor | scan | compare"""
+"""The command line: `ctc-shim`, or `python -m ctc_shim`, run | doctor | scan | compare."""
 
 import argparse
 import importlib
+import os
+import sys
 from typing import List, Optional, Tuple
 
+import ctc_shim
 from ctc_shim.drop_in.table import PATCHES
 from ctc_shim.keras_patch import like_tensorflow
 
@@ -32,14 +35,21 @@ def _libraries(text: str) -> Tuple[str, ...]:
     return names
 
 
+def _program() -> str:
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    return name if name == "ctc-shim" else "python -m ctc_shim"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m ctc_shim", description="A correct and fast CTC loss."
-    )
+    parser = argparse.ArgumentParser(prog=_program(), description="A correct and fast CTC loss.")
+    parser.add_argument("--version", action="version", version="ctc-shim " + ctc_shim.__version__)
     commands = parser.add_subparsers(title="commands", dest="command")
     commands.required = True
 
-    run = commands.add_parser("run", help="run an unmodified script with Keras patched")
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+
+    run = command("run", "run an unmodified script with Keras patched")
     run.add_argument(
         "--on",
         choices=("theano", "pytensor"),
@@ -66,18 +76,18 @@ def _parser() -> argparse.ArgumentParser:
         "script_arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments"
     )
 
-    doctor = commands.add_parser(
-        "doctor", help="show what is installed and patched, and prove it right (else exit status 1)"
+    doctor = command(
+        "doctor", "show what is installed and patched, and prove it right (else exit status 1)"
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
 
-    scan = commands.add_parser(
-        "scan", help="which names of Theano and Keras a project uses, and which are not served"
+    scan = command(
+        "scan", "which names of Theano and Keras a project uses, and which are not served"
     )
     scan.add_argument("directory", help="the project's folder; its files are parsed, not run")
     scan.add_argument("--json", action="store_true", help="print JSON")
 
-    compare = commands.add_parser("compare", help="compute ten items in every way that there is")
+    compare = command("compare", "compute ten items in every way that there is")
     compare.add_argument(
         "--seed",
         type=int,

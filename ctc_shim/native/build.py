@@ -79,7 +79,7 @@ def _name(library: str, options: List[str]) -> str:
         c_library = None
     texts = options + [sysconfig.get_platform(), str(c_library)]
     key = hashlib.sha256("\n".join(texts).encode("utf-8"))
-    return "%s-%s%s" % (library, key.hexdigest()[:16], find.SUFFIX)
+    return "%s-%s%s" % (library, key.hexdigest()[:16], sources.SUFFIX)
 
 
 def _build(

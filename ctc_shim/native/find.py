@@ -3,20 +3,18 @@
 import atexit
 import os
 import shutil
-import sysconfig
 import tempfile
 from typing import Any, Iterator, List, Optional
 
-from ctc_shim.native import trust
+from ctc_shim.native import sources, trust
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SUFFIX = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
 _temporary: List[Any] = []  # this process, and its folder
 
 
 def variant_path(library: str) -> Optional[str]:
     """Path of a prebuilt library, "cpu" or "cuda", or None."""
-    path = os.path.join(HERE, "_ctc_%s%s" % (library, SUFFIX))
+    path = os.path.join(HERE, "_ctc_%s%s" % (library, sources.SUFFIX))
     return path if os.path.exists(path) else None
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import sys
 from typing import Dict, Iterable, List, Tuple
 
 CSRC = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "csrc")
@@ -38,6 +39,8 @@ _FEATURES = {
     "v3": "avx2 fma f16c bmi1 bmi2 abm",
     "v4": "avx512f avx512bw avx512cd avx512dq avx512vl",
 }
+# What ctypes loads by the name of its kind; Python's own modules are called otherwise.
+SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
 
 
@@ -51,9 +54,12 @@ def varied(library: str) -> List[str]:
     return [os.path.join(CSRC, *name.split("/")) for name in VARIED.get(library, ())]
 
 
-def variants() -> Dict[str, Tuple[str, ...]]:
-    """{variant: its options for a compiler}; "base" runs on each processor of this kind."""
-    on_x86_64 = platform.machine().lower() in ("x86_64", "amd64")
+def variants(machine: str = "") -> Dict[str, Tuple[str, ...]]:
+    """{variant: its options for a compiler}; "base" runs on each processor of this kind.
+
+    `machine` is what platform.machine() gives there; by default here.
+    """
+    on_x86_64 = (machine or platform.machine()).lower() in ("x86_64", "amd64")
     found: Dict[str, Tuple[str, ...]] = {"base": ()}
     found.update(_ON_X86_64 if on_x86_64 else {})
     return {name: flags + ("-DCTC_SHIM_VARIANT=" + name,) for name, flags in found.items()}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import ctc_shim
-from ctc_shim.native import find
+from ctc_shim.native import sources
 
 PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(ctc_shim.__file__)))
 IS_ROOT = os.geteuid() == 0
@@ -53,7 +53,7 @@ def look(cache, before="", **how):
 
 def library(cache):
     """The one library in a cache."""
-    (found,) = [name for name in os.listdir(cache) if name.endswith(find.SUFFIX)]
+    (found,) = [name for name in os.listdir(cache) if name.endswith(sources.SUFFIX)]
     return os.path.join(cache, found)
 
 

@@ -10,7 +10,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+#undef far /* Windows makes words into macros */
+#undef near
+#else
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +36,22 @@
 #define CTC_SHIM_LOCAL static
 #define CTC_SHIM_RESTRICT
 #define CTC_SHIM_PREFETCH(address) ((void)0)
+#endif
+/* A loop that finds extremes by CTC_SHIM_MORE and CTC_SHIM_LESS, which keep the extreme found so
+ * far beside a NaN. Clang would start it at the largest finite number, so that -inf is lost; it
+ * makes vectors by itself, from version 22 on, of extremes that are said to be such. */
+#if defined(__clang__)
+#define CTC_SHIM_SIMD(clauses)
+#else
+#define CTC_SHIM_PRAGMA(text) _Pragma(#text)
+#define CTC_SHIM_SIMD(clauses) CTC_SHIM_PRAGMA(omp simd clauses)
+#endif
+#if defined(__clang__) && __clang_major__ >= 22
+#define CTC_SHIM_MORE(x, most) __builtin_elementwise_maxnum(x, most)
+#define CTC_SHIM_LESS(x, least) __builtin_elementwise_minnum(x, least)
+#else
+#define CTC_SHIM_MORE(x, most) ((x) > (most) ? (x) : (most))
+#define CTC_SHIM_LESS(x, least) ((x) < (least) ? (x) : (least))
 #endif
 
 enum {

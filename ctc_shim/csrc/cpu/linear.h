@@ -65,8 +65,7 @@ CTC_SHIM_LOCAL int ctc_shim_enter(const ctc_shim_cells *carry, const double *may
     const double *CTC_SHIM_RESTRICT lm = carry->label_m, *CTC_SHIM_RESTRICT le = carry->label_e;
     const double *CTC_SHIM_RESTRICT bm = carry->blank_m, *CTC_SHIM_RESTRICT be = carry->blank_e;
     double *CTC_SHIM_RESTRICT label = linear->label, *CTC_SHIM_RESTRICT blank = linear->blank;
-    double run, lowest = 0, deepest = 0, steepest = 0, holes = 0, low = CTC_SHIM_FLOORS.shift,
-                high = -low;
+    double run, extreme = 0, holes = 0, low = CTC_SHIM_FLOORS.shift, high = -low; /* counts */
     int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES,
                stop = (int64_t)frame->stop * CTC_SHIM_LANES;
 #pragma omp simd
@@ -76,29 +75,25 @@ CTC_SHIM_LOCAL int ctc_shim_enter(const ctc_shim_cells *carry, const double *may
     for (j = start; j < stop; j++) scale[j] = run = scale[j] > run ? scale[j] : run;
 #pragma omp simd
     for (j = start; j < stop; j++) scale[j] -= CTC_SHIM_DROP * (double)(int32_t)j;
-#pragma omp simd reduction(min : lowest, deepest)
+#pragma omp simd reduction(+ : extreme)
     for (j = start; j < stop; j++) {
         double l = ctc_shim_keep_f64(le[j] - scale[j], lm[j] > 0),
                b = ctc_shim_keep_f64(be[j] - scale[j], bm[j] > 0);
         double depth = ctc_shim_keep_f64(scale[j], bm[j] > 0);
-        lowest = l < lowest ? l : lowest;
-        lowest = b < lowest ? b : lowest;
-        deepest = depth < deepest ? depth : deepest;
+        extreme += ctc_shim_keep_f64(1, (l < CTC_SHIM_LOWEST) | (b < CTC_SHIM_LOWEST));
+        extreme += ctc_shim_keep_f64(1, depth < CTC_SHIM_DEEPEST);
         label[j] = lm[j] * ctc_shim_shift(le[j] - scale[j], low, high);
         blank[j] = bm[j] * ctc_shim_shift(be[j] - scale[j], low, high);
     }
-#pragma omp simd reduction(max : steepest) reduction(+ : holes)
+#pragma omp simd reduction(+ : extreme, holes)
     for (j = start + 1; j < stop; j++) {
-        double rise = scale[j] - scale[j - 1];
-        steepest = rise > steepest ? rise : steepest;
+        extreme += ctc_shim_keep_f64(1, scale[j] - scale[j - 1] > CTC_SHIM_STEEPEST);
         holes += ctc_shim_keep_f64(1, (bm[j] > 0) & !((bm[j - 1] > 0) & (lm[j - 1] > 0)));
         holes += ctc_shim_keep_f64(1, (lm[j] > 0) & !(bm[j] > 0));
     }
     label[start - 1] = lm[start - 1] * ctc_shim_shift(le[start - 1] - scale[start], low, high);
     scale[start - 1] = 0;
-    if (lowest < CTC_SHIM_LOWEST || deepest < CTC_SHIM_DEEPEST || steepest > CTC_SHIM_STEEPEST ||
-        holes > 0)
-        return 0;
+    if (extreme > 0 || holes > 0) return 0;
     ctc_shim_factors(scale, may_skip, frame, linear);
     return 1;
 }

@@ -11,6 +11,12 @@
 /* The processors that the calling thread may run on, now. */
 CTC_SHIM_LOCAL int64_t ctc_shim_bound(void) {
     int64_t count = 1;
+#if defined(_WIN32)
+    DWORD_PTR mine = 0, all = 0; /* 0 where a process is in several groups of processors */
+    if (GetProcessAffinityMask(GetCurrentProcess(), &mine, &all) && mine)
+        for (count = 0; mine; mine &= mine - 1) count++;
+    else count = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+#else
 #if defined(__linux__) && defined(CPU_ALLOC)
     size_t most;
     int found = 0;
@@ -22,7 +28,6 @@ CTC_SHIM_LOCAL int64_t ctc_shim_bound(void) {
     }
     if (found > 0) return found;
 #endif
-#if !defined(_WIN32)
     count = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     return count < 1 ? 1 : count;

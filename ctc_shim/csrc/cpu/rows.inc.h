@@ -4,14 +4,14 @@ CTC_SHIM_LOCAL REAL TYPED(ctc_shim_max)(const REAL *CTC_SHIM_RESTRICT row, int64
     REAL one = -(REAL)INFINITY, two = one; /* two of them halve the latency */
     int64_t c, half = n / 2;
     if (n % 32) { /* the halves would not be whole vectors */
-#pragma omp simd reduction(max : one)
-        for (c = 0; c < n; c++) one = row[c] > one ? row[c] : one;
+        CTC_SHIM_SIMD(reduction(max : one))
+        for (c = 0; c < n; c++) one = CTC_SHIM_MORE(row[c], one);
         return one;
     }
-#pragma omp simd reduction(max : one, two)
+    CTC_SHIM_SIMD(reduction(max : one, two))
     for (c = 0; c < half; c++) {
-        one = row[c] > one ? row[c] : one;
-        two = row[half + c] > two ? row[half + c] : two;
+        one = CTC_SHIM_MORE(row[c], one);
+        two = CTC_SHIM_MORE(row[half + c], two);
     }
     return one > two ? one : two;
 }
@@ -48,19 +48,19 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exps)(const REAL *CTC_SHIM_RESTRICT row, int6
 CTC_SHIM_LOCAL void TYPED(ctc_shim_ratios)(const REAL *CTC_SHIM_RESTRICT row, int64_t n,
                                            REAL maximum, REAL *CTC_SHIM_RESTRICT out,
                                            ctc_shim_sum *sum) {
-    REAL ties = 0, rest = 0, least = 0;
+    REAL ties = 0, rest = 0, negative = 0;
     int64_t c;
-#pragma omp simd reduction(+ : ties, rest) reduction(min : least)
+#pragma omp simd reduction(+ : ties, rest, negative)
     for (c = 0; c < n; c++) {
         REAL p = row[c] / maximum, tie = TYPED(ctc_shim_keep)(1, row[c] >= maximum);
         out[c] = p;
         ties += tie;
         rest += p - tie;
-        least = row[c] < least ? row[c] : least;
+        negative += TYPED(ctc_shim_keep)(1, row[c] < 0);
     }
     sum->ties += ties;
     sum->rest += rest;
-    sum->bad |= least < 0;
+    sum->bad |= negative > 0;
 }
 
 /* One pass over a row, chunk by chunk. Where `exps` is given it receives exp(row -
@@ -162,11 +162,11 @@ CTC_SHIM_LOCAL double TYPED(ctc_shim_emit)(const REAL *CTC_SHIM_RESTRICT row, in
         for (j = start; j < stop; j++) y[j] = row[label[j]] * inverse;
     } else if (C < stop - start) {
         double least = 1; /* of all classes; unless it is very low, it does as a bound */
-#pragma omp simd reduction(min : least)
-        for (j = 0; j < C; j++) {
+#pragma omp simd
+        for (j = 0; j < C; j++)
             pairs[j] = ctc_shim_exp_terms(row[j] - maximum, zero, sizeof(REAL) > 4);
-            least = pairs[j] < least ? pairs[j] : least;
-        }
+        CTC_SHIM_SIMD(reduction(min : least))
+        for (j = 0; j < C; j++) least = CTC_SHIM_LESS(pairs[j], least);
         for (j = start; j < stop; j++) y[j] = pairs[label[j]];
         if (least > CTC_SHIM_FAINT) return least;
     } else {
@@ -175,8 +175,8 @@ CTC_SHIM_LOCAL double TYPED(ctc_shim_emit)(const REAL *CTC_SHIM_RESTRICT row, in
         for (j = start; j < stop; j++)
             y[j] = ctc_shim_exp_terms(pairs[j] - maximum, zero, sizeof(REAL) > 4);
     }
-#pragma omp simd reduction(min : lowest)
-    for (j = start; j < stop; j++) lowest = y[j] < lowest ? y[j] : lowest;
+    CTC_SHIM_SIMD(reduction(min : lowest))
+    for (j = start; j < stop; j++) lowest = CTC_SHIM_LESS(y[j], lowest);
     return lowest;
 }
 CTC_SHIM_LOCAL void TYPED(ctc_shim_scatter)(REAL *row, const int32_t *label, int64_t start,

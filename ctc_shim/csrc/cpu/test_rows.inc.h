@@ -27,6 +27,9 @@ static void TYPED(check_softmax)(int64_t C, double scale, int ratios) {
     CHECK(TYPED(ctc_shim_row)(row, C, 0, ratios, NULL, spare, NULL).bad);
     row[below(C)] = (REAL)INFINITY;
     CHECK(TYPED(ctc_shim_row)(row, C, 1, ratios, NULL, spare, NULL).bad);
+    for (c = 0; c < C; c++) row[c] = -(REAL)INFINITY; /* no class is possible */
+    sum = TYPED(ctc_shim_row)(row, C, 1, 0, exps, spare, reference);
+    CHECK(!sum.bad && sum.maximum == -INFINITY && sum.ties + sum.rest == 0);
     free(row);
     free(out);
 }
