@@ -23,13 +23,16 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests"), os.path.dirname(HERE)]
+TOP = os.path.dirname(HERE)
+sys.path[:0] = [HERE, os.path.join(TOP, "tests"), os.path.join(TOP, "tools"), TOP]
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory for torch
 
+import build_ptx  # noqa: E402
 import gpu_implementations as ways  # noqa: E402
 import gpu_tables  # noqa: E402
 import gpu_timing  # noqa: E402
+import gpu_variants  # noqa: E402
 import numpy as np  # noqa: E402
 import regimes  # noqa: E402
 import torch  # noqa: E402
@@ -75,7 +78,9 @@ def measure(
     first = workloads.batch(tuple(workload))
     batches = [first] + [[np.roll(array, turn, axis=0) for array in first] for turn in (1, 2)]
     moved = 8 * float(np.prod(first[0].shape)) / 1e9
-    found: Dict[str, Any] = dict(workload._asdict(), mb=moved * 1e3, ms={}, cells_ms={})
+    found: Dict[str, Any] = dict(
+        workload._asdict(), mb=moved * 1e3, ms={}, cells_ms={}, variants_ms={}
+    )
     found["floor_ms"] = max(moved / speed * 1e3, workload.T * STEP / 1e6)
     for name, make in ways.IMPLEMENTATIONS:
         found["ms"][name] = attempt(end, timed, device, name, make, batches, rounds)
@@ -91,6 +96,32 @@ def measure(
         found["kernels_us"] = spent if isinstance(spent, dict) else {}
         torch.cuda.empty_cache()
     return found
+
+
+def measure_variants(
+    device: str, rows: List[Dict[str, Any]], rounds: int, driver: Any, end: float
+) -> None:
+    """Add "variants_ms" to the rows: ours with other K and R, see gpu_variants.py."""
+    for K, R in gpu_variants.VARIANTS if device == "cuda" else gpu_variants.VARIANTS[-1:]:
+        launcher = attempt(end, variant, device, K, R, driver)
+        for row in rows:
+            batch = workloads.batch(tuple(row[letter] for letter in "TNCS"))
+            make = functools.partial(ways.ours_by_cells, cells=0, launcher=launcher)
+            spent = (
+                launcher
+                if isinstance(launcher, str)
+                else attempt(end, timed, device, "ours", make, [batch], rounds // 5)
+            )
+            row["variants_ms"]["K %d, R %d" % (K, R)] = spent
+
+
+def variant(device: str, K: int, R: int, driver: Any) -> Any:
+    flags = gpu_variants.flags(K, R)
+    if device == "cuda":
+        text = build_ptx.ptx("compute_%d%d" % torch.cuda.get_device_capability(), flags)
+        return gpu_variants.launcher(K, R, gpu_kernel.DRIVER, text)
+    with open(gpu_kernel.PTX) as stream:
+        return gpu_variants.launcher(K, R, driver(flags), stream.read())
 
 
 def attempt(end: float, function: Any, *arguments: Any) -> Any:
@@ -139,14 +170,14 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    on_gpu, end = options.device == "cuda", time.time() + options.seconds
+    on_gpu, end, driver = options.device == "cuda", time.time() + options.seconds, None
     if on_gpu and not torch.cuda.is_available():
         raise SystemExit(
             "no GPU: torch %s sees no CUDA device here (--dry runs a toy workload)"
             % torch.__version__
         )
     if not on_gpu:
-        from fake_cuda import FakeCuda
+        from fake_cuda import FakeCuda, driver
 
         FakeCuda().__enter__()
         kernels.is_on_gpu = lambda tensor: True
@@ -166,6 +197,7 @@ def main() -> None:
         for workload in GPU if on_gpu else TOY:
             rows.append(measure(options.device, workload, options.rounds, speed, end))
             sys.stderr.write("%d, %d, %d, %d: done\n" % workload)
+        measure_variants(options.device, rows, options.rounds, driver, end)
     finally:
         write(results, options.out)
 

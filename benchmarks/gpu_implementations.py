@@ -40,8 +40,8 @@ def ours_loss_alone(device: str, batch: Batch) -> Function:
     return lambda: gpu_call.compute(given, None, Options(), with_gradient=False)
 
 
-def ours_by_cells(device: str, batch: Batch, cells: int) -> Function:
-    """The kernel with so many cells in a lane; 0: as it chooses itself."""
+def ours_by_cells(device: str, batch: Batch, cells: int, launcher: Any = None) -> Function:
+    """The kernel with so many cells in a lane; 0: as it chooses itself. `launcher`: another one."""
     logits, *integers = given = tensors(device, batch)
     (N, T, C), S = logits.shape, batch[1].shape[1]
     size = gpu_kernel.working_memory(N, T, C, S, cells or None)
@@ -52,7 +52,7 @@ def ours_by_cells(device: str, batch: Batch, cells: int) -> Function:
     def both() -> Any:
         stream = torch.cuda.current_stream().cuda_stream if device == "cuda" else 0
         gpu_kernel.launch(
-            gpu_kernel.load(),
+            launcher or gpu_kernel.load(),
             "float32",
             {name: None if value is None else value.data_ptr() for name, value in named.items()},
             (N, T, C, S),

@@ -18,22 +18,21 @@ from ctc_shim.native import gpu_kernel
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
 GUARD = 4096  # bytes around each array that the kernels write
-_driver = []
+_drivers = {}
 
 
-def driver():
-    """Path of the driver, which is built once in a process."""
-    if not _driver:
+def driver(flags=()):
+    """Path of the driver, which is built once in a process for each list of flags."""
+    if tuple(flags) not in _drivers:
         compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
         assert compiler, "no C++ compiler for the emulated warps"
         folder = tempfile.mkdtemp()
         atexit.register(shutil.rmtree, folder, True)
-        _driver.append(os.path.join(folder, "libcuda.so.1"))
-        subprocess.run(
-            compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", _driver[0]],
-            check=True,
-        )
-    return _driver[0]
+        path = os.path.join(folder, "libcuda.so.1")
+        command = compiler.split() + ["-std=c++14", "-O1", "-fPIC", "-shared", SOURCE, "-o", path]
+        subprocess.run(command + list(flags), check=True)
+        _drivers[tuple(flags)] = path
+    return _drivers[tuple(flags)]
 
 
 class FakeCuda(object):

@@ -278,6 +278,21 @@ def test_launches_and_their_stream(gpu):
     assert gpu.fake.fake_launches() == before + 6 and gpu.fake.fake_stream() == 0x5EA
 
 
+@pytest.mark.parametrize("K, R", [(1, 16), (4, 8)])
+def test_other_numbers_of_labels_in_a_thread_and_frames_in_a_round(gpu, monkeypatch, K, R):
+    """Those that benchmarks/gpu.py tries."""
+    monkeypatch.syspath_prepend(os.path.join(os.path.dirname(HERE), "benchmarks"))
+    import gpu_variants
+
+    driver = fake_cuda.driver(gpu_variants.flags(K, R))
+    with open(gpu_kernel.PTX) as stream:
+        monkeypatch.setattr(gpu, "library", gpu_variants.launcher(K, R, driver, stream.read()))
+    for name in regimes.NAMES:
+        _check(gpu, regimes.case(name, S=70, T=170), "float32")
+    for c in cases.random_cases():
+        _check(gpu, c, "float32")
+
+
 def test_a_call_can_be_captured(gpu):
     """It allocates nothing, copies nothing and waits for nothing: it launches, on one stream."""
     c, launches = regimes.case("random", T=20, S=8), gpu.fake.fake_launches()

@@ -15,7 +15,7 @@ import hashlib
 import importlib.util
 import os
 import re
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from ctc_shim.native import gpu_kernel, sources
 
@@ -53,8 +53,8 @@ def version() -> Tuple[int, int]:
     return major.value, minor.value
 
 
-def ptx(architecture: str = ARCHITECTURE) -> str:
-    """The PTX text for a virtual architecture such as "compute_80".
+def ptx(architecture: str = ARCHITECTURE, flags: Sequence[str] = ()) -> str:
+    """The PTX text for a virtual architecture such as "compute_80", with more flags of NVRTC.
 
     Raises
     ------
@@ -70,7 +70,8 @@ def ptx(architecture: str = ARCHITECTURE) -> str:
     library.nvrtcCreateProgram(
         ctypes.byref(program), source, b"loss.cu", len(included), contents, names
     )
-    options = (ctypes.c_char_p * 2)(b"--gpu-architecture=" + architecture.encode(), b"--std=c++14")
+    wanted = ["--gpu-architecture=" + architecture, "--std=c++14"] + list(flags)
+    options = (ctypes.c_char_p * len(wanted))(*[option.encode() for option in wanted])
     failed = library.nvrtcCompileProgram(program, len(options), options)
     what = "nvrtcGetProgramLog" if failed else "nvrtcGetPTX"
     size = ctypes.c_size_t()

@@ -80,24 +80,29 @@ class _Driver(loading.Once):
             )
         if problems:
             warnings.warn("; ".join(problems), build.MissingKernelWarning, stacklevel=4)
-        text, integer, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
-        launcher.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
-        launcher.ctc_shim_cuda_open.restype = launcher.ctc_shim_cuda_launch.restype = integer
-        launcher.ctc_shim_cuda_launch.argtypes = [
-            ctypes.POINTER(interface.Call),
-            integer,
-            pointer,
-            integer,
-            pointer,
-            text,
-            integer,
-        ]
         with open(self._ptx, "rb") as stream:
-            ptx = stream.read()
-        message = ctypes.create_string_buffer(512)
-        if launcher.ctc_shim_cuda_open(self.path.encode(), ptx, message, len(message)):
-            return None, message.value.decode(errors="replace")
-        return launcher, None
+            problem = opened(launcher, self.path, stream.read())
+        return (None, problem) if problem else (launcher, None)
+
+
+def opened(launcher: Any, driver: str, ptx: bytes) -> Optional[str]:
+    """Declare a launcher's functions and let it load a driver and PTX text; the problem, if any."""
+    text, integer, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
+    launcher.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
+    launcher.ctc_shim_cuda_open.restype = launcher.ctc_shim_cuda_launch.restype = integer
+    call = ctypes.POINTER(interface.Call)
+    launcher.ctc_shim_cuda_launch.argtypes = [
+        call,
+        integer,
+        pointer,
+        integer,
+        pointer,
+        text,
+        integer,
+    ]
+    message = ctypes.create_string_buffer(512)
+    failed = launcher.ctc_shim_cuda_open(driver.encode(), ptx, message, len(message))
+    return message.value.decode(errors="replace") if failed else None
 
 
 _driver: List[_Driver] = [_Driver(DRIVER, PTX)]

@@ -24,7 +24,7 @@ enum {
     /* Bits by which the power of a cell may be lower than that of a cell it gets something from.
      * What comes through CTC_ROUND cells in a round is then below 2^900. Twice as many where powers
      * live half a round. */
-    CTC_DECAY = 110,
+    CTC_DECAY = 880 / CTC_ROUND,
     CTC_DEEP = 256,            /* bits that a round may go down before powers are taken anew */
     CTC_LOWEST = -960,         /* a cell above 2^this is held exactly */
     CTC_UNREACHED = -(1 << 28) /* the exponent of 0, and the power of cells no path has reached */
@@ -201,8 +201,7 @@ template <bool BACK> struct ctc_chain {
         int depth = (int)(of_lane.y & 0xffff), early, late;
         bool twice;
         powers_of_frames += (int)(of_lane.y >> 16);
-        depth += __shfl_xor_sync(CTC_ALL_LANES, depth, 1);
-        depth += __shfl_xor_sync(CTC_ALL_LANES, depth, 2);
+        depth = ctc_group_sum<CTC_HALF>(depth);
         early = __shfl_sync(CTC_ALL_LANES, depth, 0);
         late = __shfl_sync(CTC_ALL_LANES, depth, CTC_HALF);
         twice = early + late > CTC_DEEP;

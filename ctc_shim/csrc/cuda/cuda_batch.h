@@ -5,6 +5,12 @@
 #define CTC_CUDA_BATCH_H
 
 enum { CTC_F32 = 0, CTC_F64 = 1, CTC_BF16 = 2, CTC_F16 = 3 }; /* element types of scores */
+#if !defined(CTC_LABELS_OF_A_THREAD) /* benchmarks/gpu.py tries other numbers */
+#define CTC_LABELS_OF_A_THREAD 2
+#endif
+#if !defined(CTC_FRAMES_OF_A_ROUND)
+#define CTC_FRAMES_OF_A_ROUND 8
+#endif
 enum {
     CTC_LANES = 32,
     /* Of cells in a lane: 1, 2, 4, 8. A warp holds a strip of up to 256 labels; a longer target has
@@ -12,11 +18,11 @@ enum {
     CTC_CHOICES = 4,
     CTC_BLOCK = 32, /* frames between checkpoints */
     /* The fast chain. */
-    CTC_K = 2,      /* labels of a thread */
-    CTC_ROUND = 8,  /* frames between meetings of its warps, and labels that two warps compute */
-    CTC_HALF = 4,   /* frames for which powers of two are stored */
-    CTC_WARPS = 16, /* that a block may have */
-    CTC_OWN = 32 * CTC_K - CTC_ROUND, /* labels that a warp has beyond those of the warp before */
+    CTC_K = CTC_LABELS_OF_A_THREAD,
+    CTC_ROUND = CTC_FRAMES_OF_A_ROUND, /* between meetings of warps; labels that two compute */
+    CTC_HALF = CTC_ROUND / 2,          /* frames for which powers of two are stored */
+    CTC_WARPS = CTC_K > 2 ? 8 : 16,    /* that a block may have */
+    CTC_OWN = 32 * CTC_K - CTC_ROUND,  /* labels that a warp has beyond those of the warp before */
     CTC_PLACES_IN_ALL = CTC_OWN * CTC_WARPS + CTC_ROUND, /* labels + 2 */
     CTC_ROW_WARPS = 24,                                  /* that may share a frame in `rows` */
     CTC_SHORT = 128,                                     /* labels of which 8 threads take care */
