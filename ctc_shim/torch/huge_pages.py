@@ -28,9 +28,11 @@ def product(tensor: Any, factor: Any, is_on_gpu: bool, in_place: bool = False) -
     """
     import torch
 
-    is_finite = not is_on_gpu and math.isfinite(factor.detach().sum().item())
+    values = [math.nan] if is_on_gpu else factor.detach().flatten().tolist()
+    is_finite = math.isfinite(sum(values))
     if is_finite and in_place:
-        return tensor.mul_(factor)
+        # of a sum of losses all factors are 1, and a pass over the gradient is saved
+        return tensor if values.count(1.0) == len(values) else tensor.mul_(factor)
     out = torch.empty_like(tensor)
     if not is_on_gpu and tensor.numel() * tensor.element_size() >= LEAST:
         _prefer_huge_pages(out)
