@@ -51,6 +51,19 @@ def shim_torch(batch: Arrays) -> Functions:
     return _in_torch(ctc_shim.ctc_loss, batch)
 
 
+def drop_in_torch(batch: Arrays) -> Functions:
+    """Ours with PyTorch's arguments, after a log_softmax."""
+    import torch as t
+
+    import ctc_shim.torch
+
+    def loss(logits: Any, *integers: Any) -> Any:
+        log_probs = t.log_softmax(logits, 2).transpose(0, 1)
+        return ctc_shim.torch.ctc_loss(log_probs, *integers, reduction="none")
+
+    return _in_torch(loss, batch)
+
+
 def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
     import torch as t
 
@@ -76,16 +89,27 @@ def _in_torch(function: Callable[..., Any], batch: Arrays) -> Functions:
 
 
 def optax(batch: Arrays) -> Functions:
+    from optax import ctc_loss
+
+    return _with_paddings(ctc_loss, batch)
+
+
+def drop_in_jax(batch: Arrays) -> Functions:
+    """Ours with optax' arguments."""
+    from ctc_shim.jax import ctc_loss
+
+    return _with_paddings(ctc_loss, batch)
+
+
+def _with_paddings(function: Callable[..., Any], batch: Arrays) -> Functions:
     import jax
     import jax.numpy as jnp
-    import optax as o
 
     logits, labels, frames, counts = batch
     paddings = (jnp.arange(logits.shape[1])[None] >= frames[:, None]).astype("float32")
     label_paddings = (jnp.arange(labels.shape[1])[None] >= counts[:, None]).astype("float32")
     return _jitted(
-        lambda z: o.ctc_loss(z, paddings, labels, label_paddings, blank_id=0),
-        jax.device_put(logits),
+        lambda z: function(z, paddings, labels, label_paddings, blank_id=0), jax.device_put(logits)
     )
 
 

@@ -242,6 +242,31 @@ def test_nothing_runs_on_the_host(infeasible):
         assert "ffi_call" in found and not [name for name in found if "callback" in name]
 
 
+def test_a_sum_of_losses_costs_no_pass_over_its_gradient():
+    """The compiled program returns what the kernel has written; a mean multiplies it, no more."""
+    logits, *integers = map(jnp.asarray, _batch())
+    for reduced, passes in ((jnp.sum, 0), (jnp.mean, 1)):
+        loss = lambda z, reduced=reduced: reduced(ctc_loss(z, *integers))
+        program = jax.jit(jax.grad(loss)).lower(logits).compile().as_text()
+        assert "ctc_shim_xla" in program
+        assert "select" not in program and "conditional" not in program
+        assert bool(program.count(" multiply(")) == bool(passes)
+
+
+def test_a_gradient_along_a_direction_does_not_read_padding():
+    """Reverse over forward: the direction is NaN in padded frames."""
+    logits, *integers = map(jnp.asarray, _batch())
+    frames = integers[1]
+    is_padded = (jnp.arange(logits.shape[1]) >= frames[:, None] - 1)[:, :, None]
+    integers[1] = frames - 1
+    direction = jnp.where(is_padded, jnp.nan, jnp.ones_like(logits))
+    loss = lambda z: ctc_loss(z, *integers)
+    along = lambda z, v: jax.jvp(loss, (z,), (v,))[1].sum()
+    found = jax.grad(along)(logits, direction)
+    want = jax.grad(along)(logits, jnp.ones_like(logits))
+    np.testing.assert_allclose(found, want, atol=1e-6)
+
+
 def test_a_jitted_call_runs_no_python_of_ours():
     logits, *integers = map(jnp.asarray, _batch())
     both = jax.jit(jax.value_and_grad(lambda z: ctc_loss(z, *integers).mean()))

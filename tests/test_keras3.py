@@ -16,6 +16,7 @@ from keras import ops
 import ctc_shim
 from ctc_shim import input_errors, reference
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 BACKEND = keras.backend.backend()
 # Keras reads tensors as numpy arrays in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -164,6 +165,18 @@ if BACKEND != "numpy":  # on which Keras does not train
         got = curve()
         ctc_shim.unpatch_keras()
         np.testing.assert_allclose(got, curve(), rtol=1e-4)
+
+
+if BACKEND == "torch":
+
+    def test_the_example_of_digit_lines(monkeypatch):
+        """A step of it, in Keras and patched: the same loss."""
+        monkeypatch.syspath_prepend(os.path.join(os.path.dirname(HERE), "examples"))
+        import digits_keras3
+
+        (stock, _), (patched, _) = digits_keras3.compare(epochs=1, count=32).values()
+        np.testing.assert_allclose(patched, stock, rtol=1e-5)
+        assert not ctc_shim.keras_is_patched()
 
 
 LATE = """

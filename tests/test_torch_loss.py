@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -297,3 +298,23 @@ def test_a_batch_in_two_processes():
     for worker in workers:
         output, error = worker.communicate(timeout=300)
         assert output.decode().split("\n")[-2:] == ["the same", ""], error.decode()
+
+
+def test_the_example_of_digit_lines(monkeypatch):
+    """Three steps of it with either loss: the same curve."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    monkeypatch.syspath_prepend(os.path.join(os.path.dirname(here), "examples"))
+    import digits_torch
+
+    native, ours = digits_torch.compare(steps=3, count=32)
+    np.testing.assert_allclose(ours.losses, native.losses, rtol=1e-5)
+    assert ours.losses[2] < ours.losses[0]
+
+
+def test_the_blocks_of_the_page():
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(os.path.dirname(here), "docs", "pytorch.md")) as stream:
+        blocks = re.findall(r"```python\n(.*?)```", stream.read(), flags=re.S)
+    for code in blocks:
+        exec(code, {})
+    assert len(blocks) == 2 and not ctc_shim.torch_is_patched()

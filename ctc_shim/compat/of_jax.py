@@ -19,6 +19,15 @@ RELIED = (
     Relied("jax.custom_batching.custom_vmap", "JAX 0.4 - 0.12", "no vmap of the kernel"),
     Relied("jax.lax.platform_dependent", "JAX 0.4 - 0.12", "no choice of the kernel by platform"),
     Relied("jax.lax.pcast", "JAX 0.8 - 0.12", "no loss inside shard_map"),
+    Relied("jax.extend.core.Primitive", "JAX 0.4 - 0.12", "no derivatives of the loss"),
+    Relied("jax.interpreters.ad.primitive_jvps", "JAX 0.4 - 0.12", "no derivatives of the loss"),
+    Relied(
+        "jax.interpreters.ad.primitive_transposes", "JAX 0.4 - 0.12", "no gradients of the loss"
+    ),
+    Relied(
+        "jax.interpreters.batching.primitive_batchers", "JAX 0.4 - 0.12", "no vmap of gradients"
+    ),
+    Relied("jax.interpreters.mlir.lower_fun", "JAX 0.4 - 0.12", "no derivatives of the loss"),
     Relied("jax.typeof", "JAX 0.6 - 0.12", "no loss inside shard_map"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Tuple
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.jax import custom_call, lax_scan
+from ctc_shim.jax.slope import slope
 from ctc_shim.reference import forward
 
 
@@ -33,15 +34,15 @@ def functions(options: Options) -> Tuple[Callable[..., Any], Callable[..., Any]]
     @loss.defjvp
     def loss_along(arrays: Any, directions: Any) -> Tuple[Any, Any]:
         value, gradient = loss_and_gradient(*arrays)
-        direction = jnp.where(live_frames(options, arrays, value), directions[0], 0)
-        return value, slope(gradient, direction, value.dtype, options.time_major)
+        live = live_frames(options, arrays, value)
+        return value, slope(gradient, live, directions[0], options.time_major)
 
     @loss_and_gradient.defjvp
     def loss_and_gradient_along(arrays: Any, directions: Any) -> Tuple[List[Any], List[Any]]:
         value, gradient = loss_and_gradient(*arrays)
         live = live_frames(options, arrays, value)
+        along = slope(gradient, live, directions[0], options.time_major)
         direction = jnp.where(live, directions[0], 0)
-        along = slope(gradient, direction, value.dtype, options.time_major)
         bend = hessian_product(options, arrays, direction)[1]
         return [value, gradient], [along, jnp.where(live, bend, 0)]
 
@@ -69,12 +70,6 @@ def live_frames(options: Options, arrays: Any, loss: Any) -> Any:
     if options.time_major:
         return (jnp.arange(logits.shape[0])[:, None] < frames[None, :])[:, :, None]
     return (jnp.arange(logits.shape[1])[None, :] < frames[:, None])[:, :, None]
-
-
-def slope(gradient: Any, direction: Any, dtype: Any, time_major: bool) -> Any:
-    """(N,): gradient times direction."""
-    along = direction.astype(dtype) * gradient.astype(dtype)
-    return along.sum(axis=(0, 2) if time_major else (1, 2))
 
 
 def hessian_product(options: Options, arrays: Any, direction: Any) -> Tuple[Any, Any]:

@@ -28,8 +28,11 @@ def product(tensor: Any, factor: Any, is_on_gpu: bool, in_place: bool = False) -
     """
     import torch
 
-    is_finite = not is_on_gpu and math.isfinite(factor.detach().sum().item())
+    values = [math.nan] if is_on_gpu else factor.detach().flatten().tolist()
+    is_finite = math.isfinite(sum(values))
     if in_place:
+        if values.count(1.0) == len(values):
+            return tensor  # of a sum of losses, and a pass over the gradient is saved
         zeros = None if is_finite else tensor == 0
         tensor.mul_(factor)
         return tensor if zeros is None else tensor.masked_fill_(zeros, 0)

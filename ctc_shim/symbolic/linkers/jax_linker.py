@@ -48,6 +48,7 @@ def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
         if upstream:
             rows = upstream[0][None, :, None] if op.time_major else upstream[0][:, None, None]
             bend = jnp.where(bend == 0, 0, bend * rows).astype(dtype)
-        return bend, derivatives.slope(gradient, cotangent, dtype, op.time_major)
+        along = cotangent.astype(dtype) * gradient.astype(dtype)
+        return bend, along.sum(axis=(0, 2) if op.time_major else (1, 2))
 
     return second_order
