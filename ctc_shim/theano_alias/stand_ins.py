@@ -132,6 +132,12 @@ _REGISTER = _at(
     "register_useless register_canonicalize register_stabilize register_specialize "
     "register_uncanonicalize",
 )
+_MONITOR = _at("machinery.monitoring", "MonitorMode detect_nan")
+_MODES = dict(
+    _at("tuning.alias_mode", "get_mode FAST_RUN FAST_COMPILE"),
+    MonitorMode="machinery.monitoring:MonitorMode",
+    get_default_mode="tuning.alias_mode:alias_mode",
+)
 _OPS = {"Op": "machinery.graphs:TheanoOp", "PureOp": "machinery.graphs:TheanoOp"}
 _REWRITES = {
     "local_optimizer": "machinery.rewriting:local_optimizer",
@@ -219,6 +225,7 @@ NAMES: Dict[str, Dict[str, str]] = {
         **_REWRITES,
         Assert="raise_op.Assert",
         assert_op="raise_op.assert_op",
+        assert_="raise_op.assert_op",
         ShapeFeature="tensor.rewriting.shape.ShapeFeature",
     ),
     "theano.tensor.xlogx": _at("ops.tensor_functions", "xlogx xlogy0"),
@@ -319,11 +326,12 @@ NAMES: Dict[str, Dict[str, str]] = {
         function="ops.compiling:function",
         pfunc="ops.compiling:pfunc",
         shared="machinery.plain_arrays:shared",
-        get_default_mode="tuning.alias_mode:alias_mode",
         config="configuration:config",
+        **_MODES,
     ),
     "theano.compile.io": _CALLS,
-    "theano.compile.mode": {"get_default_mode": "tuning.alias_mode:alias_mode"},
+    "theano.compile.mode": _MODES,
+    "theano.compile.monitormode": _MONITOR,
     "theano.compile.ops": {"Rebroadcast": "ops.tensor_functions:rebroadcast"},
     "theano.compile.function": {"function": "ops.compiling:function"},
     "theano.compile.pfunc": dict(

@@ -1,6 +1,7 @@
 """theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
 
 import pickle
+import sys
 import warnings
 from typing import Any, Iterable, Iterator, List, Optional, Set, Tuple
 
@@ -28,6 +29,9 @@ def function(
     on_unused_input: Optional[str] = None,
 ) -> Any:
     """theano.function: updates and givens may be any iterable of pairs (dict.items() too)."""
+    if name is None:
+        frame = sys._getframe(1)
+        name = "%s:%s" % (frame.f_code.co_filename, frame.f_lineno)
     options = dict(
         mode=alias_mode(mode),
         updates=_pairs(updates),
