@@ -387,11 +387,14 @@ def test_ignored_and_misspelt_flags_are_named_once(alone):
 def test_flags_that_come_after_the_library_are_named_once(alone):
     """They cannot be obeyed; those that say what is so anyway are left out."""
     library = "pytensor" if importlib.util.find_spec("pytensor") else "aesara"
-    code = """
+    code = (
+        """
 import importlib, os
 lib = importlib.import_module(%r)
 lib.config.floatX = "float32"
-""" % library
+"""
+        % library
+    )
     out = alone(
         code + FLAGS,
         THEANO_FLAGS="floatX=float32,mode=FAST_COMPILE,gcc.cxxflags=-O1",

@@ -122,7 +122,7 @@ NOSE = {
     "nose/plugins/__init__.py": "",
     "nose/plugins/skip.py": "from unittest import SkipTest\n",
     "nose/plugins/attrib.py": "def attr(*names):\n    return lambda f: f\n",
-    "nose/tools.py": '''import functools, unittest
+    "nose/tools.py": """import functools, unittest
 _case = unittest.TestCase()
 assert_raises, assert_true = _case.assertRaises, _case.assertTrue
 assert_equal = assert_equals = _case.assertEqual
@@ -137,7 +137,7 @@ def raises(*kinds):
             raise AssertionError("did not raise")
         return run
     return decorate
-''',
+""",
 }
 
 
@@ -234,9 +234,11 @@ class Edits(ast.NodeTransformer):
 
 def edited(text):
     tree = Edits().visit(ast.parse(text))
-    first = next(
-        i for i, n in enumerate(tree.body) if getattr(n, "module", "") == "__future__"
-    ) if "__future__" in text else -1
+    first = (
+        next(i for i, n in enumerate(tree.body) if getattr(n, "module", "") == "__future__")
+        if "__future__" in text
+        else -1
+    )
     tree.body.insert(first + 1, ast.parse("import served").body[0])
     return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -250,6 +252,7 @@ class Nose(object):
         import pytest
 
         if name.startswith("test") and inspect.isgeneratorfunction(obj):
+
             def run():
                 for f, *given in obj():
                     f(*given)

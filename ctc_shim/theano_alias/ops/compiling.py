@@ -144,8 +144,9 @@ def _alike(*branches: Any) -> Tuple[Any, Any]:
         return branches[0], branches[1]  # of another kind, such as theano.generic
     branches = tuple(pt.as_tensor_variable(b) for b in branches)
     if branches[0].ndim != branches[1].ndim:
-        raise TypeError("ifelse: the branches have %d and %d dimensions" % (
-            branches[0].ndim, branches[1].ndim))
+        raise TypeError(
+            "ifelse: the branches have %d and %d dimensions" % (branches[0].ndim, branches[1].ndim)
+        )
     dtype = part("scalar").upcast(*[b.dtype for b in branches])
     first, second = [forget(pt.cast(b, dtype)) for b in branches]
     differ = [a for a in range(first.ndim) if first.broadcastable[a] != second.broadcastable[a]]
