@@ -25,7 +25,7 @@ _NNET = dict(
         "crossentropy_softmax_max_and_argmax_1hot prepend_scalar_to_each_row prepend_1_to_each_row "
         "prepend_0_to_each_row confusion_matrix h_softmax",
     ),
-    **_at("ops.op_classes", "Softmax LogSoftmax"),
+    **_at("machinery.op_classes", "Softmax LogSoftmax"),
     softmax_op="ops.nnet:softmax",
     logsoftmax_op="ops.nnet:logsoftmax",
 )
@@ -97,7 +97,7 @@ _TENSOR_NAMES = dict(
     wscalar="tensor.wscalar",
     config="configuration:config",
     _shared="machinery.plain_arrays:shared",
-    DimShuffle="ops.op_classes:DimShuffle",
+    DimShuffle="machinery.op_classes:DimShuffle",
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -209,7 +209,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.basic": _TENSOR_NAMES,
     "theano.tensor.extra_ops": dict(
         _at("ops.tensor_functions", "to_one_hot unravel_index"),
-        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
+        **_at("machinery.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
     ),
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",
@@ -217,7 +217,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
-    "theano.tensor.elemwise": _at("ops.op_classes", "DimShuffle"),
+    "theano.tensor.elemwise": _at("machinery.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
     "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
     "theano.tensor.opt": dict(
