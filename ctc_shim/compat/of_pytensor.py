@@ -74,12 +74,6 @@ def is_chosen(config: Any, name: str) -> bool:
     return not option.is_default or bool(vars(option).get("val"))
 
 
-def is_set(config: Any, name: str) -> bool:
-    """Has the user given this option a value, by a flag or a file?"""
-    option = getattr(type(config), name, None)
-    return option is None or not option.is_default
-
-
 def query_of(mode: Any) -> Any:
     """The query for rewrites of a Mode, or None if it has rewriters of another kind."""
     query = mode.provided_optimizer

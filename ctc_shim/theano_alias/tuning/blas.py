@@ -12,7 +12,7 @@ import glob
 import importlib.util
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from ctc_shim.compat import of_pytensor
 from ctc_shim.theano_alias.server import config
@@ -25,36 +25,23 @@ _compiling = threading.RLock()
 
 @contextlib.contextmanager
 def while_compiling() -> Iterator[None]:
-    """Options for the time of one compilation, under a lock: PyTensor has one configuration.
+    """Name scipy's OpenBLAS while a function is compiled, unless PyTensor or the user names a BLAS.
 
-    * scipy's OpenBLAS, unless PyTensor or the user names a BLAS.
-    * No record of where the rewrites make each node: a tenth of the compile time of a recurrent
-      net. Errors still tell where the user made the variables: that is copied to the new ones.
+    PyTensor takes the flags from its configuration only, so the option is set for the time of one
+    compilation, under a lock.
     """
     with _compiling:
-        restores = [_set_option(name, value) for name, value in _wanted().items()]
+        is_open = config.cxx and not of_pytensor.is_chosen(config, "blas__ldflags")
+        found = flags() if is_open else None
+        if found is None:
+            yield
+            return
+        restore = of_pytensor.saved_option(config, "blas__ldflags")
+        config.blas__ldflags = found
         try:
             yield
         finally:
-            for restore in restores:
-                restore()
-
-
-def _wanted() -> Dict[str, Any]:
-    wanted: Dict[str, Any] = {}
-    if not of_pytensor.is_set(config, "traceback__limit"):
-        wanted["traceback__limit"] = 0
-    is_open = config.cxx and not of_pytensor.is_chosen(config, "blas__ldflags")
-    found = flags() if is_open else None
-    if found is not None:
-        wanted["blas__ldflags"] = found
-    return wanted
-
-
-def _set_option(name: str, value: Any) -> Callable[[], None]:
-    restore = of_pytensor.saved_option(config, name)
-    setattr(config, name, value)
-    return restore
+            restore()
 
 
 def flags() -> Optional[str]:
