@@ -25,7 +25,7 @@ _NNET = dict(
         "crossentropy_softmax_max_and_argmax_1hot prepend_scalar_to_each_row prepend_1_to_each_row "
         "prepend_0_to_each_row confusion_matrix h_softmax",
     ),
-    **_at("ops.op_classes", "Softmax LogSoftmax"),
+    **_at("machinery.op_classes", "Softmax LogSoftmax"),
     softmax_op="ops.nnet:softmax",
     logsoftmax_op="ops.nnet:logsoftmax",
 )
@@ -97,7 +97,7 @@ _TENSOR_NAMES = dict(
     wscalar="tensor.wscalar",
     config="configuration:config",
     _shared="machinery.plain_arrays:shared",
-    DimShuffle="ops.op_classes:DimShuffle",
+    DimShuffle="machinery.op_classes:DimShuffle",
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -131,6 +131,12 @@ _REGISTER = _at(
     "machinery.rewriting",
     "register_useless register_canonicalize register_stabilize register_specialize "
     "register_uncanonicalize",
+)
+_MONITOR = _at("machinery.monitoring", "MonitorMode detect_nan")
+_MODES = dict(
+    _at("tuning.alias_mode", "get_mode FAST_RUN FAST_COMPILE"),
+    MonitorMode="machinery.monitoring:MonitorMode",
+    get_default_mode="tuning.alias_mode:alias_mode",
 )
 _OPS = {"Op": "machinery.graphs:TheanoOp", "PureOp": "machinery.graphs:TheanoOp"}
 _REWRITES = {
@@ -203,7 +209,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.basic": _TENSOR_NAMES,
     "theano.tensor.extra_ops": dict(
         _at("ops.tensor_functions", "to_one_hot unravel_index"),
-        **_at("ops.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
+        **_at("machinery.op_classes", "CumOp CumsumOp CumprodOp DiffOp RepeatOp Unique"),
     ),
     "theano.tensor.sharedvar": {
         "ScalarSharedVariable": "tensor.sharedvar.TensorSharedVariable",
@@ -211,7 +217,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     },
     "theano.tensor.nlinalg": _LINALG_NAMES,
     "theano.tensor.slinalg": _LINALG_NAMES,
-    "theano.tensor.elemwise": _at("ops.op_classes", "DimShuffle"),
+    "theano.tensor.elemwise": _at("machinery.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
     "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
     "theano.tensor.opt": dict(
@@ -219,6 +225,7 @@ NAMES: Dict[str, Dict[str, str]] = {
         **_REWRITES,
         Assert="raise_op.Assert",
         assert_op="raise_op.assert_op",
+        assert_="raise_op.assert_op",
         ShapeFeature="tensor.rewriting.shape.ShapeFeature",
     ),
     "theano.tensor.xlogx": _at("ops.tensor_functions", "xlogx xlogy0"),
@@ -319,11 +326,12 @@ NAMES: Dict[str, Dict[str, str]] = {
         function="ops.compiling:function",
         pfunc="ops.compiling:pfunc",
         shared="machinery.plain_arrays:shared",
-        get_default_mode="tuning.alias_mode:alias_mode",
         config="configuration:config",
+        **_MODES,
     ),
     "theano.compile.io": _CALLS,
-    "theano.compile.mode": {"get_default_mode": "tuning.alias_mode:alias_mode"},
+    "theano.compile.mode": _MODES,
+    "theano.compile.monitormode": _MONITOR,
     "theano.compile.ops": {"Rebroadcast": "ops.tensor_functions:rebroadcast"},
     "theano.compile.function": {"function": "ops.compiling:function"},
     "theano.compile.pfunc": dict(

@@ -92,6 +92,49 @@ with open(%r, "rb") as stream:
     )
 
 
+def test_modes_and_tools_have_theanos_forms(aliased):
+    out = aliased(
+        """
+seen = []
+watch = theano.compile.MonitorMode(pre_func=lambda i, node, fn: seen.append((i, fn.inputs[0][0])))
+x = T.dscalar("x")
+f = theano.function([x], T.exp(x) * 2, mode=watch)
+assert f(0.0) == 2 and seen[0] == (0, 0) and f.name.startswith("<string>:")
+from theano.compile.monitormode import MonitorMode, detect_nan
+theano.function([x], T.log(x), mode=MonitorMode(post_func=detect_nan))(-1)
+for mode in (theano.compile.FAST_RUN, theano.compile.mode.get_mode("FAST_RUN"), "FAST_RUN"):
+    assert theano.function([x], x + 1, mode=mode)(1) == 2
+theano.config.optimizer = "None"
+assert theano.config.optimizer == "None"
+from theano.tests import unittest_tools as utt
+utt.assert_allclose([1.0], [1.0 + 5e-6])
+raises(utt.WrongValue, "", utt.assert_allclose, [1.0], [1.0 + 5e-5])
+wrong = lambda v: theano.gradient.zero_grad(v) + v
+raises(utt.verify_grad.E_grad, "", utt.verify_grad, wrong, [np.ones(2)])
+v, m = T.dvector(), T.dmatrix()
+assert T.DimShuffle((False, False), (1, "x", 0))(m).broadcastable == (False, True, False)
+assert isinstance(m.T.owner.op, T.elemwise.DimShuffle)
+assert isinstance(T.nnet.softmax(m).owner.op, T.nnet.Softmax)
+ops = theano.tensor.extra_ops
+given = np.array([[1.0, 2], [3, 3]])
+for result, expected in (
+    (ops.CumOp()(m), given.cumsum()), (ops.CumOp(-1, mode="mul")(m), given.cumprod(-1)),
+    (ops.DiffOp()(m), np.diff(given)), (ops.RepeatOp(axis=0)(m, 2), given.repeat(2, 0)),
+    (ops.Unique(axis=-1)(m), given), (ops.CumsumOp(0)(m), given.cumsum(0)),
+):
+    np.testing.assert_array_equal(theano.function([m], result)(given), expected)
+x = T.lvector()
+places = T.unravel_index(T.constant([5]), x, ndim=2)
+assert [p.tolist() for p in theano.function([x], places)([2, 3])] == [[1], [2]]
+raises(TypeError, "dimensions", theano.ifelse.ifelse, T.iscalar(), m, v)
+state = theano.shared(np.random.RandomState(3))
+assert state.get_value().rand() == np.random.RandomState(3).rand()
+""",
+        THEANO_FLAGS="linker=py",
+    )
+    assert "NaN detected" in out
+
+
 def test_a_variable_is_true_and_a_comparison_is_not(aliased):
     aliased(
         """
@@ -344,11 +387,14 @@ def test_ignored_and_misspelt_flags_are_named_once(alone):
 def test_flags_that_come_after_the_library_are_named_once(alone):
     """They cannot be obeyed; those that say what is so anyway are left out."""
     library = "pytensor" if importlib.util.find_spec("pytensor") else "aesara"
-    code = """
+    code = (
+        """
 import importlib, os
 lib = importlib.import_module(%r)
 lib.config.floatX = "float32"
-""" % library
+"""
+        % library
+    )
     out = alone(
         code + FLAGS,
         THEANO_FLAGS="floatX=float32,mode=FAST_COMPILE,gcc.cxxflags=-O1",

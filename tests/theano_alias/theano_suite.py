@@ -27,25 +27,30 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import keras_suite  # noqa: E402
 
-SECONDS = 20  # of processor time
+FLAGS = "cxx=,floatX=float64,mode=FAST_COMPILE"  # behaviour, not rewrites or C
+SECONDS = 60  # of processor time; none of the tests that are listed as passed takes 20
 FILES = """
 compile/tests/test_function.py compile/tests/test_function_module.py
 compile/tests/test_function_name.py compile/tests/test_misc.py compile/tests/test_modes.py
 compile/tests/test_pfunc.py compile/tests/test_shared.py
-sandbox/tests/test_rng_mrg.py
 scan_module/tests/test_scan.py scan_module/tests/test_scan_utils.py
-tensor/nnet/tests/test_abstract_conv.py tensor/nnet/tests/test_bn.py
-tensor/nnet/tests/test_conv.py tensor/nnet/tests/test_conv3d2d.py
-tensor/nnet/tests/test_neighbours.py tensor/nnet/tests/test_nnet.py tensor/nnet/tests/test_sigm.py
-tensor/signal/tests/test_conv.py tensor/signal/tests/test_pool.py
-tensor/tests/test_basic.py tensor/tests/test_casting.py tensor/tests/test_complex.py
-tensor/tests/test_elemwise.py tensor/tests/test_extra_ops.py tensor/tests/test_inc_subtensor.py
-tensor/tests/test_keepdims.py tensor/tests/test_nlinalg.py tensor/tests/test_raw_random.py
-tensor/tests/test_shared_randomstreams.py tensor/tests/test_sharedvar.py
-tensor/tests/test_slinalg.py tensor/tests/test_sort.py tensor/tests/test_subtensor.py
-tensor/tests/test_var.py tensor/tests/test_xlogx.py
+tensor/nnet/tests/test_bn.py tensor/nnet/tests/test_nnet.py tensor/nnet/tests/test_sigm.py
+tensor/tests/test_casting.py tensor/tests/test_complex.py tensor/tests/test_elemwise.py
+tensor/tests/test_extra_ops.py tensor/tests/test_inc_subtensor.py tensor/tests/test_keepdims.py
+tensor/tests/test_shared_randomstreams.py tensor/tests/test_sharedvar.py tensor/tests/test_sort.py
+tensor/tests/test_subtensor.py tensor/tests/test_var.py tensor/tests/test_xlogx.py
 tests/test_2nd_order_grads.py tests/test_dictionary_output.py tests/test_gradient.py
-tests/test_ifelse.py tests/test_printing.py tests/test_rop.py tests/test_updates.py
+tests/test_ifelse.py tests/test_printing.py tests/test_updates.py
+""".split()
+# These run when they are named. They have no list yet: on Theano they want its C linker, or take
+# very long without it. (Other files import test_basic.py.)
+UNLISTED = """
+sandbox/tests/test_rng_mrg.py tensor/tests/test_basic.py
+tensor/nnet/tests/test_abstract_conv.py tensor/nnet/tests/test_conv.py
+tensor/nnet/tests/test_conv3d2d.py tensor/nnet/tests/test_neighbours.py
+tensor/signal/tests/test_conv.py tensor/signal/tests/test_pool.py
+tensor/tests/test_nlinalg.py tensor/tests/test_raw_random.py tensor/tests/test_slinalg.py
+tests/test_rop.py
 """.split()
 
 # Removed from NumPy -> what it meant.
@@ -121,7 +126,7 @@ NOSE = {
     "nose/plugins/__init__.py": "",
     "nose/plugins/skip.py": "from unittest import SkipTest\n",
     "nose/plugins/attrib.py": "def attr(*names):\n    return lambda f: f\n",
-    "nose/tools.py": '''import functools, unittest
+    "nose/tools.py": """import functools, unittest
 _case = unittest.TestCase()
 assert_raises, assert_true = _case.assertRaises, _case.assertTrue
 assert_equal = assert_equals = _case.assertEqual
@@ -136,7 +141,7 @@ def raises(*kinds):
             raise AssertionError("did not raise")
         return run
     return decorate
-''',
+""",
 }
 
 
@@ -159,18 +164,22 @@ def flat(path):
 OTHERS = r"\btheano\.((?:[a-z_]+\.)*)tests\.(test_\w+)"  # a test file that another one imports
 
 
+OWN_CLASS = "getattr(__import__(self.__class__.__module__),"  # was looked up under `theano`
+
+
 def flat_name(found, first):
     return found.group(first).replace(".", "_") + found.group(first + 1)
 
 
-def copy_edited(source, folder, names, on_alias):
+def copy_edited(source, folder, on_alias):
     """The test files, and what they import of each other, in one folder."""
-    for path in FILES:
+    for path in FILES + UNLISTED:
         with open(os.path.join(source, "theano", path)) as stream:
             text = stream.read()
         text = re.sub(r"(import |from )" + OTHERS, lambda m: m.group(1) + flat_name(m, 2), text)
         text = re.sub(OTHERS, lambda m: "__import__(%r)" % flat_name(m, 1), text)
         text = text.replace("from . import test_basic as", "import tensor_test_basic as")
+        text = text.replace("eval(self.__class__.__module__ + '.' +", OWN_CLASS)
         if on_alias:
             text = edited(text)
         with open(os.path.join(folder, flat(path)), "w") as stream:
@@ -233,9 +242,11 @@ class Edits(ast.NodeTransformer):
 
 def edited(text):
     tree = Edits().visit(ast.parse(text))
-    first = next(
-        i for i, n in enumerate(tree.body) if getattr(n, "module", "") == "__future__"
-    ) if "__future__" in text else -1
+    first = (
+        next(i for i, n in enumerate(tree.body) if getattr(n, "module", "") == "__future__")
+        if "__future__" in text
+        else -1
+    )
     tree.body.insert(first + 1, ast.parse("import served").body[0])
     return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -249,6 +260,7 @@ class Nose(object):
         import pytest
 
         if name.startswith("test") and inspect.isgeneratorfunction(obj):
+
             def run():
                 for f, *given in obj():
                     f(*given)
@@ -267,8 +279,13 @@ class Nose(object):
         raise RuntimeError("takes more than %d s of processor time" % SECONDS)
 
 
+def kept_flags():
+    given = os.environ.get("THEANO_FLAGS", "").split(",")
+    return [flag for flag in given if flag.startswith("base_compiledir")]
+
+
 def chosen(parts):
-    names = [flat(path) for path in FILES]
+    names = [flat(path) for path in (FILES + UNLISTED if parts else FILES)]
     return [n for n in names if not parts or any(part in n for part in parts)]
 
 
@@ -280,6 +297,7 @@ def main(arguments=None):
     parser.add_argument("files", nargs="*", metavar="FILE")
     options = parser.parse_args(arguments)
     out = options.out and os.path.abspath(options.out)
+    os.environ["THEANO_FLAGS"] = ",".join(kept_flags() + [FLAGS])
     if options.on == "alias":
         sys.path.insert(0, keras_suite.ROOT)
         from ctc_shim import theano_alias
@@ -296,7 +314,7 @@ def main(arguments=None):
             import theano
 
             theano.__file__ = os.path.join(source, "theano", "__init__.py")
-        copy_edited(source, tests, files, options.on == "alias")
+        copy_edited(source, tests, options.on == "alias")
         outcomes = keras_suite.run(tests, files, options.pytest, [Nose()])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -46,8 +46,8 @@ CALLS = {
     "rnnrbm": "test_rnnrbm(batch_size=20, num_epochs=2)",
     "lstm": "train_lstm(dim_proj=8, max_epochs=2, dispFreq=1, n_words=50, batch_size=4, "
     "valid_batch_size=8, validFreq=5)",
-    "rnnslu": "main(dict(fold=3, data='atis', lr=0.1, verbose=0, decay=True, win=3, nhidden=10, "
-    "seed=345, emb_dimension=5, nepochs=2, savemodel=False))",
+    "rnnslu": "main(dict(fold=3, data='atis', lr=0.5, verbose=0, decay=True, win=3, nhidden=10, "
+    "seed=345, emb_dimension=5, nepochs=12, savemodel=False))",
 }
 
 MIDI = '''"""A stand-in for the package `midi` of the tutorial: random notes."""
@@ -100,7 +100,7 @@ def write_data(folder, code):
         for count in (12, 4, 4):
             lengths = rng.randint(2, 6, size=count)
             texts = [rng.randint(20, size=n).astype("int32") for n in lengths]
-            parts.append((texts, texts, [(t % 3).astype("int32") for t in texts]))
+            parts.append((texts, list(texts), [(t % 3).astype("int32") for t in texts]))
         dicts = {"words2idx": words, "labels2idx": labels, "tables2idx": words}
         pickle.dump(tuple(parts) + (dicts,), stream, 2)
     for name in ("a.mid", "bb.mid"):
@@ -140,8 +140,10 @@ def run(name, on, code, mnist):
         universal_newlines=True,
     )
     if process.returncode:
-        return ["failed", process.stderr.strip().split("\n")[-1][:300]]
-    lines = [" ".join(line.split()) for line in process.stdout.split("\n")]
+        lines = [line for line in process.stderr.split("\n") if "Error" in line]
+        return ["failed"] + [line[:300] for line in lines[-1:]]
+    text = process.stdout.replace(os.path.dirname(code), "FOLDER")
+    lines = [" ".join(line.split()) for line in text.split("\n")]
     return [line for line in lines if line and not TIMES.search(line)]
 
 

@@ -125,9 +125,7 @@ class Function(object):
         """Input -> its value in this call; the names that are none of an input's are left."""
         explicit = [i for i, each in enumerate(self.specs) if not getattr(each, "hidden", False)]
         if len(given) > len(explicit):
-            raise TypeError(
-                "too many arguments: %d for %d inputs" % (len(given), len(explicit))
-            )
+            raise TypeError("too many arguments: %d for %d inputs" % (len(given), len(explicit)))
         values = dict(zip(explicit, given))
         names = [each.name for each in self.specs]
         for name in [n for n in named if n in names]:

@@ -1,6 +1,7 @@
 """theano.function and theano.ifelse: PyTensor has the same names with stricter arguments."""
 
 import pickle
+import sys
 import warnings
 from typing import Any, Iterable, Iterator, List, Optional, Set, Tuple
 
@@ -28,6 +29,9 @@ def function(
     on_unused_input: Optional[str] = None,
 ) -> Any:
     """theano.function: updates and givens may be any iterable of pairs (dict.items() too)."""
+    if name is None:
+        frame = sys._getframe(1)
+        name = "%s:%s" % (frame.f_code.co_filename, frame.f_lineno)
     options = dict(
         mode=alias_mode(mode),
         updates=_pairs(updates),
@@ -140,8 +144,9 @@ def _alike(*branches: Any) -> Tuple[Any, Any]:
         return branches[0], branches[1]  # of another kind, such as theano.generic
     branches = tuple(pt.as_tensor_variable(b) for b in branches)
     if branches[0].ndim != branches[1].ndim:
-        raise TypeError("ifelse: the branches have %d and %d dimensions" % (
-            branches[0].ndim, branches[1].ndim))
+        raise TypeError(
+            "ifelse: the branches have %d and %d dimensions" % (branches[0].ndim, branches[1].ndim)
+        )
     dtype = part("scalar").upcast(*[b.dtype for b in branches])
     first, second = [forget(pt.cast(b, dtype)) for b in branches]
     differ = [a for a in range(first.ndim) if first.broadcastable[a] != second.broadcastable[a]]

@@ -43,7 +43,9 @@ def _random_integers(state: Any, low: Any, high: Any, size: Any) -> Any:
 
 
 def _choice(state: Any, a: Any, replace: Any, p: Any, size: Any) -> Any:
-    return state.choice(a if a.ndim else int(a), size, bool(replace), p if p.ndim and p.size else None)
+    return state.choice(
+        a if a.ndim else int(a), size, bool(replace), p if p.ndim and p.size else None
+    )
 
 
 def _permutation(state: Any, n: Any, size: Any) -> Any:

@@ -37,7 +37,7 @@ _in_c: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
 
 def alias_mode(mode: Any = None) -> Any:
     """The Mode to compile with where the user gave `mode`: a name, a Mode, or None."""
-    chosen = _chosen(mode)
+    chosen = get_mode(mode)
     if type(chosen) is not modes.Mode or of_pytensor.query_of(chosen) is None:
         return chosen  # DebugMode and its like: they set up their own rewrites
     rewrites = _rewrites(chosen) + rewriting.registered
@@ -50,7 +50,7 @@ def alias_mode(mode: Any = None) -> Any:
     return _made[chosen][1]
 
 
-def _chosen(mode: Any) -> Any:
+def get_mode(mode: Any = None) -> Any:
     """PyTensor's Mode of this name, but compiling C if neither linker nor mode was chosen."""
     name = "MODE" if mode is None else str(mode).upper()
     is_open = config.linker == "auto" and config.mode == "Mode" and config.cxx
@@ -78,6 +78,12 @@ def _stable_log_softmax() -> List[Tuple[Any, float]]:
     names = [n for n in ("local_logsoftmax", "local_logsoftmax_grad") if hasattr(special, n)]
     rewrites = [basic.WalkingGraphRewriter(getattr(special, name)) for name in names]
     return [(rewrite, of_pytensor.SPECIALIZE - 0.5) for rewrite in rewrites]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("FAST_RUN", "FAST_COMPILE"):
+        return get_mode(name)
+    raise AttributeError(name)
 
 
 def _rewrites(mode: Any) -> List[Tuple[Any, float]]:
