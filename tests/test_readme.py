@@ -176,8 +176,10 @@ def tutorial_printed(printed):
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_commands(name, tmp_path):
     command = COMMANDS[name]
+    (tmp_path / "my_project").mkdir()
     for file, code in _files("README.md").items():
         (tmp_path / file).write_text(code)
+    (tmp_path / "my_project" / "loss.py").write_text(_files("README.md")["loss.py"])
     printed = _run(command.arguments, tmp_path, **command.environment)
     for shown in command.shown:
         assert shown in printed
