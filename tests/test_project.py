@@ -138,6 +138,8 @@ def test_one_version():
     version = re.search(r'^__version__ = "(\S+)"$', text, flags=re.M).group(1)
     assert "version" not in read("setup.cfg").split("[options]")[0].replace("Python ::", "")
     assert yaml.safe_load(read("CITATION.cff"))["version"] == version
+    recipe = yaml.safe_load(read("tools", "conda-forge", "recipe.yaml"))
+    assert recipe["context"]["version"] == version
     assert re.search(r"^## (\S+)", read("CHANGELOG.md"), flags=re.M).group(1) == version
 
 

@@ -1,7 +1,7 @@
 """Builds what a release uploads: the sdist, and from it a wheel for each machine.
 
     python tools/wheels.py dist                      # `tox -e wheels`: all machines, all checks
-    python tools/wheels.py dist manylinux_x86_64     # names of tools/targets.py
+    python tools/wheels.py dist here                 # this Linux, or names of tools/targets.py
 
 One Linux machine makes all of them: see setup.py. Warnings of the build are errors, and the first
 wheel is built twice, which must give the same bytes. Dates in the wheels are SOURCE_DATE_EPOCH, by
@@ -10,6 +10,7 @@ default the day of the commit.
 
 import glob
 import os
+import platform
 import subprocess
 import sys
 import tarfile
@@ -54,6 +55,10 @@ def unpacked(sdist, folder):
     return source
 
 
+def here_for(name):
+    return "manylinux_" + platform.machine() if name == "here" else name
+
+
 def read(path):
     with open(path, "rb") as stream:
         return stream.read()
@@ -67,7 +72,7 @@ def main(folder="dist", *names):
     os.environ.setdefault("SOURCE_DATE_EPOCH", date())
     sdist = built("sdist", ROOT, folder)
     wheels = []
-    for name in names or targets.TARGETS:
+    for name in map(here_for, names) if names else targets.TARGETS:
         with tempfile.TemporaryDirectory() as place:
             source = unpacked(sdist, place)
             wheels.append(built("wheel", source, folder, CTC_SHIM_TARGET=name))
