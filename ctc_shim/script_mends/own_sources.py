@@ -1,0 +1,93 @@
+"""Finds the script's own files when they are loaded, and has them edited.
+
+Own are the files below the folder of the script, or below the current folder if the script is in
+it. Installed packages are not, wherever they are.
+"""
+
+import ast
+import importlib.machinery
+import importlib.util
+import os
+import re
+import sys
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple, Optional
+
+from ctc_shim.script_mends import python2_syntax, rewriting
+from ctc_shim.script_mends.saying import mended
+
+INSTALLED = re.compile(r"[\\/](site-packages|dist-packages|lib[\\/]python\d[.\d]*)[\\/]")
+
+
+def folder_of(script: str) -> str:
+    """The folder whose files are the script's own."""
+    here, folder = os.getcwd(), os.path.dirname(os.path.realpath(script))
+    inside = os.path.commonpath([here, folder]) == here if os.path.isabs(folder) else False
+    return here if inside and here != os.path.dirname(here) else folder
+
+
+class Edits(NamedTuple):
+    """Which edits are made."""
+
+    mends: bool = True
+    python2: bool = False
+
+
+ALL = Edits()
+
+
+def compiled(data: bytes, path: str, edits: Edits = ALL) -> CodeType:
+    """The code of a file after the edits."""
+    source = importlib.util.decode_source(data)
+    if edits.python2:
+        converted = python2_syntax.converted(source, path)
+        if converted != source:
+            mended(os.path.basename(path), "converted from Python 2's syntax")
+        tree: Any = ast.parse(converted, path)
+        source = converted
+    else:
+        tree = ast.parse(data, path)
+    code: CodeType = compile(
+        rewriting.edited(source, tree, edits.mends, edits.python2), path, "exec", dont_inherit=True
+    )
+    return code
+
+
+class MendingLoader(importlib.machinery.SourceFileLoader):
+    """Loads a module of the script. No byte code of an edited file is written."""
+
+    edits = ALL
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return compiled(self.get_data(path), path, self.edits)
+
+
+class OwnFinder(object):
+    """Gives the script's own modules to MendingLoader."""
+
+    def __init__(self, folder: str, edits: Edits = ALL) -> None:
+        self.folder, self.edits = os.path.join(os.path.realpath(folder), ""), edits
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        loader = getattr(spec, "loader", None)
+        if spec is None or type(loader) is not importlib.machinery.SourceFileLoader:
+            return None
+        if not self.is_own(str(loader.path)):
+            return None
+        mending = MendingLoader(loader.name, loader.path)
+        mending.edits = self.edits
+        spec.loader = mending
+        return spec
+
+    def is_own(self, path: str) -> bool:
+        """Is this one of the script's files?"""
+        path = os.path.realpath(path)
+        rest = path[len(self.folder) - 1 :]
+        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        is_ours = path.startswith(os.path.join(ours, ""))
+        inside = path.startswith(self.folder) and not is_ours
+        return inside and not INSTALLED.search(rest) and not path.startswith(sys.prefix + os.sep)
