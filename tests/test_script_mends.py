@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ctc_shim.commands import mending
-from ctc_shim.script_mends import own_sources, python2_syntax, rewriting, saying, scipy_images
+from ctc_shim.script_mends import own_sources, python2_syntax, saying, scipy_images, script_editor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HERE = {
@@ -220,7 +220,7 @@ def test_lines_and_heads_are_kept():
     source = (
         '"""Doc."""\nfrom __future__ import print_function\nimport numpy as np\n\nx = np.float\n'
     )
-    tree = rewriting.edited(source, ast.parse(source))
+    tree = script_editor.edited(source, ast.parse(source))
     assert ast.get_docstring(tree) == "Doc." and tree.body[1].module == "__future__"
     assert tree.body[-1].lineno == 5
     code = own_sources.compiled(source.encode(), "a.py")
@@ -232,7 +232,7 @@ def test_lines_and_heads_are_kept():
 def test_a_file_without_such_words_is_compiled_as_it_is():
     source = "x = 1\n"
     tree = ast.parse(source)
-    assert rewriting.edited(source, tree) is tree and len(tree.body) == 1
+    assert script_editor.edited(source, tree) is tree and len(tree.body) == 1
 
 
 def test_which_files_are_the_scripts_own(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import sys
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple, Optional
 
-from ctc_shim.script_mends import python2_syntax, rewriting
+from ctc_shim.script_mends import python2_syntax, script_editor
 from ctc_shim.script_mends.saying import mended
 
 INSTALLED = re.compile(r"[\\/](site-packages|dist-packages|lib[\\/]python\d[.\d]*)[\\/]")
@@ -48,7 +48,10 @@ def compiled(data: bytes, path: str, edits: Edits = ALL) -> CodeType:
     else:
         tree = ast.parse(data, path)
     code: CodeType = compile(
-        rewriting.edited(source, tree, edits.mends, edits.python2), path, "exec", dont_inherit=True
+        script_editor.edited(source, tree, edits.mends, edits.python2),
+        path,
+        "exec",
+        dont_inherit=True,
     )
     return code
 
