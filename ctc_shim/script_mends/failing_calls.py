@@ -98,7 +98,29 @@ def _by_name(function: Any, args: Arguments, kwargs: Keywords) -> Any:
 
 
 def _is_tile(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    return _is(function, "keras.backend", "tile") and len(args) == 2 and hasattr(args[1], "tolist")
+    is_tile = _is(function, "keras.backend", "tile") and len(args) == 2
+    return is_tile and (isinstance(args[0], (list, tuple)) or hasattr(args[1], "tolist"))
+
+
+def _tile(function: Any, args: Arguments, kwargs: Keywords) -> Any:
+    repeats = args[1].tolist() if isinstance(args[1], np.ndarray) else args[1]
+    return function(_stacked(args[0]), repeats, **kwargs)
+
+
+def _stacked(value: Any) -> Any:
+    """A list, of lists, of numbers and variables as one variable, as TensorFlow takes it."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    T: Any = importlib.import_module("theano.tensor")
+    return T.stack([T.as_tensor_variable(_stacked(item)) for item in value])
+
+
+def _is_tensorboard(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
+    return getattr(function, "__module__", "").startswith("keras.callbacks")
+
+
+def _no_callback(function: Any, args: Arguments, kwargs: Keywords) -> Any:
+    return importlib.import_module("keras.callbacks").Callback()
 
 
 def _is_old_type(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
@@ -189,10 +211,7 @@ CALLS: Dict[str, List[CallMend]] = {
     "Input": [CallMend("a numpy type as dtype", _has_type, _by_name, "its name is given to Keras")],
     "tile": [
         CallMend(
-            "K.tile with an array",
-            _is_tile,
-            lambda function, args, kwargs: function(args[0], args[1].tolist()),
-            "a list is given to Theano",
+            "K.tile of a list or by an array", _is_tile, _tile, "given to Theano as it wants it"
         )
     ],
     "zeros": [CallMend("numpy's dtype 'a'", _is_old_type, _with_bytes, "its other name, 'S'")],
@@ -210,6 +229,14 @@ CALLS: Dict[str, List[CallMend]] = {
             _is_float_bound,
             lambda function, args, kwargs: function(*map(int, args)),
             "whole numbers are given",
+        )
+    ],
+    "TensorBoard": [
+        CallMend(
+            "TensorBoard",
+            _is_tensorboard,
+            _no_callback,
+            "no files for TensorBoard are written: it needs TensorFlow's backend",
         )
     ],
     "open": [CallMend("open(path, 'rU')", _is_universal, _universal, "mode 'r' does the same")],

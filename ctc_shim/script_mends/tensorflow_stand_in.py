@@ -8,7 +8,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from ctc_shim.script_mends.saying import mended
@@ -104,9 +104,11 @@ NAMES: Dict[str, Any] = {
     "set_session": _ignore,
     "get_session": _get_session,
     "set_verbosity": _ignore,
+    "HParams": SimpleNamespace,
 }
 NAMES.update(dict.fromkeys(("DEBUG", "INFO", "WARN", "ERROR", "FATAL"), 0))
 PARTS = ("logging", "compat", "v1", "compat.v1", "compat.v1.logging")
+PARTS += ("contrib", "training", "contrib.training")
 
 
 class StandIn(ModuleType):
