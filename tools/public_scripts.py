@@ -85,7 +85,9 @@ def run(program, options):
             "status": status,
             "seconds": round(time.time() - start),
             "losses": _losses(losses),
-            "mended": [line.split("mended ")[1].split(":")[0] for line in lines if "run: mended" in line],
+            "mended": [
+                line.split("mended ")[1].split(":")[0] for line in lines if "run: mended" in line
+            ],
             "stderr": [line for line in lines if line.strip()][-6:],
             "stdout": out.decode(errors="replace").splitlines()[-3:],
         }

@@ -1,6 +1,6 @@
 """Synthetic data in the form of the downloads that public programs want.
 
-    python tools/public_scripts_data.py FOLDER HOME [KIND:OPTION,...]...
+python tools/public_scripts_data.py FOLDER HOME [KIND:OPTION,...]...
 """
 
 import json
@@ -69,7 +69,7 @@ def tones(path, text, rate=16000):
 
 
 def speech(folder, home, count, *lists):
-    """Wave files, and lists of {key, duration, text} as ba-dls-deepspeech and AIND-VUI read them."""
+    """Wave files, and lists of {key, duration, text} as ba-dls-deepspeech reads them."""
     for name in lists:
         with open(os.path.join(folder, name), "w") as stream:
             for number in range(int(count)):
@@ -114,11 +114,17 @@ def keras(folder, home):
         with open(os.path.join(batches, name), "wb") as stream:
             pickle.dump(content, stream, 2)
     with open(os.path.join(path, "nietzsche.txt"), "w") as stream:
-        stream.write(" ".join(random.choice("the quick brown fox jumps over it".split()) for _ in range(3000)))
+        stream.write(
+            " ".join(
+                random.choice("the quick brown fox jumps over it".split()) for _ in range(3000)
+            )
+        )
     for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
         with open(os.path.join(path, name), "w") as stream:
             for _ in range(4000):
-                word = lambda: "".join(random.choice("abcdefgh") for _ in range(random.randint(3, 8)))  # noqa: E731
+                word = lambda: "".join(
+                    random.choice("abcdefgh") for _ in range(random.randint(3, 8))
+                )  # noqa: E731
                 stream.write(word() + (" " + word() if "_bi_" in name else "") + "\n")
 
 

@@ -1,11 +1,11 @@
 """Loaded in the process of a public program: same seeds, a few steps, the loss of each batch."""
 
-import itertools
 import os
 import random
 import sys
 
 STEPS = int(os.environ.get("STEPS", "4"))
+ROWS = int(os.environ.get("ROWS", "4"))  # of each batch
 
 
 def note(loss):
@@ -55,6 +55,7 @@ def counted(function):
 
 
 def first_rows(value, rows):
+    """The rows of every array in a batch of Keras, however it is nested."""
     if isinstance(value, dict):
         return {key: first_rows(value[key], rows) for key in value}
     if isinstance(value, (list, tuple)):
@@ -75,6 +76,7 @@ def wrap_fit(fit):
         for name in "epochs", "nb_epoch":
             kwargs.pop(name, None)
         kwargs[epochs_name()] = kwargs.get("initial_epoch", 0) + 1
+        batch_size = min(batch_size or 32, ROWS)
         rows = batch_size * STEPS
         kwargs["validation_split"] = 0.0
         if kwargs.get("validation_data") is not None:
@@ -96,26 +98,29 @@ def wrap_fit_generator(fit_generator):
         has_validation = kwargs.get("validation_data") is not None
         kwargs[epochs_name()] = kwargs.get("initial_epoch", 0) + 1
         recording(kwargs)
+        generator = cut(generator)
+        kwargs["validation_data"] = cut(kwargs.get("validation_data"))
         if version() > 1:
             kwargs["steps_per_epoch"] = STEPS
-            is_generator = has_validation and not isinstance(kwargs["validation_data"], (list, tuple))
+            is_generator = has_validation and not isinstance(
+                kwargs["validation_data"], (list, tuple)
+            )
             if is_generator:
                 kwargs["validation_steps"] = 1
         else:
-            first = next(generator)
-            generator = itertools.chain([first], generator)
-            kwargs["samples_per_epoch"] = STEPS * _rows(first[0])
+            kwargs["samples_per_epoch"] = STEPS * ROWS
             if has_validation:
-                kwargs["nb_val_samples"] = _rows(first[0])
+                kwargs["nb_val_samples"] = ROWS
         return fit_generator(self, generator, **kwargs)
 
     return limited
 
 
-def _rows(inputs):
-    if isinstance(inputs, dict):
-        inputs = list(inputs.values())
-    return len(inputs[0]) if isinstance(inputs, (list, tuple)) else len(inputs)
+def cut(generator):
+    """The batches of a generator, each of them cut to its first rows."""
+    if not hasattr(generator, "__next__") and not hasattr(generator, "next"):
+        return generator
+    return (first_rows(batch, ROWS) for batch in generator)
 
 
 calls = {"train_on_batch": 0}

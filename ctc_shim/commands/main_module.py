@@ -117,6 +117,7 @@ def _spec_of_module(name: str) -> importlib.machinery.ModuleSpec:
 
 def _program(spec: importlib.machinery.ModuleSpec, compiler: Compiler) -> Program:
     loader: Any = spec.loader
+    code: Optional[CodeType]
     if type(loader) is importlib.machinery.SourceFileLoader and compiler is not compiled:
         code = compiler(loader.get_data(loader.path), loader.path)
     else:

@@ -17,9 +17,8 @@ ONLY_METHODS = ("eval",)  # the builtin of this name reads the variables around 
 WORDS = re.compile(
     r"\b(%s)\b" % "|".join(sorted(ATTRIBUTES | set(CALLS) | set(GONE) | {"tensorflow"}))
 )
-CATCH_ALL = ("Exception", "BaseException", "StandardError")
-CAUGHT = CATCH_ALL + ("ImportError", "ModuleNotFoundError", "AttributeError")
-CAUGHT += ("KeyError", "TypeError", "ValueError")
+CAUGHT = """Exception BaseException StandardError ImportError ModuleNotFoundError AttributeError
+LookupError KeyError IndexError RuntimeError TypeError ValueError""".split()
 
 
 def edited(source: str, tree: ast.Module, mends: bool = True, divides: bool = False) -> ast.Module:

@@ -107,8 +107,7 @@ NAMES: Dict[str, Any] = {
     "HParams": SimpleNamespace,
 }
 NAMES.update(dict.fromkeys(("DEBUG", "INFO", "WARN", "ERROR", "FATAL"), 0))
-PARTS = ("logging", "compat", "v1", "compat.v1", "compat.v1.logging")
-PARTS += ("contrib", "training", "contrib.training")
+PARTS = "logging compat v1 compat.v1 compat.v1.logging contrib training contrib.training".split()
 
 
 class StandIn(ModuleType):

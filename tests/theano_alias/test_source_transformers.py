@@ -215,7 +215,6 @@ def test_pickles_of_keras_datasets(tmp_path):
     assert run("import numpy as np\nt = np.load(path)['x']", path=path)["t"][1] == [3]
 
 
-@pytest.mark.skipif(not os.environ.get("CTC_SHIM_KERAS"), reason="needs Keras")
 def test_keras_preprocessing_and_history():
     from ctc_shim import theano_alias
 
