@@ -122,6 +122,7 @@ def _program(spec: importlib.machinery.ModuleSpec, compiler: Compiler) -> Progra
         code = compiler(loader.get_data(loader.path), loader.path)
     else:
         code = loader.get_code(spec.name) if hasattr(loader, "get_code") else None
+    spec.loader = loader = getattr(loader, "plain", loader)  # Python's own, where files are edited
     if code is None:
         raise CannotRun("the module %s has no Python code" % spec.name, 1)
     return code, {

@@ -57,11 +57,20 @@ def compiled(data: bytes, path: str, edits: Edits = ALL) -> CodeType:
 
 
 class MendingLoader(importlib.machinery.SourceFileLoader):
-    """Loads a module of the script. No byte code of an edited file is written."""
+    """Loads a module of the script, which keeps Python's own loader.
+
+    No byte code of an edited file is written.
+    """
 
     edits = ALL
+    plain: Any = None  # the loader that was found
 
     def get_code(self, fullname: str) -> CodeType:
+        # Called while the module is executed. exec_module itself must stay importlib's own, whose
+        # frames Python leaves out of tracebacks.
+        module: Any = sys.modules.get(fullname)
+        if getattr(module, "__loader__", None) is self:
+            module.__loader__ = module.__spec__.loader = self.plain
         path = self.get_filename(fullname)
         return compiled(self.get_data(path), path, self.edits)
 
@@ -82,7 +91,7 @@ class OwnFinder(object):
         if not self.is_own(str(loader.path)):
             return None
         mending = MendingLoader(loader.name, loader.path)
-        mending.edits = self.edits
+        mending.edits, mending.plain = self.edits, loader
         spec.loader = mending
         return spec
 
