@@ -1,6 +1,6 @@
 """Runs public programs, unmodified, for a few steps: what docs/public_scripts.md reports.
 
-    python tools/public_scripts.py SNAPSHOTS PYTHON [--only NAME]... [--seconds 300] [--out FILE]
+    python tools/public_scripts.py SNAPSHOTS PYTHON [--keras FOLDER] [--only NAME]... [--seconds 300] [--out FILE]
 
 SNAPSHOTS holds the programs' repositories as folders OWNER+NAME (keras-team+keras+2.3.1 for the
 examples of that Keras), at the commits of public_scripts.json; they are not part of this
@@ -26,6 +26,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("snapshots")
     parser.add_argument("python")
+    parser.add_argument("--keras", default="", help="folder of other Keras, one a version")
     parser.add_argument("--only", action="append")
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--out")
@@ -60,7 +61,9 @@ def run(program, options):
         losses = os.path.join(work, "losses")
         environment = dict(os.environ, HOME=home, MPLBACKEND="Agg", LOSSES=losses)
         environment["STEPS"] = str(program.get("steps", 4))
-        paths = [site, ROOT] + program.get("paths", [])
+        paths = [site, ROOT] + [os.path.join(copy, path) for path in program.get("paths", [])]
+        if "keras" in program:
+            paths.insert(1, os.path.join(options.keras, program["keras"]))
         paths.append(os.environ.get("PYTHONPATH", ""))
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         command = [options.python, "-m", "ctc_shim", "run"] + program.get("options", [])

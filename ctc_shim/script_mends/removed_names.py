@@ -108,6 +108,17 @@ def _whole(dataset: Any) -> Any:
     return dataset.asstr()[()] if is_text else dataset[()]
 
 
+def _append(frame: Any) -> Callable[..., Any]:
+    """DataFrame.append and Series.append, which pandas 2 has not."""
+
+    def append(other: Any, ignore_index: bool = False, **ignored: Any) -> Any:
+        pandas = importlib.import_module("pandas")
+        others = other if isinstance(other, list) else [other]
+        return pandas.concat([frame] + others, ignore_index=ignore_index)
+
+    return append
+
+
 def _getsize(font: Any) -> Callable[..., Tuple[int, int]]:
     def getsize(text: str, *args: Any, **kwargs: Any) -> Tuple[int, int]:
         return tuple(map(int, font.getbbox(text, *args, **kwargs)[2:]))  # type: ignore[return-value]

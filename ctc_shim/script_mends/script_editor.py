@@ -12,7 +12,7 @@ HELPERS = "ctc_shim_script"
 ATTRIBUTES = {name for _, name in NAMES} | set(KERAS) | {"tensorflow_backend"}
 ATTRIBUTES |= {method[0] for method in METHODS} | {name.rpartition(".")[2] for name in GONE}
 # Only a file with this word is edited for this attribute: others have many of that name.
-NEEDS = {"value": "h5py", "decode": "h5py", "get_shape": "keras"}
+NEEDS = {"value": "h5py", "decode": "h5py", "get_shape": "keras", "append": "pandas"}
 ONLY_METHODS = ("eval",)  # the builtin of this name reads the variables around its call
 WORDS = re.compile(
     r"\b(%s)\b" % "|".join(sorted(ATTRIBUTES | set(CALLS) | set(GONE) | {"tensorflow"}))

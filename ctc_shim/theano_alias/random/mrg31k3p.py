@@ -20,7 +20,7 @@ M1 = 2147483647  # 2^31 - 1
 M2 = 2147462579  # 2^31 - 21069
 STEP1 = ((0, 1 << 22, (1 << 7) + 1), (1, 0, 0), (0, 1, 0))
 STEP2 = ((1 << 15, 0, (1 << 15) + 1), (1, 0, 0), (0, 1, 0))
-NORM = {"float32": 4.6566126e-10, "float64": 4.656612873077392578125e-10}
+NORM = {"float16": 3.0458e-05, "float32": 4.6566126e-10, "float64": 4.656612873077392578125e-10}
 
 
 def _product(a: Matrix, b: Matrix, m: int) -> Matrix:
@@ -111,4 +111,7 @@ def _step(
 def _write(out: np.ndarray, x: Any, norm: Any) -> None:
     difference = x[0] - x[3]
     difference += (x[0] <= x[3]) * np.uint32(M1)
-    np.multiply(difference.astype(out.dtype), norm, out=out)
+    if out.dtype == np.float16:  # 15 bits, for which float16 is too short: rounded once, as Theano
+        out[...] = ((difference & np.uint32(0x7FFF)) + 1.0) * float(norm)
+    else:
+        np.multiply(difference.astype(out.dtype), norm, out=out)
