@@ -243,6 +243,11 @@ def test_which_files_are_the_scripts_own(tmp_path, monkeypatch):
     assert finder.is_own(str(tmp_path / "train" / "a.py"))
     assert not finder.is_own(str(tmp_path / "env" / "lib" / "python3.8" / "site-packages" / "a.py"))
     assert not finder.is_own(os.path.join(ROOT, "ctc_shim", "loss.py"))
+    other = tmp_path.parent / "other"
+    assert not finder.is_own(str(other / "a.py"))
+    monkeypatch.syspath_prepend(str(other))
+    assert finder.is_own(str(other / "a.py"))
+    assert not own_sources.OwnFinder(str(tmp_path)).is_own(str(other / "a.py"))  # entered before
     assert not own_sources.OwnFinder(ROOT).is_own(os.path.join(ROOT, "ctc_shim", "loss.py"))
     monkeypatch.chdir("/")
     assert own_sources.folder_of(str(tmp_path / "train" / "a.py")) == str(tmp_path / "train")

@@ -1,6 +1,6 @@
 """Runs public programs, unmodified, for a few steps: what docs/public_scripts.md reports.
 
-    python tools/public_scripts.py SNAPSHOTS PYTHON [--keras FOLDER] [--only NAME]... [--seconds 300] [--out FILE]
+    python tools/public_scripts.py SNAPSHOTS PYTHON [--only NAME]... [--seconds 300] [--out FILE]
 
 SNAPSHOTS holds the programs' repositories as folders OWNER+NAME (keras-team+keras+2.3.1 for the
 examples of that Keras), at the commits of public_scripts.json; they are not part of this

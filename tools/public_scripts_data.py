@@ -3,6 +3,7 @@
 python tools/public_scripts_data.py FOLDER HOME [KIND:OPTION,...]...
 """
 
+import gzip
 import json
 import os
 import pickle
@@ -79,27 +80,63 @@ def speech(folder, home, count, *lists):
                 stream.write(json.dumps(entry) + "\n")
 
 
+def listed(folder, home, file, where, count):
+    """Wave files for the first lines (path, tab, text, ...) of a list in the repository."""
+    with open(os.path.join(folder, file), encoding="utf8") as stream:
+        for line in stream.readlines()[: int(count)]:
+            path, text = line.split("\t")[:2]
+            tones(os.path.join(folder, where, path), text[:60])
+
+
+def empty(folder, home, *files):
+    """Lists that are too large for a snapshot."""
+    for file in files:
+        open(os.path.join(folder, file), "a").close()
+
+
 def sentence(folder, home, where, text):
     """One wave file that a list in the repository names."""
     tones(os.path.join(folder, where), text)
+
+
+def _word():
+    return "".join(random.choice("abcdefgh") for _ in range(random.randint(3, 8)))
+
+
+def byte(*shape):
+    return np.random.randint(0, 256, shape).astype(np.uint8)
+
+
+def label(classes, count):
+    return np.random.randint(0, classes, count)
 
 
 def keras(folder, home):
     """The files of keras.datasets, with random content."""
     path = os.path.join(home, ".keras", "datasets")
     os.makedirs(path, exist_ok=True)
-    save = lambda name, **arrays: np.savez(os.path.join(path, name), **arrays)  # noqa: E731
-    byte = lambda *shape: np.random.randint(0, 256, shape).astype(np.uint8)  # noqa: E731
-    label = lambda classes, n: np.random.randint(0, classes, n)  # noqa: E731
     digits = {"x_train": byte(3000, 28, 28), "y_train": label(10, 3000).astype(np.uint8)}
-    save("mnist.npz", x_test=byte(500, 28, 28), y_test=label(10, 500).astype(np.uint8), **digits)
+    np.savez(
+        os.path.join(path, "mnist.npz"),
+        x_test=byte(500, 28, 28),
+        y_test=label(10, 500).astype(np.uint8),
+        **digits,
+    )
+    with gzip.open(os.path.join(path, "mnist.pkl.gz"), "wb") as stream:
+        halves = [(byte(n, 28, 28), label(10, n).astype(np.uint8)) for n in (3000, 500)]
+        pickle.dump(tuple(halves), stream, 2)
     texts = np.empty(900, dtype=object)
     for number in range(900):
         texts[number] = np.random.randint(1, 5000, random.randint(20, 60)).tolist()
     for name, classes in (("imdb", 2), ("reuters", 46)):
         halves = {"x_train": texts[:600], "x_test": texts[600:]}
         answers = {"y_train": label(classes, 600), "y_test": label(classes, 300)}
-        save(name + ".npz", x=texts, y=label(classes, 900), **dict(halves, **answers))
+        np.savez(
+            os.path.join(path, name + ".npz"),
+            x=texts,
+            y=label(classes, 900),
+            **dict(halves, **answers),
+        )
         with open(os.path.join(path, name + "_word_index.json"), "w") as stream:
             json.dump({"w%d" % n: n for n in range(1, 5000)}, stream)
     with open(os.path.join(path, "imdb_full.pkl"), "wb") as stream:
@@ -107,25 +144,12 @@ def keras(folder, home):
             pickle.dump((list(part), label(2, len(part)).tolist()), stream, 2)
     with open(os.path.join(path, "reuters.pkl"), "wb") as stream:
         pickle.dump((list(texts), label(46, 900).tolist()), stream, 2)
-    batches = os.path.join(path, "cifar-10-batches-py")
-    os.makedirs(batches, exist_ok=True)
-    for name in ["data_batch_%d" % n for n in range(1, 6)] + ["test_batch"]:
-        content = {b"data": byte(10000, 3072), b"labels": label(10, 10000).tolist()}
-        with open(os.path.join(batches, name), "wb") as stream:
-            pickle.dump(content, stream, 2)
     with open(os.path.join(path, "nietzsche.txt"), "w") as stream:
-        stream.write(
-            " ".join(
-                random.choice("the quick brown fox jumps over it".split()) for _ in range(3000)
-            )
-        )
+        stream.write(" ".join(_word() for _ in range(2500)))
     for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
         with open(os.path.join(path, name), "w") as stream:
             for _ in range(4000):
-                word = lambda: "".join(
-                    random.choice("abcdefgh") for _ in range(random.randint(3, 8))
-                )  # noqa: E731
-                stream.write(word() + (" " + word() if "_bi_" in name else "") + "\n")
+                stream.write(" ".join(_word() for _ in range(1 + ("_bi_" in name))) + "\n")
 
 
 def main():

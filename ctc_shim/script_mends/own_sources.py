@@ -1,7 +1,7 @@
 """Finds the script's own files when they are loaded, and has them edited.
 
 Own are the files below the folder of the script, or below the current folder if the script is in
-it. Installed packages are not, wherever they are.
+it, and below folders that the script enters in sys.path. Installed packages are not.
 """
 
 import ast
@@ -79,7 +79,8 @@ class OwnFinder(object):
     """Gives the script's own modules to MendingLoader."""
 
     def __init__(self, folder: str, edits: Edits = ALL) -> None:
-        self.folder, self.edits = os.path.join(os.path.realpath(folder), ""), edits
+        self.folder, self.edits = _whole(folder), edits
+        self.others = {_whole(entry) for entry in sys.path}  # of installed packages, and PYTHONPATH
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
@@ -98,8 +99,19 @@ class OwnFinder(object):
     def is_own(self, path: str) -> bool:
         """Is this one of the script's files?"""
         path = os.path.realpath(path)
-        rest = path[len(self.folder) - 1 :]
-        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        is_ours = path.startswith(os.path.join(ours, ""))
-        inside = path.startswith(self.folder) and not is_ours
-        return inside and not INSTALLED.search(rest) and not path.startswith(sys.prefix + os.sep)
+        entered = {_whole(entry) for entry in sys.path} - self.others  # by the script itself
+        inside = [f for f in entered | {self.folder} if path.startswith(f)]
+        return any(
+            not INSTALLED.search(path[len(f) - 1 :]) for f in inside
+        ) and not path.startswith(NOT_OWN)
+
+
+def _whole(folder: str) -> str:
+    return os.path.join(os.path.realpath(folder), "")
+
+
+NOT_OWN = (
+    _whole(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+    _whole(sys.prefix),
+    _whole(sys.base_prefix),
+)
