@@ -27,6 +27,8 @@ def picture(text, width, height):
 def words(folder, home, where, count, width, height, letters, length, name="%(text)s.png"):
     """Pictures named by their text, each text once."""
     path = os.path.join(folder, where)
+    if os.path.islink(os.path.dirname(path)):  # to a folder of the author's machine
+        os.unlink(os.path.dirname(path))
     os.makedirs(path, exist_ok=True)
     done = set()
     while len(done) < int(count):
@@ -86,6 +88,12 @@ def listed(folder, home, file, where, count):
         for line in stream.readlines()[: int(count)]:
             path, text = line.split("\t")[:2]
             tones(os.path.join(folder, where, path), text[:60])
+
+
+def module(folder, home, name, *names):
+    """A module that is imported and not used, or only to show progress."""
+    with open(os.path.join(folder, name + ".py"), "w") as stream:
+        stream.write("".join("%s = None\n" % one for one in names))
 
 
 def empty(folder, home, *files):
