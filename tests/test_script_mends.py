@@ -299,7 +299,8 @@ K.clear_session()
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.compat.v1.set_random_seed(1)
 x = Input((3, 4), dtype=np.float32)
-assert x.get_shape().as_list() == [None, 3, 4] and x.get_shape()[2] == 4, x.get_shape()
+assert x.shape.as_list() == [None, 3, 4] == x.get_shape().as_list()
+assert x.get_shape()[2] == 4
 assert K.tile(K.variable(np.ones((1, 2))), np.array([1, 2])).ndim == 2
 assert K.eval(K.tile([[K.shape(K.variable(np.ones((5, 2))))[0]]], [2, 1])).tolist() == [[5], [5]]
 from keras.callbacks import Callback, TensorBoard

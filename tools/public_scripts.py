@@ -57,7 +57,8 @@ def run(program, options):
         with open(os.path.join(site, "sitecustomize.py"), "w") as stream:
             stream.write("import sys\nsys.path.append(%r)\nimport public_scripts_limits\n" % HERE)
         make = [sys.executable, os.path.join(HERE, "public_scripts_data.py"), folder, home]
-        subprocess.check_call(make + program.get("data", []))
+        bare = dict(os.environ, PYTHONPATH="")
+        subprocess.check_call(make + program.get("data", []), env=bare)
         losses = os.path.join(work, "losses")
         environment = dict(os.environ, HOME=home, MPLBACKEND="Agg", LOSSES=losses)
         environment["STEPS"] = str(program.get("steps", 4))

@@ -123,15 +123,15 @@ def keras(folder, home):
     """The files of keras.datasets, with random content."""
     path = os.path.join(home, ".keras", "datasets")
     os.makedirs(path, exist_ok=True)
-    digits = {"x_train": byte(3000, 28, 28), "y_train": label(10, 3000).astype(np.uint8)}
+    digits = {"x_train": byte(60000, 28, 28), "y_train": label(10, 60000).astype(np.uint8)}
     np.savez(
         os.path.join(path, "mnist.npz"),
-        x_test=byte(500, 28, 28),
-        y_test=label(10, 500).astype(np.uint8),
+        x_test=byte(10000, 28, 28),
+        y_test=label(10, 10000).astype(np.uint8),
         **digits,
     )
-    with gzip.open(os.path.join(path, "mnist.pkl.gz"), "wb") as stream:
-        halves = [(byte(n, 28, 28), label(10, n).astype(np.uint8)) for n in (3000, 500)]
+    with gzip.open(os.path.join(path, "mnist.pkl.gz"), "wb", 1) as stream:
+        halves = [(byte(n, 28, 28), label(10, n).astype(np.uint8)) for n in (60000, 10000)]
         pickle.dump(tuple(halves), stream, 2)
     texts = np.empty(900, dtype=object)
     for number in range(900):

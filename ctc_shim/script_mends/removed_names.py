@@ -95,6 +95,11 @@ def is_variable(value: Any) -> bool:
     return package in ("theano", "pytensor", "aesara", "ctc_shim") and hasattr(value, "owner")
 
 
+def is_shape(value: Any) -> bool:
+    """The symbolic shape of a variable."""
+    return is_variable(value) and type(getattr(value.owner, "op", None)).__name__ == "Shape"
+
+
 def _is_dataset(value: Any) -> bool:
     return type(value).__module__.startswith("h5py.") and hasattr(value, "dtype")
 
@@ -174,6 +179,20 @@ METHODS = (
         lambda x: hasattr(x, "tobytes"),
         lambda array: array.tobytes,
         "array.tobytes is used",
+    ),
+    (
+        "as_list",
+        "x.shape.as_list()",
+        is_shape,
+        lambda shape: shape_of(shape.owner.inputs[0]).as_list,
+        "the shape that Keras knows",
+    ),
+    (
+        "append",
+        "DataFrame.append",
+        lambda x: type(x).__module__.startswith("pandas."),
+        _append,
+        "pandas.concat is used",
     ),
     ("getsize", "font.getsize", lambda x: hasattr(x, "getbbox"), _getsize, "font.getbbox is used"),
 )
