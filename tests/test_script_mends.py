@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -13,9 +14,8 @@ from ctc_shim.commands import mending
 from ctc_shim.script_mends import own_sources, python2_syntax, saying, scipy_images, script_editor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-HERE = {
-    name: importlib.util.find_spec(name) is not None for name in ("h5py", "PIL", "scipy", "yaml")
-}
+PACKAGES = ("h5py", "PIL", "scipy", "sklearn", "yaml")
+HERE = {name: importlib.util.find_spec(name) is not None for name in PACKAGES}
 IS_NEW = sys.version_info >= (3, 12) and int(np.__version__.split(".")[0]) >= 2
 
 # name: (a script that leaves its answer in `got`, the answer, what the line names)
@@ -78,6 +78,18 @@ MENDS = {
         "sys.setdefaultencoding:",
     ),
 }
+MENDS["letters"] = ("import string\ngot = string.letters[:2]", "ab", "string.letters:")
+if HERE["sklearn"]:
+    MENDS["cross_validation"] = (
+        "from sklearn.cross_validation import train_test_split as t\ngot = len(t([1, 2, 3, 4]))",
+        2,
+        "sklearn.cross_validation.train_test_split:",
+    )
+    MENDS["joblib"] = (
+        "from sklearn.externals import joblib\ngot = joblib.__name__",
+        "joblib",
+        "sklearn.externals.joblib:",
+    )
 if HERE["yaml"]:
     MENDS["yaml"] = ("import yaml\ngot = yaml.load('a: 1')", {"a": 1}, "yaml.load(x):")
 if HERE["scipy"] and HERE["PIL"]:
@@ -106,6 +118,12 @@ if HERE["scipy"]:
     )
 if HERE["PIL"]:
     MENDS["ANTIALIAS"] = ("from PIL import Image\ngot = int(Image.ANTIALIAS)", 1, "ANTIALIAS:")
+if HERE["PIL"]:
+    MENDS["getsize"] = (
+        "from PIL import ImageFont\ngot = ImageFont.load_default().getsize('a')[0] > 0",
+        True,
+        "font.getsize:",
+    )
 if HERE["h5py"]:
     FILE = "import h5py\nf = h5py.File('x.h5', 'w')\n"
     MENDS["value"] = (
@@ -197,6 +215,17 @@ got = f("ab"), (lambda: eval("outer"))(), tensorflow and 1, tried_rows
 def test_what_runs_is_not_changed(run):
     plain, mended = run(UNTOUCHED, False), run(UNTOUCHED, True)
     assert plain == mended and not isinstance(plain[0], Exception)
+
+
+def test_frames_of_pandas(run, monkeypatch):
+    pandas = types.ModuleType("pandas")
+    pandas.concat = lambda frames, ignore_index: (len(frames), ignore_index)
+    pandas.DataFrame = type("DataFrame", (), {"__module__": "pandas.core.frame"})
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    source = "import pandas\nx = []\nx.append(1)\ngot = pandas.DataFrame().append(x[0])"
+    assert isinstance(run(source, False)[0], AttributeError)
+    got, err = run(source, True)
+    assert got == (2, False) and "mended DataFrame.append: " in err
 
 
 ERRORS = {

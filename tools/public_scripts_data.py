@@ -96,6 +96,15 @@ def module(folder, home, name, *names):
         stream.write("".join("%s = None\n" % one for one in names))
 
 
+def weights(folder, home, *files):
+    """Files of weights that name no layer, for programs that go on from the author's."""
+    import h5py
+
+    for file in files:
+        with h5py.File(os.path.join(folder, file), "w") as stream:
+            stream.attrs["layer_names"] = np.zeros(0, "S1")
+
+
 def empty(folder, home, *files):
     """Lists that are too large for a snapshot."""
     for file in files:
