@@ -22,7 +22,7 @@ LAYERS = (
     {"arrays"},
     {"score_sums"},
     {"loss", "align", "decode"},
-    {"diagnose", "drop_in", "legacy_formulas", "plot", "theano_ctc"},
+    {"diagnose", "drop_in", "legacy_formulas", "plot", "script_mends", "theano_ctc"},
     {"keras_patch", "theano_alias"},
     {"__init__"},
     {"commands"},

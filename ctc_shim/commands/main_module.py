@@ -10,9 +10,10 @@ import runpy
 import signal
 import sys
 from types import CodeType, ModuleType, TracebackType
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 Program = Tuple[CodeType, Dict[str, Any]]  # the code, and the attributes of its __main__
+Compiler = Callable[[bytes, str], CodeType]  # of a file's contents and its path
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Files whose frames come before the script's own in a traceback.
@@ -43,7 +44,13 @@ def enter_path(script: str, is_module: bool) -> None:
         sys.path[0] = os.path.dirname(os.path.realpath(script))
 
 
-def find(script: str, is_module: bool) -> Program:
+def compiled(data: bytes, path: str) -> CodeType:
+    """A file's code, as Python compiles it."""
+    code: CodeType = compile(data, path, "exec", 0, True)
+    return code
+
+
+def find(script: str, is_module: bool, compiler: Compiler = compiled) -> Program:
     """The program called `script`, as `python script` or `python -m script` finds it.
 
     Raises
@@ -54,15 +61,15 @@ def find(script: str, is_module: bool) -> Program:
     if is_module:
         module = _spec_of_module(script)
         sys.argv[0] = str(module.origin)
-        return _program(module)
+        return _program(module, compiler)
     if not os.path.exists(script):
         raise CannotRun("there is no file %s (add -m for a module)" % script, 2)
     spec = _main_of_folder(script)
     if spec is not None:
-        return _program(spec)
+        return _program(spec, compiler)
     if os.path.isdir(script):
         raise CannotRun("the folder %s has no __main__.py" % script, 1)
-    return _file(script)
+    return _file(script, compiler)
 
 
 def _full(path: str) -> str:
@@ -74,7 +81,7 @@ def _main_of_folder(path: str) -> Optional[importlib.machinery.ModuleSpec]:
     return importlib.machinery.PathFinder.find_spec("__main__", [_full(path)])
 
 
-def _file(script: str) -> Program:
+def _file(script: str, compiler: Compiler) -> Program:
     path = _full(script)
     loader: Any = importlib.machinery.SourceFileLoader("__main__", path)
     if path.endswith(".pyc"):
@@ -83,8 +90,7 @@ def _file(script: str) -> Program:
         data = loader.get_data(path)
     except OSError as error:
         raise CannotRun("cannot read %s: %s" % (script, error.strerror), 2)
-    compiled = path.endswith(".pyc")
-    code = loader.get_code("__main__") if compiled else compile(data, path, "exec", 0, True)
+    code = loader.get_code("__main__") if path.endswith(".pyc") else compiler(data, path)
     return code, {"__file__": path, "__loader__": loader, "__cached__": None}
 
 
@@ -109,9 +115,14 @@ def _spec_of_module(name: str) -> importlib.machinery.ModuleSpec:
         raise CannotRun("%s is a package without a __main__, which cannot be run" % name, 1)
 
 
-def _program(spec: importlib.machinery.ModuleSpec) -> Program:
+def _program(spec: importlib.machinery.ModuleSpec, compiler: Compiler) -> Program:
     loader: Any = spec.loader
-    code = loader.get_code(spec.name) if hasattr(loader, "get_code") else None
+    code: Optional[CodeType]
+    if type(loader) is importlib.machinery.SourceFileLoader and compiler is not compiled:
+        code = compiler(loader.get_data(loader.path), loader.path)
+    else:
+        code = loader.get_code(spec.name) if hasattr(loader, "get_code") else None
+    spec.loader = loader = getattr(loader, "plain", loader)  # Python's own, where files are edited
     if code is None:
         raise CannotRun("the module %s has no Python code" % spec.name, 1)
     return code, {

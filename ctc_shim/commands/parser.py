@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-m", dest="is_module", action="store_true", help="run a module, as python -m does"
     )
+    run.add_argument(
+        "--no-mend",
+        action="store_true",
+        help="leave what stops a script of 2015 - 2020 on today's libraries as it is",
+    )
+    run.add_argument(
+        "--python2",
+        action="store_true",
+        help="the script's files are Python 2: convert them while they are loaded",
+    )
     run.add_argument("script", help="path of the script, or name of the module")
     run.add_argument(
         "script_arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments"

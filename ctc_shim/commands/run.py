@@ -6,7 +6,7 @@ import sys
 from typing import Any, Callable, Iterator, Optional
 
 from ctc_shim import keras_patch
-from ctc_shim.commands import children, legacy_keras, main_module
+from ctc_shim.commands import children, legacy_keras, main_module, mending
 from ctc_shim.commands.legacy_keras import is_installed
 from ctc_shim.keras_patch.keras_sources import BACKEND
 from ctc_shim.patching import import_hooks
@@ -24,6 +24,9 @@ def main(options: argparse.Namespace) -> int:
     choice = children.Choice("pytensor" if server == "pytensor" else None, options.patch)
     for line in _what_is_missing(options, is_legacy, server):
         _say(line)
+    if choice.on:
+        for line in mending.what_is_slow():
+            _say(line)
     if is_legacy or not is_installed("keras"):  # Keras 3 has no such backend
         os.environ["KERAS_BACKEND"] = "theano"
     if options.like:
@@ -33,7 +36,8 @@ def main(options: argparse.Namespace) -> int:
     children.prepare(choice)
     import_hooks.register(children.LEDGER, BACKEND, _saying_what_is_patched(os.getpid()))
     try:
-        main_module.execute(main_module.find(options.script, options.is_module))
+        compiler = mending.prepare(options)
+        main_module.execute(main_module.find(options.script, options.is_module, compiler))
     except main_module.CannotRun as error:
         _say(str(error))
         return error.status
@@ -41,6 +45,8 @@ def main(options: argparse.Namespace) -> int:
         _say_what_was_not_patched(options, is_legacy)
         raise
     except BaseException as error:
+        for line in mending.advice(options, error):
+            _say(line)
         main_module.show_as_python_does(error)
         raise
     _say_what_was_not_patched(options, is_legacy)

@@ -9,6 +9,7 @@ Each change is made only where it is needed, and the ledger takes it back.
 * Keras 1.1.1 - 2.3.1 take abstract classes from ``collections``, where Python 3.10 no longer has
   them, call ``inspect.getargspec``, which Python 3.11 no longer has, and decode what h5py 3 returns
   as text. Keras' sources are edited as they are loaded, so ctc_shim must be imported before Keras.
+  keras.datasets of 2.2.4 and older load their files without allow_pickle, which numpy 1.16.3 wants.
   A module that is already loaded keeps the edits after the undo: without them it could not run.
 """
 
@@ -22,6 +23,7 @@ from typing import Any, Callable, Dict, Optional, Type
 from ctc_shim.compat import of_keras
 from ctc_shim.patching.import_hooks import call_after_import
 from ctc_shim.patching.ledger import Ledger, touched
+from ctc_shim.patching.numpy_transformers import PickleTransformer
 from ctc_shim.patching.source_transformers import (
     CollectionsTransformer,
     H5pyTransformer,
@@ -47,13 +49,14 @@ NEEDED: Dict[Type[SourceTransformer], Callable[[], bool]] = {
     CollectionsTransformer: lambda: sys.version_info >= (3, 10),
     H5pyTransformer: _h5py_returns_text,
     InspectTransformer: lambda: sys.version_info >= (3, 11),
+    PickleTransformer: lambda: True,
 }
 
 
 class KerasSourceFinder(SourceFinder):
     """Edits the sources of a legacy Keras on real Theano. The alias has a finder of its own."""
 
-    transformers = (CollectionsTransformer, H5pyTransformer, InspectTransformer)
+    transformers = tuple(NEEDED)
 
     def is_needed(self) -> bool:
         return not touched("theano_alias") and _is_legacy()

@@ -49,3 +49,19 @@ def yaml_load(stream: Any) -> Any:
 def parse_version(version: str) -> Tuple[int, ...]:
     """pkg_resources.parse_version, for the one comparison in Keras 1.x."""
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def rows(values: Any) -> np.ndarray:
+    """np.array(values); rows of several lengths become lists, as before numpy 1.24."""
+    try:
+        return np.array(values)
+    except ValueError:
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        return array
+
+
+def number(value: Any) -> Any:
+    """A float32 number as float64, which numpy 1 made of its product with an int."""
+    is_number = getattr(value, "ndim", None) == 0 and value.dtype.kind == "f"
+    return np.float64(value) if is_number else value

@@ -48,7 +48,7 @@ class MovedNamesTransformer(SourceTransformer):
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id in self.bound:
             if node.attr in self.names:
-                return _at(node, _helper(*(self.helpers + (node.attr,))))
+                return placed(node, _helper(*(self.helpers + (node.attr,))))
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
@@ -57,7 +57,7 @@ class MovedNamesTransformer(SourceTransformer):
         moved = [alias for alias in node.names if alias.name in self.names]
         stay = [alias for alias in node.names if alias not in moved]
         parts: List[Tuple[str, List[ast.alias]]] = [(self.module, stay), (self.home, moved)]
-        return [_at(node, ast.ImportFrom(home, names, 0)) for home, names in parts if names]
+        return [placed(node, ast.ImportFrom(home, names, 0)) for home, names in parts if names]
 
     def _is_parent_of(self, name: str) -> bool:
         return name.startswith(self.module + ".")
@@ -103,11 +103,11 @@ class H5pyTransformer(SourceTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "decode") and len(node.args) == 1 and _is_utf8(node.args[0]):
-            return _at(node, _call("text", _object(node)))
+            return placed(node, helper_call("text", _object(node)))
         in_memory = {k.arg for k in node.keywords} == {"driver", "backing_store"}
         if _is_method(node, "File") and _is_name(_object(node), "h5py") and in_memory:
             # A file in memory: h5py < 3 opened it for writing unless told otherwise.
-            node.keywords.append(ast.keyword("mode", _at(node, ast.Constant("w"))))
+            node.keywords.append(ast.keyword("mode", placed(node, ast.Constant("w"))))
         return node
 
 
@@ -123,7 +123,7 @@ class RemovedNamesTransformer(SourceTransformer):
         self.generic_visit(node)
         if _is_name(node.value, "np") or _is_name(node.value, "numpy"):
             if node.attr in BUILTINS:
-                return _at(node, ast.Name(node.attr, node.ctx))
+                return placed(node, ast.Name(node.attr, node.ctx))
             node.attr = NUMPY.get(node.attr, node.attr)
         return node
 
@@ -132,7 +132,7 @@ class RemovedNamesTransformer(SourceTransformer):
         self.generic_visit(node)
         index: Any = getattr(node.slice, "value", node.slice)  # ast.Index up to Python 3.8
         if _is_name(index, "slices"):
-            call = _at(index, _call("index", index))
+            call = placed(index, helper_call("index", index))
             node.slice = call if node.slice is index else ast.Index(call)
         return node
 
@@ -141,7 +141,7 @@ class RemovedNamesTransformer(SourceTransformer):
         self.generic_visit(node)
         target = node.targets[0]
         if isinstance(target, ast.Subscript) and getattr(target.value, "attr", None) == "attrs":
-            node.value = _at(node.value, _call("attribute", node.value))
+            node.value = placed(node.value, helper_call("attribute", node.value))
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
@@ -153,14 +153,14 @@ class RemovedNamesTransformer(SourceTransformer):
         """`if b:` and `if self.bias:` on a variable."""
         self.generic_visit(node)
         if isinstance(node.test, (ast.Name, ast.Attribute)):
-            node.test = _at(node.test, _call("truth", node.test))
+            node.test = placed(node.test, helper_call("truth", node.test))
         return node
 
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "load") and _is_name(_object(node), "yaml"):
             if len(node.args) == 1 and not node.keywords:
-                node.func = _at(node, _helper("yaml_load"))
+                node.func = placed(node, _helper("yaml_load"))
         return node
 
 
@@ -172,11 +172,12 @@ class EvalTransformer(SourceTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if _is_method(node, "eval") and not node.args and not node.keywords:
-            return _at(node, _call("evaluate", _object(node)))
+            return placed(node, helper_call("evaluate", _object(node)))
         return node
 
 
-def _at(node: ast.AST, new: Any) -> Any:
+def placed(node: ast.AST, new: Any) -> Any:
+    """The new node at the place of another."""
     return ast.fix_missing_locations(ast.copy_location(new, node))
 
 
@@ -188,7 +189,8 @@ def _helper(*path: str) -> Any:
     return expression
 
 
-def _call(helper: str, argument: Any) -> Any:
+def helper_call(helper: str, argument: Any) -> Any:
+    """The expression `ctc_shim_helpers.helper(argument)`."""
     return ast.Call(_helper(helper), [argument], [])
 
 
@@ -252,13 +254,14 @@ class TransformingLoader(importlib.machinery.SourceFileLoader):
 class SourceFinder(object):
     """Finds keras.* on sys.path, and gives sources that need it to TransformingLoader."""
 
+    packages = ("keras.", "keras_preprocessing.")
     transformers: Tuple[Type[SourceTransformer], ...] = ()
     helpers = HELPERS  # the module of the functions that edited sources call
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
-        if not fullname.startswith("keras.") or not self.is_needed():
+        if not fullname.startswith(self.packages) or not self.is_needed():
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         loader = getattr(spec, "loader", None)

@@ -8,6 +8,12 @@ from typing import Any, Optional, Set
 
 from ctc_shim.patching import import_hooks
 from ctc_shim.patching.ledger import LOCK
+from ctc_shim.patching.numpy_transformers import (
+    AverageTransformer,
+    PickleTransformer,
+    RandintTransformer,
+    RowsTransformer,
+)
 from ctc_shim.patching.source_transformers import (
     CollectionsTransformer,
     EvalTransformer,
@@ -58,6 +64,10 @@ class AliasSourceFinder(SourceFinder):
         InspectTransformer,
         RemovedNamesTransformer,
         EvalTransformer,
+        AverageTransformer,
+        PickleTransformer,
+        RandintTransformer,
+        RowsTransformer,
     )
     helpers = "ctc_shim.theano_alias.keras_helpers"
 

@@ -30,6 +30,11 @@ def test_draws_follow_the_recurrences():
     np.testing.assert_array_equal(more * 2**31, fourth)
 
 
+def test_float16_as_on_theano():
+    found = lib.function([], rng.MRG_RandomStreams(7).uniform((6,), dtype="float16"))()
+    assert found.view("uint16").tolist() == [9982, 13392, 14879, 14482, 9468, 13431]  # Theano 1.0.5
+
+
 def test_streams_are_jumps_apart():
     states = mrg31k3p.stream_states([7, 8, 9, 10, 11, 12], 5)
     for a, b in zip(states[:-1], states[1:]):

@@ -6,6 +6,7 @@ import importlib.machinery
 import os
 import warnings
 
+import numpy as np
 import pytest
 
 from ctc_shim.patching import source_helpers
@@ -55,6 +56,15 @@ def run(source, **names):
             "def f():\n    return isinstance([], c.Iterable)\nimport collections as c\nt = f()",
             "t",
             True,
+        ),
+        ("import numpy as np\nxs = [[1, 2], [3]]\nt = np.array(xs[:2]).shape", "t", (2,)),
+        ("import numpy as np\nxs = [[1, 2], [3, 4]]\nt = np.array(xs[:2]).shape", "t", (2, 2)),
+        ("import random\nt = random.randint(10e6, 10e6)", "t", 10000000),
+        (
+            "import numpy as np\nv, batch_size = np.float32(1 / 3), 8\nt = v * batch_size\n"
+            "t = t.dtype.name, (lambda v: v * batch_size)([1])",
+            "t",
+            ("float64", [1] * 8),
         ),
         ("from inspect import getargspec, isclass\nt = getargspec(lambda a: a).args", "t", ["a"]),
         ("import inspect as i\nt = i.getargspec(lambda a=1: a).defaults", "t", (1,)),
@@ -197,3 +207,24 @@ def test_line_numbers_stay():
     with pytest.raises(ZeroDivisionError) as caught:
         run("import numpy as np\nx = np.Inf\n\n\n1 / 0\n")
     assert caught.traceback[-1].lineno + 1 == 5
+
+
+def test_pickles_of_keras_datasets(tmp_path):
+    path = str(tmp_path / "x.npz")
+    np.savez(path, x=np.array([[1, 2], [3]], dtype=object))
+    assert run("import numpy as np\nt = np.load(path)['x']", path=path)["t"][1] == [3]
+
+
+def test_keras_preprocessing_and_history():
+    from ctc_shim import theano_alias
+
+    with theano_alias.install():
+        from keras.callbacks import BaseLogger
+        from keras.preprocessing import sequence
+
+        assert sequence.pad_sequences([[1, 2], [3]]).tolist() == [[1, 2], [0, 3]]
+        assert len(sequence.skipgrams([1, 2, 3], 5)[0]) > 0
+        logger = BaseLogger()
+        logger.on_epoch_begin(0)
+        logger.on_batch_end(0, {"size": 3, "loss": np.float32(0.1)})
+        assert logger.totals["loss"] == 3 * float(np.float32(0.1))

@@ -111,7 +111,7 @@ def _step(
 def _write(out: np.ndarray, x: Any, norm: Any) -> None:
     difference = x[0] - x[3]
     difference += (x[0] <= x[3]) * np.uint32(M1)
-    if out.dtype == np.float16:  # 15 of the bits, never 0
-        out[:] = ((difference & np.uint32(0x7FFF)) + 1.0) * float(norm)
-        return
-    np.multiply(difference.astype(out.dtype), norm, out=out)
+    if out.dtype == np.float16:  # 15 bits, for which float16 is too short: rounded once, as Theano
+        out[...] = ((difference & np.uint32(0x7FFF)) + 1.0) * float(norm)
+    else:
+        np.multiply(difference.astype(out.dtype), norm, out=out)
