@@ -25,8 +25,8 @@ enum {
     CTC_OWN = 32 * CTC_K - CTC_ROUND,  /* labels that a warp has beyond those of the warp before */
     CTC_PLACES_IN_ALL = CTC_OWN * CTC_WARPS + CTC_ROUND, /* labels + 2 */
     CTC_ROW_WARPS = 24,                                  /* that may share a frame in `rows` */
-    CTC_SHORT = 128,                                     /* labels of which 8 threads take care */
-    CTC_FRAMES = 8 /* frames of a block, a warp each, in the kernels that go over frames */
+    CTC_SHORT = 128, /* labels, for 8 threads a frame in `posterior` */
+    CTC_FRAMES = 8   /* frames of a block, a warp each, in the kernels that go over frames */
 };
 enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 }; /* verdicts on the integers */
 enum {

@@ -1,7 +1,7 @@
 /* Kernel `posterior` of the fast path: the gradient of the classes that the target needs.
  *
- * W threads share a frame, so a warp has 32 / W of them, which take the same path through the code:
- * a frame that is padding is computed as another one, and not stored. Forward times backward
+ * W threads share a frame, so a warp has 32 / W frames. They take the same path through the code:
+ * threads whose frame is padding repeat the last frame and store nothing. Forward times backward
  * variables, with their powers of two added as integers; divided by their sum over the frame, which
  * also takes away what rounding down has taken from the words. That sum is the same in every frame:
  * where it is not, the sequence is computed again. */
