@@ -94,7 +94,7 @@ CTC_SHIM_LOCAL void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scra
         }
         for (t = stop - 1; t >= base; t = start - 1) {
             int linear = w->frames[t].group >= 0;
-            if (ctc_shim_stops(w->beat, ctc_shim_work_of(b, CTC_SHIM_GROUP))) return;
+            if (ctc_shim_stops(w->signal_check, ctc_shim_work_of(b, CTC_SHIM_GROUP))) return;
             start = linear ? w->frames[t].group : t / CTC_SHIM_GROUP * CTC_SHIM_GROUP;
             while (!linear && w->frames[start].group >= 0)
                 start++; /* after the linear part of the group */

@@ -51,8 +51,8 @@ static const double CTC_SHIM_LN2 = 0.6931471805599453094;
 #if !defined(CTC_SHIM_TABLE_BYTES)
 #define CTC_SHIM_TABLE_BYTES 8e5 /* of the lattice rows kept at a time: L2 holds them */
 #endif
-#if !defined(CTC_SHIM_BEAT_WORK)
-#define CTC_SHIM_BEAT_WORK 1e7 /* lattice cells and scores that take 0.01 to 0.1 s */
+#if !defined(CTC_SHIM_SIGNAL_WORK)
+#define CTC_SHIM_SIGNAL_WORK 1e7 /* lattice cells and scores that take 0.01 to 0.1 s */
 #endif
 #if !defined(CTC_SHIM_THREAD_WORK)
 #define CTC_SHIM_THREAD_WORK 6e5 /* lattice cells and scores that pay for a thread */

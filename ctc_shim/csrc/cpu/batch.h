@@ -3,7 +3,7 @@
 #define CTC_SHIM_BATCH_H
 #include "../ctc_shim.h"
 #include "lattice.h"
-#include "pulse.h"
+#include "signals.h"
 #include "rows.h"
 
 typedef struct {
@@ -33,7 +33,7 @@ typedef struct {
     double *skip, *pairs, *posterior, *reference;
     char *scores, *exps; /* (copies, padded), (padded,): copied rows, exponentials */
     int32_t *label, *earliest;
-    ctc_shim_beat *beat;
+    ctc_shim_signal_check *signal_check;
 } ctc_shim_scratch;
 
 CTC_SHIM_LOCAL int64_t ctc_shim_int(const char *base, int64_t offset) {

@@ -17,7 +17,7 @@ static void *ctc_shim_decode_some(void *argument) {
     ctc_shim_decoder *d = (ctc_shim_decoder *)argument;
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
-    while (!d->failed && !ctc_shim_stops(&d->beat, 0) &&
+    while (!d->failed && !ctc_shim_stops(&d->signal_check, 0) &&
            (n = ctc_shim_take(d->next)) < g->batch.N) {
         if (g->width) ctc_shim_search(d, n);
         else ctc_shim_greedy(d, n);
@@ -56,8 +56,8 @@ static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block,
     return used;
 }
 
-static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, ctc_shim_pulse *pulse,
-                                     int64_t *report) {
+static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads,
+                                     ctc_shim_signals *signals, int64_t *report) {
     ctc_shim_batch *b = &g->batch;
     double work;
     int64_t i, next = 0, failed = 0, error = ctc_shim_decode_check(b, &work, report);
@@ -78,8 +78,8 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, ctc_
     decoders = (ctc_shim_decoder *)(block + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         decoders[i] = first;
-        decoders[i].beat.pulse = pulse;
-        decoders[i].beat.asks = i == 0;
+        decoders[i].signal_check.signals = signals;
+        decoders[i].signal_check.handles = i == 0;
         ctc_shim_decoder_layout(g, block + (size_t)i * bytes, &decoders[i]);
         if (g->width) {
             decoders[i].prefixes =
@@ -87,20 +87,20 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads, ctc_
             decoders[i].failed = !decoders[i].prefixes;
         }
     }
-    ctc_shim_share(ctc_shim_decode_some, decoders, sizeof first, threads, pulse);
+    ctc_shim_share(ctc_shim_decode_some, decoders, sizeof first, threads, signals);
     for (i = 0; i < threads; i++) {
         failed |= decoders[i].failed;
         free(decoders[i].prefixes);
     }
     free(memory);
-    if (pulse->stop) return ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0);
+    if (signals->stop) return ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0);
     return failed ? ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0) : 0;
 }
 
 CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_decode)(ctc_shim_decode_call *call) {
     ctc_shim_decoding g;
     ctc_shim_batch *b = &g.batch;
-    ctc_shim_pulse pulse = ctc_shim_pulse_of(call->python);
+    ctc_shim_signals signals = ctc_shim_signals_of(call->python);
     int64_t error;
     memset(&g, 0, sizeof g);
     b->item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
@@ -122,8 +122,8 @@ CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_decode)(ctc_shim_decode_call *ca
     g.labels = (int64_t *)call->labels;
     g.lengths = (int64_t *)call->lengths;
     g.scores = (double *)call->log_probs;
-    ctc_shim_release(&pulse);
-    error = ctc_shim_decode_batch(&g, call->threads, &pulse, call->report);
-    ctc_shim_regain(&pulse);
+    ctc_shim_release(&signals);
+    error = ctc_shim_decode_batch(&g, call->threads, &signals, call->report);
+    ctc_shim_regain(&signals);
     return error;
 }

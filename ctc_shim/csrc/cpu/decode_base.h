@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     const ctc_shim_decoding *decoding;
     ctc_shim_scratch scratch; /* the row only */
-    ctc_shim_beat beat;
+    ctc_shim_signal_check signal_check;
     ctc_shim_item *heap; /* (width,): the next beam */
     ctc_shim_item *best; /* (classes,): the best classes of a frame */
     ctc_shim_branch *beam, *next_beam;

@@ -203,12 +203,13 @@ CTC_SHIM_LOCAL void ctc_shim_search(ctc_shim_decoder *d, int64_t n) {
     d->beam[0].label = -INFINITY;
     d->beam[0].prefix = 0;
     d->beam[0].symbol = -1;
-    for (t = 0; t < T && count > 0 && !ctc_shim_stops(&d->beat, ctc_shim_frame_work(d)); t++) {
+    for (t = 0; t < T && count > 0 && !ctc_shim_stops(&d->signal_check, ctc_shim_frame_work(d));
+         t++) {
         int good = ctc_shim_decode_read(d, n, t);
         if (!good) nothing = NAN;
         count = good ? ctc_shim_step(d, count) : 0;
     }
-    if (ctc_shim_stops(&d->beat, 0)) return;
+    if (ctc_shim_stops(&d->signal_check, 0)) return;
     if (count < 0) d->failed = 1;
     for (; t < T && nothing == nothing; t++) /* look on for NaN */
         if (!ctc_shim_decode_read(d, n, t)) nothing = NAN;

@@ -9,7 +9,7 @@ CTC_SHIM_LOCAL void ctc_shim_greedy(ctc_shim_decoder *d, int64_t n) {
     int64_t t, best, previous = -1, length = 0, T = ctc_shim_frames_of(b, n),
                      *out = g->labels + n * b->T;
     double score = 0;
-    for (t = 0; t < T && !ctc_shim_stops(&d->beat, ctc_shim_frame_work(d)); t++) {
+    for (t = 0; t < T && !ctc_shim_stops(&d->signal_check, ctc_shim_frame_work(d)); t++) {
         if (!ctc_shim_decode_read(d, n, t)) {
             score = NAN;
             break;

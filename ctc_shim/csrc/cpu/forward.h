@@ -147,7 +147,7 @@ CTC_SHIM_LOCAL int ctc_shim_visit(const ctc_shim_batch *b, const ctc_shim_scratc
     ctc_shim_start(b, w);
     for (first = 0; first < T; first = end) {
         end = ctc_shim_group_end(first, T);
-        if (ctc_shim_stops(w->beat, ctc_shim_work_of(b, end - first))) return 0;
+        if (ctc_shim_stops(w->signal_check, ctc_shim_work_of(b, end - first))) return 0;
         ctc_shim_fetch(b, w, n, first, end);
         for (t = first; t < end; t++) {
             double denominator = ctc_shim_read(b, w, n, t, upstream, outside);

@@ -83,7 +83,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
 typedef struct {
     const ctc_shim_batch *batch;
     ctc_shim_scratch scratch;
-    ctc_shim_beat beat;
+    ctc_shim_signal_check signal_check;
     const int64_t *order;
     int64_t *next;
 } ctc_shim_worker;
@@ -94,7 +94,7 @@ static void *ctc_shim_work(void *argument) {
     ctc_shim_pad(b, &worker->scratch);
     for (;;) {
         int64_t i = ctc_shim_take(worker->next);
-        if (i >= b->N || ctc_shim_stops(&worker->beat, 0)) return NULL;
+        if (i >= b->N || ctc_shim_stops(&worker->signal_check, 0)) return NULL;
         ctc_shim_sequence(b, &worker->scratch, worker->order ? worker->order[2 * i + 1] : i);
     }
 }
@@ -146,7 +146,7 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
 }
 
 /* One block of memory: the scratch of each thread, then `order`, then the workers. */
-static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, ctc_shim_pulse *pulse,
+static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, ctc_shim_signals *signals,
                             int64_t *report) {
     double work;
     int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
@@ -168,16 +168,16 @@ static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, ctc_shim_pulse *
         workers[i].order = pairs ? (const int64_t *)(block + (size_t)threads * bytes) : NULL;
         workers[i].next = &next;
         ctc_shim_layout(b, block + (size_t)i * bytes, &workers[i].scratch);
-        workers[i].beat.pulse = pulse;
-        workers[i].beat.asks = i == 0;
-        workers[i].beat.work = 0;
-        workers[i].scratch.beat = &workers[i].beat;
+        workers[i].signal_check.signals = signals;
+        workers[i].signal_check.handles = i == 0;
+        workers[i].signal_check.work = 0;
+        workers[i].scratch.signal_check = &workers[i].signal_check;
     }
     if (pairs) ctc_shim_arrange(b, (int64_t *)(block + (size_t)threads * bytes));
     ctc_shim_prefer_huge_pages(b);
-    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads, pulse);
+    ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads, signals);
     free(memory);
-    return pulse->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
+    return signals->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
 }
 
 static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
@@ -216,10 +216,10 @@ static ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
 
 CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_loss)(ctc_shim_call *call) {
     ctc_shim_batch b = ctc_shim_batch_of(call);
-    ctc_shim_pulse pulse = ctc_shim_pulse_of(call->python);
+    ctc_shim_signals signals = ctc_shim_signals_of(call->python);
     int64_t error;
-    ctc_shim_release(&pulse);
-    error = ctc_shim_run(&b, call->threads, &pulse, call->report);
-    ctc_shim_regain(&pulse);
+    ctc_shim_release(&signals);
+    error = ctc_shim_run(&b, call->threads, &signals, call->report);
+    ctc_shim_regain(&signals);
     return error;
 }

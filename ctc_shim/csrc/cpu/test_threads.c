@@ -22,7 +22,7 @@ static void *work(void *argument) {
 int main(void) {
     static int64_t taken[ITEMS];
     int64_t threads, i, report[4];
-    ctc_shim_pulse pulse = ctc_shim_pulse_of(NULL);
+    ctc_shim_signals signals = ctc_shim_signals_of(NULL);
     size_t used = 0;
     for (threads = 1; threads <= MOST; threads++) {
         worker workers[MOST];
@@ -33,7 +33,7 @@ int main(void) {
             workers[i].taken = taken;
             workers[i].count = 0;
         }
-        ctc_shim_share(work, workers, sizeof(worker), threads, &pulse);
+        ctc_shim_share(work, workers, sizeof(worker), threads, &signals);
         for (i = 0; i < ITEMS; i++) CHECK(taken[i] == 1);
         for (i = 0; i < threads; i++) all += workers[i].count;
         CHECK(all == ITEMS);

@@ -1,7 +1,7 @@
 /* Errors, memory and threads, for loss.c and decode.c. */
 #ifndef CTC_SHIM_THREADS_H
 #define CTC_SHIM_THREADS_H
-#include "pulse.h"
+#include "signals.h"
 
 CTC_SHIM_LOCAL int64_t ctc_shim_report(int64_t *report, int64_t kind, int64_t n, int64_t s,
                                        int64_t value) {
@@ -49,80 +49,80 @@ typedef struct {
     int64_t running;
     pthread_mutex_t lock;
     pthread_cond_t ended;
-} ctc_shim_crew;
+} ctc_shim_thread_group;
 
 typedef struct {
-    ctc_shim_crew *crew;
+    ctc_shim_thread_group *group;
     void *worker;
     pthread_t id;
-} ctc_shim_hand;
+} ctc_shim_thread;
 
-CTC_SHIM_LOCAL void *ctc_shim_lend(void *argument) {
-    ctc_shim_hand *hand = (ctc_shim_hand *)argument;
-    ctc_shim_crew *crew = hand->crew;
-    crew->work(hand->worker);
-    pthread_mutex_lock(&crew->lock);
-    if (--crew->running == 0) pthread_cond_signal(&crew->ended);
-    pthread_mutex_unlock(&crew->lock);
+CTC_SHIM_LOCAL void *ctc_shim_run_worker(void *argument) {
+    ctc_shim_thread *thread = (ctc_shim_thread *)argument;
+    ctc_shim_thread_group *group = thread->group;
+    group->work(thread->worker);
+    pthread_mutex_lock(&group->lock);
+    if (--group->running == 0) pthread_cond_signal(&group->ended);
+    pthread_mutex_unlock(&group->lock);
     return NULL;
 }
 
-/* Waits for all threads, and asks for signals ten times a second. */
-CTC_SHIM_LOCAL void ctc_shim_await(ctc_shim_crew *crew, ctc_shim_pulse *pulse) {
-    pthread_mutex_lock(&crew->lock);
-    while (crew->running > 0) {
+/* Waits for all threads, and handles signals ten times a second. */
+CTC_SHIM_LOCAL void ctc_shim_wait_for_all(ctc_shim_thread_group *group, ctc_shim_signals *signals) {
+    pthread_mutex_lock(&group->lock);
+    while (group->running > 0) {
         struct timespec until;
         int late;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += 100000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        late = pthread_cond_timedwait(&crew->ended, &crew->lock, &until) != 0;
+        late = pthread_cond_timedwait(&group->ended, &group->lock, &until) != 0;
         if (!late) continue;
-        pthread_mutex_unlock(&crew->lock);
-        ctc_shim_ask(pulse);
-        pthread_mutex_lock(&crew->lock);
+        pthread_mutex_unlock(&group->lock);
+        ctc_shim_handle_signals(signals);
+        pthread_mutex_lock(&group->lock);
     }
-    pthread_mutex_unlock(&crew->lock);
+    pthread_mutex_unlock(&group->lock);
 }
 #endif
 
 /* Runs work() on each of the workers, which are `size` bytes apart: the first in this thread, the
  * others in threads of their own. */
 CTC_SHIM_LOCAL void ctc_shim_share(void *(*work)(void *), void *workers, size_t size,
-                                   int64_t threads, ctc_shim_pulse *pulse) {
+                                   int64_t threads, ctc_shim_signals *signals) {
 #if !defined(_WIN32)
-    ctc_shim_hand *hands =
-        threads > 1 ? (ctc_shim_hand *)malloc((size_t)threads * sizeof(ctc_shim_hand)) : NULL;
-    ctc_shim_crew crew;
+    ctc_shim_thread *others =
+        threads > 1 ? (ctc_shim_thread *)malloc((size_t)threads * sizeof(ctc_shim_thread)) : NULL;
+    ctc_shim_thread_group group;
     int64_t i, started = 0;
-    if (!hands) {
+    if (!others) {
         work(workers);
         return;
     }
-    crew.work = work;
-    crew.running = threads - 1;
-    pthread_mutex_init(&crew.lock, NULL);
-    pthread_cond_init(&crew.ended, NULL);
+    group.work = work;
+    group.running = threads - 1;
+    pthread_mutex_init(&group.lock, NULL);
+    pthread_cond_init(&group.ended, NULL);
     for (i = 1; i < threads; i++) {
-        ctc_shim_hand *hand = &hands[started];
-        hand->crew = &crew;
-        hand->worker = (char *)workers + (size_t)i * size;
-        started += pthread_create(&hand->id, NULL, ctc_shim_lend, hand) == 0;
+        ctc_shim_thread *thread = &others[started];
+        thread->group = &group;
+        thread->worker = (char *)workers + (size_t)i * size;
+        started += pthread_create(&thread->id, NULL, ctc_shim_run_worker, thread) == 0;
     }
-    pthread_mutex_lock(&crew.lock);
-    crew.running -= threads - 1 - started;
-    pthread_mutex_unlock(&crew.lock);
+    pthread_mutex_lock(&group.lock);
+    group.running -= threads - 1 - started;
+    pthread_mutex_unlock(&group.lock);
     work(workers); /* takes what no other thread takes: one that did not start costs time only */
-    ctc_shim_await(&crew, pulse);
-    for (i = 0; i < started; i++) pthread_join(hands[i].id, NULL);
-    pthread_cond_destroy(&crew.ended);
-    pthread_mutex_destroy(&crew.lock);
-    free(hands);
+    ctc_shim_wait_for_all(&group, signals);
+    for (i = 0; i < started; i++) pthread_join(others[i].id, NULL);
+    pthread_cond_destroy(&group.ended);
+    pthread_mutex_destroy(&group.lock);
+    free(others);
 #else
     (void)threads;
     (void)size;
-    (void)pulse;
+    (void)signals;
     work(workers);
 #endif
 }

@@ -43,7 +43,8 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
         CTC_EACH_FRAME(t, threadIdx.y, blockDim.y) frame.run(t); \
     }
 
-/* Other blocks may be setting the flag: a block must ask with one voice. */
+/* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
+ * value, so the callers vote. */
 CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
     return b.verdict[n] != CTC_FINE || (b.flags[n] & CTC_AGAIN);
 }

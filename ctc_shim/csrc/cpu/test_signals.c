@@ -1,5 +1,5 @@
 /* A call that the handler of a signal ends: with one thread and with many, early and late. */
-#define CTC_SHIM_BEAT_WORK 1.0
+#define CTC_SHIM_SIGNAL_WORK 1.0
 #define CTC_SHIM_THREAD_WORK 1.0
 #include "loss.c"
 
@@ -60,7 +60,7 @@ int main(void) {
         call.threads = threads;
         for (patience = 0; patience < 4; patience++) {
             asked = 0;
-            /* With more threads, the others may have done all before this one asks. */
+            /* With more threads, the others may have done all before this one looks. */
             CHECK((ctc_shim_loss(&call) == CTC_SHIM_ERROR_SIGNAL) == (asked > patience));
             CHECK(held && asked <= patience + 1 && (asked > patience || threads > 1));
             CHECK(call.report[0] == (asked > patience ? CTC_SHIM_ERROR_SIGNAL : 0));
