@@ -44,7 +44,7 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
     }
 
 /* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
- * value, so the callers vote. */
+ * value, so callers combine what they read. */
 CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
     return b.verdict[n] != CTC_FINE || (b.flags[n] & CTC_AGAIN);
 }
