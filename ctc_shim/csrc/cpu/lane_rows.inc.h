@@ -74,7 +74,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
                                          const int32_t *CTC_SHIM_RESTRICT place, int64_t cells,
                                          double *CTC_SHIM_RESTRICT y) {
     int64_t k;
-#if defined(__AVX512F__)
+#if CTC_SHIM_VECTOR == 64
     for (k = 0; sizeof(REAL) == 4 && k < cells; k += 16) {
         __m512 x = _mm512_i32gather_ps(_mm512_load_si512(place + k), e, 4);
         _mm512_store_pd(y + k, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
@@ -99,10 +99,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL
         for (k = 0; k < CTC_SHIM_SIDE; k++)
             g[c * CTC_SHIM_SIDE + k] = e[c * CTC_SHIM_SIDE + k] * factor[k];
     }
-    for (c = 0; c < cells; c += CTC_SHIM_SIDE) {
-#pragma omp simd
-        for (k = c; k < c + CTC_SHIM_SIDE; k++) g[place[k]] += (REAL)posterior[k];
-    }
+    for (k = 0; k < cells; k++) g[place[k]] += (REAL)posterior[k];
 #pragma omp simd
     for (k = 0; k < (b->ratios ? b->C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
     if (sizeof(REAL) == 4 && b->C >= 4) {

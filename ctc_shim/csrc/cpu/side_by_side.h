@@ -6,14 +6,14 @@
 #include "threads.h"
 
 /* With more classes or labels a vector of classes or labels is full, too. */
-enum { CTC_SHIM_SIDE_CLASSES = 128, CTC_SHIM_SIDE_LABELS = 32 };
+enum { CTC_SHIM_SIDE_CLASSES = 96, CTC_SHIM_SIDE_LABELS = 32 };
 
-/* Is sequence n computed side by side with others? The others do not matter: it would be even if it
- * was alone. */
+/* Is sequence n computed side by side with others? The size of the batch matters, as many empty
+ * lanes would be slower than one sequence after the other, but not what the others are. */
 CTC_SHIM_LOCAL int ctc_shim_is_short(const ctc_shim_batch *b, int64_t n) {
 #if defined(CTC_SHIM_HAS_LANES)
     int64_t T = ctc_shim_frames_of(b, n);
-    return b->C > 0 && b->C <= CTC_SHIM_SIDE_CLASSES && T > 0 &&
+    return 2 * b->N > CTC_SHIM_SIDE && b->C > 0 && b->C <= CTC_SHIM_SIDE_CLASSES && T > 0 &&
            ctc_shim_labels_of(b, n) <= CTC_SHIM_SIDE_LABELS && T >= ctc_shim_fewest(b, n);
 #else
     (void)b;
@@ -46,10 +46,9 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     const size_t each = CTC_SHIM_SIDE * sizeof(double), item = (size_t)b->item,
                  cells = (size_t)(labels + 3) * each;
     size_t used = 0, rows, blocks, row;
-    s->classes = b->C;
-    row = (size_t)s->classes * CTC_SHIM_SIDE * item;
+    row = (size_t)b->C * CTC_SHIM_SIDE * item;
     s->cells = (labels + 3) * CTC_SHIM_SIDE;
-    s->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(row + 3 * cells + each));
+    s->rows = (int64_t)(2 * CTC_SHIM_TABLE_BYTES / (double)(row + 2 * cells + 3 * cells / CTC_SHIM_STRIDE + each));
     if (s->rows > b->longest || s->rows < 1) s->rows = s->rows < 1 ? 1 : b->longest;
     if (!b->gradient) s->rows = 1;
     s->rows = (s->rows + CTC_SHIM_STRIDE - 1) / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE;
@@ -60,7 +59,8 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     s->idle = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->unused = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->sums = (double *)ctc_shim_carve(block, &used, rows * each);
-    s->table = (double *)ctc_shim_carve(block, &used, rows * 3 * cells);
+    s->table = (double *)ctc_shim_carve(block, &used, rows * 2 * cells);
+    s->emissions = (double *)ctc_shim_carve(block, &used, cells);
     s->units = (double *)ctc_shim_carve(block, &used, rows / CTC_SHIM_STRIDE * 3 * cells);
     s->carry = (double *)ctc_shim_carve(block, &used, 3 * cells);
     s->checkpoints = (double *)ctc_shim_carve(block, &used, blocks * 3 * cells);
@@ -108,23 +108,26 @@ CTC_SHIM_LOCAL void ctc_shim_assemble(const ctc_shim_batch *b, const ctc_shim_si
 /* Reads frame t, which is row r of the block. */
 CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
                                        ctc_shim_team *team, int64_t r) {
-    const int64_t W = s->cells, cells = (team->labels + 2) * CTC_SHIM_SIDE;
-    void *e = s->e + r * s->classes * CTC_SHIM_SIDE * b->item;
-    double *y = s->table + (3 * r + 2) * W, *sums = s->sums + r * CTC_SHIM_SIDE;
+    void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
+    double *sums = s->sums + r * CTC_SHIM_SIDE;
     int64_t i;
-    if (b->item == 4) {
-        ctc_shim_exp_rows_f32((float *)e, s->classes, (int)b->ratios, sums, team->scales,
-                              team->refused);
-        ctc_shim_pick_f32((const float *)e, s->place, cells, y);
-    } else {
-        ctc_shim_exp_rows_f64((double *)e, s->classes, (int)b->ratios, sums, team->scales,
-                              team->refused);
-        ctc_shim_pick_f64((const double *)e, s->place, cells, y);
-    }
+    if (b->item == 4)
+        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, team->scales, team->refused);
+    else
+        ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, team->scales, team->refused);
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) team->product[i] *= sums[i];
         else team->exponent[i] -= team->scales[i];
     }
+}
+
+/* Emissions of the cells in row r of the block. */
+CTC_SHIM_LOCAL void ctc_shim_side_pick(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       const ctc_shim_team *team, int64_t r) {
+    const int64_t cells = (team->labels + 2) * CTC_SHIM_SIDE;
+    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
+    if (b->item == 4) ctc_shim_pick_f32((const float *)e, s->place, cells, s->emissions);
+    else ctc_shim_pick_f64((const double *)e, s->place, cells, s->emissions);
 }
 
 /* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block. */
@@ -136,7 +139,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_
     int64_t i;
     for (; t < end; t++) {
         const char *rows[CTC_SHIM_SIDE];
-        void *e = s->e + (t - base) * s->classes * CTC_SHIM_SIDE * b->item;
+        void *e = s->e + (t - base) * b->C * CTC_SHIM_SIDE * b->item;
         for (i = 0; i < CTC_SHIM_SIDE; i++) {
             int there = (double)t < team->T[i];
             rows[i] = there ? ctc_shim_given(b, team->n[i], t) : s->idle;
@@ -149,7 +152,8 @@ CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_
     ctc_shim_regroup(s, team, first, units);
     for (t = first; t < end; t++) {
         const double *from = row;
-        row = s->table + 3 * (t - base) * W;
+        row = s->table + 2 * (t - base) * W;
+        ctc_shim_side_pick(b, s, team, t - base);
         ctc_shim_side_forward(s, team, t, units, from, row);
     }
     for (i = 0; i < 2; i++)
@@ -185,7 +189,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_finish(const ctc_shim_batch *b, const ctc_shim
 /* The gradient of frame t, which is row r of the block. */
 CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_side *s,
                                         const ctc_shim_team *team, int64_t t, int64_t r) {
-    const void *e = s->e + r * s->classes * CTC_SHIM_SIDE * b->item;
+    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
     const int64_t cells = (team->labels + 1) * CTC_SHIM_SIDE;
     int softmax = b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT;
     ctc_shim_each inverse;
@@ -224,7 +228,8 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
                 return;
             ctc_shim_change_units(s, team, units);
             for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--) {
-                ctc_shim_side_backward(s, team, units, s->table + 3 * (t - base) * W);
+                ctc_shim_side_pick(b, s, team, t - base);
+                ctc_shim_side_backward(s, team, units, s->table + 2 * (t - base) * W);
                 ctc_shim_side_write(b, s, team, t, t - base);
             }
         }

@@ -21,13 +21,13 @@ static const double CTC_SHIM_CAPPED = 3.351951982485649e+153; /* 2^510: only whe
  * on both sides, of zeros: pair j is at (j + 1) * SIDE. */
 typedef struct {
     int64_t cells, rows; /* numbers in an array of cells; frames kept at a time */
-    int64_t classes;     /* C, rounded up to whole vectors */
-    char *e;             /* (rows, classes, SIDE): exponentials of the scores */
-    char *gradient;      /* (classes, SIDE) */
+    char *e;             /* (rows, C, SIDE): exponentials of the scores */
+    char *gradient;      /* (C, SIDE) */
     char *idle, *unused; /* (C,): the row of a frame that is not there; one to write */
     double *sums;        /* (rows, SIDE): of the exponentials */
-    double *table;       /* (rows, 3 arrays of cells): label, blank, emission */
-    double *units;       /* the same for each group of frames: scale, step, skip */
+    double *emissions;   /* of a frame; the blank's comes first */
+    double *table;       /* (rows, 2 arrays of cells): label, blank */
+    double *units;       /* 3 arrays for each group of frames: scale, step, skip */
     double *carry;       /* label, blank, scale after the last frame */
     double *checkpoints; /* the carry before each block of rows */
     double *beta;        /* label, blank, scale */
@@ -102,12 +102,12 @@ CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_team *team
     }
 }
 
-/* One frame of equations (6)-(8): ctc_shim_forward_linear. The arrays of `row` are label, blank and
- * emission; the blank's emission comes first. */
+/* One frame of equations (6)-(8): ctc_shim_forward_linear. The arrays of `row` are label and
+ * blank. */
 CTC_SHIM_LOCAL void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_team *team, int64_t t,
                                           const double *units, const double *from, double *row) {
     const int64_t W = s->cells;
-    const double *y = row + 2 * W;
+    const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         ctc_shim_f64 blank_y = ctc_shim_load(y + i), least = blank_y, before = blank_y * 0, budget;
@@ -164,7 +164,7 @@ CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim
 CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shim_team *team,
                                            const double *units, const double *row) {
     const int64_t W = s->cells;
-    const double *y = row + 2 * W;
+    const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         double *beta_label = s->beta, *beta_blank = beta_label + W;
