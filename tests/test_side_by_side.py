@@ -72,7 +72,7 @@ def _assert_right(got, want, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_the_reference(library, kind, dtype):
-    """Batches of 1 to 40: one by one, with empty lanes, and more than one team."""
+    """Batches of 1 to 40: one by one, with empty lanes, and more than one pack."""
     rng = np.random.RandomState(KINDS.index(kind))
     for N, T, C, S in [
         (1, 9, 2, 3),
@@ -121,7 +121,7 @@ def test_neighbours_and_threads_change_no_bit(library, kind, dtype):
             part[kept] = theirs[kept]
         among_others = _call(library, others)
         few = _call(library, [part[kept[:2]] for part in batch])
-        for ours, theirs, one in zip(among_others, together, few):
+        for ours, theirs in zip(among_others, together):
             assert ours[kept].tobytes() == theirs[kept].tobytes()
         assert_loss(few[0], together[0][kept[:2]].astype("float64"), dtype)
         assert_gradient(few[1], together[1][kept[:2]].astype("float64"), dtype)

@@ -47,7 +47,8 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
         best = rest = scale = (TYPED(ctc_shim)){0};
         if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
         for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
-            rest += TYPED(ctc_shim_where)((TYPED(ctc_shim_bits))(at[c * STEP] < 0), best + (REAL)NAN);
+            rest +=
+                TYPED(ctc_shim_where)((TYPED(ctc_shim_bits))(at[c * STEP] < 0), best + (REAL)NAN);
         for (c = 0; c < C; c++) {
             TYPED(ctc_shim) p = at[c * STEP];
             if (!ratios) at[c * STEP] = p = TYPED(ctc_shim_scaled_exp)(p, scale, low);
@@ -117,6 +118,5 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL
         return;
     }
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++)
-        for (c = 0; c < b->C; c++)
-            ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
+        for (c = 0; c < b->C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
 }

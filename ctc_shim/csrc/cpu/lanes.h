@@ -22,7 +22,7 @@
 #else
 #define CTC_SHIM_VECTOR 16
 #endif
-#define CTC_SHIM_SIDE (CTC_SHIM_VECTOR / 4) /* sequences of a team: a vector of floats */
+#define CTC_SHIM_SIDE (CTC_SHIM_VECTOR / 4) /* sequences of a pack: a vector of floats */
 
 typedef double ctc_shim_f64 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
 typedef uint64_t ctc_shim_bits_f64 __attribute__((vector_size(CTC_SHIM_VECTOR)));
@@ -38,7 +38,7 @@ typedef int32_t ctc_shim_quad_places __attribute__((vector_size(16)));
     __builtin_shuffle(a, b, (ctc_shim_quad_places){i, j, k, l})
 #endif
 
-/* A 4 x 4 matrix, transposed. Rows of it are `in_step` and `out_step` floats apart. */
+/* A 4 x 4 matrix, transposed. Its rows begin at in[k], those of the result at out[k]. */
 CTC_SHIM_INLINE void ctc_shim_turn(const float *const *in, float *const *out) {
     ctc_shim_quad a = *(const ctc_shim_quad *)in[0], b = *(const ctc_shim_quad *)in[1],
                   c = *(const ctc_shim_quad *)in[2], d = *(const ctc_shim_quad *)in[3];
@@ -127,8 +127,8 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_exponents(ctc_shim_f64 x) {
 }
 
 /* exp(z) = result * 2^scale, 0 where that is far down, NaN for NaN. The scale is an integer near
- * the largest z / ln 2, `low` is at least 1100 below that z. No difference of two scores is rounded:
- * r is found from z alone. */
+ * the largest z / ln 2, `low` is at least 1100 below that z. No difference of two scores is
+ * rounded: r is found from z alone. */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 scale,
                                                      ctc_shim_f64 low) {
     ctc_shim_f64 p, k, r, power;

@@ -12,15 +12,14 @@
  * once a network has collapsed onto the blank. Doubles as exponents are exact to 2^53, cannot
  * overflow here, and their maximum is one instruction everywhere. An impossible cell has m = 0 and
  * a very low e. Where a group of 16 frames needs no exponents inside, as most do, it has none
- * (linear.h).
+ * (linear.h). Short sequences are computed side by side (side_by_side.h).
  *
  * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
  * before it, and blank[S] is the last. */
 #include "../export.h"
+#include "order.h"
 #include "side_by_side.h"
 #include "threads.h"
-
-enum { CTC_SHIM_BUCKETS = 256 }; /* sequences are sorted into so many, by work */
 
 /* Checks a batch before anything is written. Sets the largest sizes of its sequences, and the work.
  */
@@ -83,37 +82,6 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     return used;
 }
 
-/* The sequences in the order of work: `alone` of them one by one, then the short ones side by side,
- * in teams. The most work comes first: threads then finish at nearly the same time, and sequences of
- * a team are about as long as each other. */
-typedef struct {
-    int64_t *n;
-    int64_t N, alone;
-} ctc_shim_order;
-
-/* `spare`: memory of N numbers. */
-static void ctc_shim_arrange(const ctc_shim_batch *b, double most, int64_t *spare,
-                             ctc_shim_order *order) {
-    int64_t places[2 * CTC_SHIM_BUCKETS] = {0}, n, i, next = 0;
-    for (n = 0; n < b->N; n++) {
-        double share = most > 0 ? ctc_shim_work_of_sequence(b, n) / most : 0;
-        spare[n] = (int64_t)((1 - share) * (CTC_SHIM_BUCKETS - 1)) +
-                   (ctc_shim_is_short(b, n) ? CTC_SHIM_BUCKETS : 0);
-        places[spare[n]]++;
-    }
-    for (i = 0; i < 2 * CTC_SHIM_BUCKETS; i++) {
-        int64_t count = places[i];
-        if (i == CTC_SHIM_BUCKETS) order->alone = next;
-        places[i] = next;
-        next += count;
-    }
-    for (n = 0; n < b->N; n++) order->n[places[spare[n]]++] = n;
-}
-
-static int64_t ctc_shim_pieces(const ctc_shim_order *order) {
-    return order->alone + (order->N - order->alone + CTC_SHIM_SIDE - 1) / CTC_SHIM_SIDE;
-}
-
 /* A thread takes the next piece of work whenever it is free. Results do not depend on which takes
  * it. */
 typedef struct {
@@ -140,7 +108,7 @@ static void *ctc_shim_work(void *argument) {
         first = order->alone + (i - order->alone) * CTC_SHIM_SIDE;
         left = order->N - first;
         ctc_shim_side_by_side(worker->batch, &worker->scratch, &worker->side, order->n + first,
-                              left < CTC_SHIM_SIDE ? left : CTC_SHIM_SIDE);
+                              left < CTC_SHIM_SIDE ? left : (int64_t)CTC_SHIM_SIDE);
     }
 }
 

@@ -6,9 +6,9 @@
 
 /* The arithmetic is that of linear.h: each pair of cells (label j, blank j) of a sequence has one
  * exponent for STRIDE frames. What holds there for 16 frames holds here for 8. Where it does not
- * hold for a sequence, this sequence alone is refused. Whether it holds depends on the sequence
- * alone, and so do all its results: a group starts every STRIDE frames whatever the lengths, and no
- * lane reads another.
+ * hold for a sequence, this sequence alone is refused, and computed by ctc_shim_sequence. Whether
+ * it holds depends on the sequence alone, and so do all its results: a group starts every STRIDE
+ * frames whatever the lengths, and no lane reads another.
  *
  * Frames beyond the end of a sequence are certain of the blank: such a frame changes nothing. Cells
  * beyond the last blank hold numbers that nothing reads. */
@@ -42,7 +42,7 @@ typedef struct {
     ctc_shim_each T, S, upstream, product, exponent, scales, budget, refused;
     int64_t n[CTC_SHIM_SIDE];
     int64_t count, frames, labels; /* sequences; the most frames and labels of one */
-} ctc_shim_team;
+} ctc_shim_pack;
 
 #define REAL float
 #define TYPED(name) name##_f32
@@ -56,24 +56,24 @@ typedef struct {
 #undef TYPED
 
 /* Starts a group of frames: new exponents. The arrays of `units` are scale, step and skip. */
-CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_team *team, int64_t t,
+CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,
                                      double *units) {
     const int64_t W = s->cells;
     double *label = s->carry, *blank = label + W, *scale = blank + W;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        const ctc_shim_f64 S = ctc_shim_load(team->S + i), zero = S * 0,
-                           left = ctc_shim_load(team->T + i) - (double)t,
+        const ctc_shim_f64 S = ctc_shim_load(pack->S + i), zero = S * 0,
+                           left = ctc_shim_load(pack->T + i) - (double)t,
                            first = ctc_shim_least_f64(S - 1 - left, S);
         ctc_shim_f64 run = zero + CTC_SHIM_NEVER, at = zero;
-        ctc_shim_bits_f64 bad = (ctc_shim_bits_f64)(ctc_shim_load(team->refused + i) > zero);
-        for (j = CTC_SHIM_SIDE + i; j < (team->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
+        ctc_shim_bits_f64 bad = (ctc_shim_bits_f64)(ctc_shim_load(pack->refused + i) > zero);
+        for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             /* Cells that cannot reach the end any more, or lie beyond it, do not count. */
             ctc_shim_bits_f64 live = (ctc_shim_bits_f64)(at >= first) & ~bad;
-            ctc_shim_f64 l = ctc_shim_where_f64(live & (ctc_shim_bits_f64)(at < S),
-                                                ctc_shim_load(label + j));
-            ctc_shim_f64 k = ctc_shim_where_f64(live & (ctc_shim_bits_f64)(at <= S),
-                                                ctc_shim_load(blank + j));
+            ctc_shim_f64 l =
+                ctc_shim_where_f64(live & (ctc_shim_bits_f64)(at < S), ctc_shim_load(label + j));
+            ctc_shim_f64 k =
+                ctc_shim_where_f64(live & (ctc_shim_bits_f64)(at <= S), ctc_shim_load(blank + j));
             ctc_shim_f64 old = ctc_shim_load(scale + j), most = ctc_shim_most_f64(l, k), now, shift;
             now = ctc_shim_choose_f64((ctc_shim_bits_f64)(most > zero),
                                       ctc_shim_exponents(most) + old, zero + CTC_SHIM_NEVER);
@@ -97,59 +97,58 @@ CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_team *team
         }
         ctc_shim_store(units + W + j, zero); /* the way to a pair that is not there */
         ctc_shim_store(units + 2 * W + j, zero);
-        ctc_shim_store(team->refused + i, ctc_shim_where_f64(bad, zero + 1));
-        ctc_shim_store(team->budget + i, zero + 1);
+        ctc_shim_store(pack->refused + i, ctc_shim_where_f64(bad, zero + 1));
+        ctc_shim_store(pack->budget + i, zero + 1);
     }
 }
 
 /* One frame of equations (6)-(8): ctc_shim_forward_linear. The arrays of `row` are label and
  * blank. */
-CTC_SHIM_LOCAL void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_team *team, int64_t t,
+CTC_SHIM_LOCAL void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,
                                           const double *units, const double *from, double *row) {
     const int64_t W = s->cells;
     const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         ctc_shim_f64 blank_y = ctc_shim_load(y + i), least = blank_y, before = blank_y * 0, budget;
-        for (j = CTC_SHIM_SIDE + i; j < (team->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
+        for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             ctc_shim_f64 label = ctc_shim_load(from + j), blank = ctc_shim_load(from + W + j),
                          label_y = ctc_shim_load(y + j);
-            ctc_shim_store(row + W + j,
-                           (blank + before * ctc_shim_load(units + W + j)) * blank_y);
-            ctc_shim_store(row + j, (label + blank + before * ctc_shim_load(units + 2 * W + j)) *
-                                        label_y);
+            ctc_shim_store(row + W + j, (blank + before * ctc_shim_load(units + W + j)) * blank_y);
+            ctc_shim_store(row + j,
+                           (label + blank + before * ctc_shim_load(units + 2 * W + j)) * label_y);
             least = ctc_shim_least_f64(least, label_y);
             before = label;
         }
-        budget = ctc_shim_load(team->budget + i);
-        ctc_shim_store(team->budget + i,
-                       ctc_shim_choose_f64(
-                           (ctc_shim_bits_f64)(ctc_shim_load(team->T + i) > (double)t),
-                           budget * least, budget));
+        budget = ctc_shim_load(pack->budget + i);
+        ctc_shim_store(
+            pack->budget + i,
+            ctc_shim_choose_f64((ctc_shim_bits_f64)(ctc_shim_load(pack->T + i) > (double)t),
+                                budget * least, budget));
     }
 }
 
 /* Ends a group of frames: the products of the sums back to [1, 2), and what the range held. */
-CTC_SHIM_LOCAL void ctc_shim_settle(ctc_shim_team *team) {
+CTC_SHIM_LOCAL void ctc_shim_settle(ctc_shim_pack *pack) {
     int64_t i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        ctc_shim_f64 product = ctc_shim_load(team->product + i), k = ctc_shim_exponents(product),
-                     budget = ctc_shim_load(team->budget + i),
-                     refused = ctc_shim_load(team->refused + i);
+        ctc_shim_f64 product = ctc_shim_load(pack->product + i), k = ctc_shim_exponents(product),
+                     budget = ctc_shim_load(pack->budget + i),
+                     refused = ctc_shim_load(pack->refused + i);
         ctc_shim_bits_f64 bad = ~(ctc_shim_bits_f64)(budget > CTC_SHIM_BUDGET);
-        ctc_shim_store(team->product + i, product * ctc_shim_powers(-k));
-        ctc_shim_store(team->exponent + i, ctc_shim_load(team->exponent + i) + k);
-        ctc_shim_store(team->refused + i, ctc_shim_choose_f64(bad, refused * 0 + 1, refused));
+        ctc_shim_store(pack->product + i, product * ctc_shim_powers(-k));
+        ctc_shim_store(pack->exponent + i, ctc_shim_load(pack->exponent + i) + k);
+        ctc_shim_store(pack->refused + i, ctc_shim_choose_f64(bad, refused * 0 + 1, refused));
     }
 }
 
 /* Beta * emission of the frame after, in the units of the group before it. */
-CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim_team *team,
+CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim_pack *pack,
                                           const double *scale) {
     const int64_t W = s->cells;
     double *label = s->beta, *blank = label + W, *old = blank + W;
     int64_t j, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
-    for (j = CTC_SHIM_SIDE; j < (team->labels + 2) * CTC_SHIM_SIDE; j += step) {
+    for (j = CTC_SHIM_SIDE; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += step) {
         ctc_shim_f64 now = ctc_shim_load(scale + j),
                      shift = ctc_shim_powers(now - ctc_shim_load(old + j));
         ctc_shim_f64 cap = shift * 0 + CTC_SHIM_CAPPED;
@@ -161,17 +160,17 @@ CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim
 
 /* One frame of equations (9)-(11) and (14): ctc_shim_backward_linear. The first of the posteriors
  * is the blank's. */
-CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shim_team *team,
+CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shim_pack *pack,
                                            const double *units, const double *row) {
     const int64_t W = s->cells;
     const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         double *beta_label = s->beta, *beta_blank = beta_label + W;
-        ctc_shim_f64 blank_y = ctc_shim_load(y + i), factor = ctc_shim_load(team->upstream + i),
+        ctc_shim_f64 blank_y = ctc_shim_load(y + i), factor = ctc_shim_load(pack->upstream + i),
                      blanks = blank_y * 0, label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
                      blank = ctc_shim_load(beta_blank + CTC_SHIM_SIDE + i);
-        for (j = CTC_SHIM_SIDE + i; j < (team->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
+        for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             const int64_t next = j + CTC_SHIM_SIDE;
             ctc_shim_f64 next_label = ctc_shim_load(beta_label + next),
                          next_blank = ctc_shim_load(beta_blank + next), k = blank + label,
