@@ -6,8 +6,8 @@
 #define CTC_SHIM_LANES_H
 #include "batch.h"
 
-/* The compiler must have __builtin_convertvector and a shuffle. */
-#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)
+/* Left out where vectors on the stack may not be aligned (GCC on Windows), and for old compilers. */
+#if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && !defined(_WIN32)
 #define CTC_SHIM_HAS_LANES 1
 #endif
 
