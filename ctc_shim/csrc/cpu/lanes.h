@@ -6,7 +6,7 @@
 #define CTC_SHIM_LANES_H
 #include "batch.h"
 
-/* Left out where vectors on the stack may not be aligned (GCC on Windows), and for old compilers. */
+/* Not where vectors on the stack may not be aligned (GCC on Windows), nor with old compilers. */
 #if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && !defined(_WIN32)
 #define CTC_SHIM_HAS_LANES 1
 #endif
