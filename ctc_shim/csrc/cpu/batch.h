@@ -56,6 +56,10 @@ CTC_SHIM_LOCAL double ctc_shim_work_of(const ctc_shim_batch *b, int64_t frames) 
     return (double)frames * (double)(b->C + 4 * b->labels);
 }
 
+CTC_SHIM_LOCAL double ctc_shim_work_of_sequence(const ctc_shim_batch *b, int64_t n) {
+    return (double)ctc_shim_frames_of(b, n) * (double)(b->C + 4 * ctc_shim_labels_of(b, n));
+}
+
 /* U_n: the fewest frames that the target fits into. */
 CTC_SHIM_LOCAL int64_t ctc_shim_fewest(const ctc_shim_batch *b, int64_t n) {
     int64_t s, S = ctc_shim_labels_of(b, n), fewest = S;

@@ -27,7 +27,7 @@ CTC_SHIM_LOCAL int64_t ctc_shim_check(ctc_shim_batch *b, double *work, int64_t *
         }
         if (T > b->longest) b->longest = T;
         if (S > b->labels) b->labels = S;
-        *work += (double)T * (double)(b->C + 4 * S);
+        *work += ctc_shim_work_of_sequence(b, n);
     }
     if (b->policy < CTC_SHIM_POLICY_RAISE) return ctc_shim_report(report, 0, 0, 0, 0);
     for (n = 0; n < b->N; n++) {

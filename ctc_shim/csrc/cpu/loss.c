@@ -12,15 +12,17 @@
  * once a network has collapsed onto the blank. Doubles as exponents are exact to 2^53, cannot
  * overflow here, and their maximum is one instruction everywhere. An impossible cell has m = 0 and
  * a very low e. Where a group of 16 frames needs no exponents inside, as most do, it has none
- * (linear.h).
+ * (linear.h). Short sequences are computed side by side (side_by_side.h).
  *
  * Labels and blanks lie in two arrays, not interleaved: label[j] is label j, blank[j] is the blank
  * before it, and blank[S] is the last. */
 #include "../export.h"
 #include "checks.h"
-#include "sequence.h"
+#include "order.h"
+#include "side_by_side.h"
 
-static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w) {
+static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scratch *w,
+                              ctc_shim_side *side) {
     size_t used = 0, width = (size_t)b->width, row = ctc_shim_row_size(b) * sizeof(double);
     size_t blocks = b->gradient ? (size_t)(b->longest / b->rows + 1) : 0;
     w->table = (double *)ctc_shim_carve(block, &used, (size_t)b->rows * row);
@@ -42,42 +44,38 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
                                             (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
     w->scores = ctc_shim_carve(block, &used, (size_t)(b->copies * b->padded * b->item));
+    if (side) used += ctc_shim_side_layout(b, block ? block + used : NULL, side);
     return used;
 }
 
-/* A thread takes the next sequence whenever it is free. Results do not depend on which takes it. */
+/* A thread takes the next piece of work whenever it is free. Results do not depend on which takes
+ * it. */
 typedef struct {
     const ctc_shim_batch *batch;
     ctc_shim_scratch scratch;
+    ctc_shim_side side;
     ctc_shim_signal_check signal_check;
-    const int64_t *order;
+    const ctc_shim_order *order;
     int64_t *next;
 } ctc_shim_worker;
 
 static void *ctc_shim_work(void *argument) {
     ctc_shim_worker *worker = (ctc_shim_worker *)argument;
-    const ctc_shim_batch *b = worker->batch;
-    ctc_shim_pad(b, &worker->scratch);
+    const ctc_shim_order *order = worker->order;
+    const int64_t pieces = ctc_shim_pieces(order);
+    ctc_shim_pad(worker->batch, &worker->scratch);
     for (;;) {
-        int64_t i = ctc_shim_take(worker->next);
-        if (i >= b->N || ctc_shim_stops(&worker->signal_check, 0)) return NULL;
-        ctc_shim_sequence(b, &worker->scratch, worker->order ? worker->order[2 * i + 1] : i);
+        int64_t i = ctc_shim_take(worker->next), first, left;
+        if (i >= pieces || ctc_shim_stops(&worker->signal_check, 0)) return NULL;
+        if (i < order->alone) {
+            ctc_shim_sequence(worker->batch, &worker->scratch, order->n[i]);
+            continue;
+        }
+        first = order->alone + (i - order->alone) * CTC_SHIM_SIDE;
+        left = order->N - first;
+        ctc_shim_side_by_side(worker->batch, &worker->scratch, &worker->side, order->n + first,
+                              left < CTC_SHIM_SIDE ? left : (int64_t)CTC_SHIM_SIDE);
     }
-}
-
-static int ctc_shim_longer(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* Sorts pairs (work, n), most work first: the threads then finish at nearly the same time. */
-static void ctc_shim_arrange(const ctc_shim_batch *b, int64_t *order) {
-    int64_t n;
-    for (n = 0; n < b->N; n++) {
-        order[2 * n] = ctc_shim_frames_of(b, n) * (b->C + 4 * ctc_shim_labels_of(b, n));
-        order[2 * n + 1] = n;
-    }
-    qsort(order, (size_t)b->N, 2 * sizeof(int64_t), ctc_shim_longer);
 }
 
 /* Asks for huge pages. A large gradient is often new memory, and a page fault every 4 KiB costs
@@ -113,38 +111,46 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
     while (b->gradient && b->longest / b->rows > 6 * b->rows) b->rows *= 2;
 }
 
-/* One block of memory: the scratch of each thread, then `order`, then the workers. */
+/* Two blocks of memory: the order of the work; the scratch of each thread, and the threads. */
 static int64_t ctc_shim_run(ctc_shim_batch *b, int64_t threads, ctc_shim_signals *signals,
                             int64_t *report) {
     double work;
     int64_t i, next = 0, error = ctc_shim_check(b, &work, report);
-    size_t bytes, pairs;
-    char *memory, *block;
-    ctc_shim_worker *workers;
-    ctc_shim_scratch sizes;
+    size_t bytes;
+    char *memory = NULL, *block;
+    ctc_shim_worker *workers, sizes;
+    ctc_shim_order order;
     if (error || b->N <= 0) return error;
     ctc_shim_plan(b);
-    threads = ctc_shim_threads(threads, work, b->N);
-    bytes = ctc_shim_layout(b, NULL, &sizes);
-    pairs = threads > 1 ? (size_t)b->N * 2 * sizeof(int64_t) : 0;
-    memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + pairs + 64);
-    if (!memory) return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
+    order.N = b->N;
+    order.n = (int64_t *)malloc((size_t)b->N * 2 * sizeof(int64_t));
+    if (order.n) {
+        ctc_shim_arrange(b, ctc_shim_work_of(b, b->longest), order.n + b->N, &order);
+        threads = ctc_shim_threads(threads, work, ctc_shim_pieces(&order));
+        bytes = ctc_shim_layout(b, NULL, &sizes.scratch, order.alone < b->N ? &sizes.side : NULL);
+        memory = (char *)malloc((size_t)threads * (bytes + sizeof(ctc_shim_worker)) + 64);
+    }
+    if (!memory) {
+        free(order.n);
+        return ctc_shim_report(report, CTC_SHIM_ERROR_MEMORY, 0, 0, 0);
+    }
     block = memory + (64 - (uintptr_t)memory % 64) % 64;
-    workers = (ctc_shim_worker *)(block + (size_t)threads * bytes + pairs);
+    workers = (ctc_shim_worker *)(void *)(block + (size_t)threads * bytes);
     for (i = 0; i < threads; i++) {
         workers[i].batch = b;
-        workers[i].order = pairs ? (const int64_t *)(block + (size_t)threads * bytes) : NULL;
+        workers[i].order = &order;
         workers[i].next = &next;
-        ctc_shim_layout(b, block + (size_t)i * bytes, &workers[i].scratch);
+        ctc_shim_layout(b, block + (size_t)i * bytes, &workers[i].scratch,
+                        order.alone < b->N ? &workers[i].side : NULL);
         workers[i].signal_check.signals = signals;
         workers[i].signal_check.handles = i == 0;
         workers[i].signal_check.work = 0;
         workers[i].scratch.signal_check = &workers[i].signal_check;
     }
-    if (pairs) ctc_shim_arrange(b, (int64_t *)(block + (size_t)threads * bytes));
     ctc_shim_prefer_huge_pages(b);
     ctc_shim_share(ctc_shim_work, workers, sizeof(ctc_shim_worker), threads, signals);
     free(memory);
+    free(order.n);
     return signals->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
 }
 

@@ -1,0 +1,122 @@
+/* Rows of scores of SIDE sequences at a time, for one element type: see lanes.h. */
+/* Copies the rows of a frame to `to`, where a class has SIDE scores; `epsilon` is added. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                                const char *const *rows, const double *epsilon,
+                                                REAL *to) {
+    int64_t lane, c, k;
+    for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4) {
+        if (!(b->plain && sizeof(REAL) == 4 && b->C >= 4)) break;
+        for (c = 0; c < b->C; c += 4) {
+            const float *in[4];
+            float *out[4];
+            if (c > b->C - 4) c = b->C - 4; /* the last block may overlap the one before */
+            for (k = 0; k < 4; k++) {
+                in[k] = (const float *)(const void *)rows[lane + k] + c;
+                out[k] = (float *)(void *)(to + (c + k) * CTC_SHIM_SIDE + lane);
+            }
+            ctc_shim_turn(in, out);
+        }
+    }
+    for (; lane < CTC_SHIM_SIDE; lane++)
+        for (c = 0; c < b->C; c++) {
+            const int64_t stride = rows[lane] == s->idle ? b->item : b->stride_c;
+            memcpy(to + c * CTC_SHIM_SIDE + lane, rows[lane] + c * stride, sizeof(REAL));
+        }
+    for (c = 0; b->ratios && c < b->C * CTC_SHIM_SIDE; c += CTC_SHIM_SIDE)
+        for (k = 0; k < CTC_SHIM_SIDE; k++) to[c + k] += (REAL)epsilon[k];
+}
+
+/* Scores of a frame to e = exp(score) / 2^scale; those of probabilities are p + epsilon, and stay.
+ * Sets their sums. Marks a lane as refused where scores are not finite or very large. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, double *sums,
+                                             double *scales, double *refused) {
+    enum { COUNT = sizeof(TYPED(ctc_shim)) / sizeof(REAL), STEP = CTC_SHIM_SIDE / COUNT };
+    const REAL limit = ratios ? (REAL)2 : (REAL)2e4,
+               magic = sizeof(REAL) == 4 ? (REAL)12582912 : (REAL)6755399441055744;
+    REAL found[4][CTC_SHIM_SIDE] __attribute__((aligned(64)));
+    int64_t i, c, k;
+    for (i = 0; i < STEP; i++) {
+        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest;
+        for (k = 0; k < 4; k++) top[k] = at[(k < C ? k : 0) * STEP];
+        for (c = 4; c + 4 <= C; c += 4) /* four of them hide the latency */
+            for (k = 0; k < 4; k++) top[k] = TYPED(ctc_shim_most)(at[(c + k) * STEP], top[k]);
+        for (; c < C; c++) top[0] = TYPED(ctc_shim_most)(at[c * STEP], top[0]);
+        top[0] = TYPED(ctc_shim_most)(TYPED(ctc_shim_most)(top[0], top[1]),
+                                      TYPED(ctc_shim_most)(top[2], top[3]));
+        low = top[0] - (REAL)(sizeof(REAL) == 4 ? 150 : 1100);
+        best = rest = scale = (TYPED(ctc_shim)){0};
+        if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
+        for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
+            rest +=
+                TYPED(ctc_shim_where)((TYPED(ctc_shim_bits))(at[c * STEP] < 0), best + (REAL)NAN);
+        for (c = 0; c < C; c++) {
+            TYPED(ctc_shim) p = at[c * STEP];
+            if (!ratios) at[c * STEP] = p = TYPED(ctc_shim_scaled_exp)(p, scale, low);
+            /* The largest stays apart from the rest: see ctc_shim_sum. */
+            rest += TYPED(ctc_shim_least)(best, p);
+            best = TYPED(ctc_shim_most)(best, p);
+        }
+        ((TYPED(ctc_shim) *)(void *)found[0])[i] = top[0];
+        ((TYPED(ctc_shim) *)(void *)found[1])[i] = scale;
+        ((TYPED(ctc_shim) *)(void *)found[2])[i] = best;
+        ((TYPED(ctc_shim) *)(void *)found[3])[i] = rest;
+    }
+#pragma omp simd
+    for (k = 0; k < CTC_SHIM_SIDE; k++) {
+        int good = (found[0][k] <= limit) & (found[0][k] >= -limit) & (found[3][k] >= 0);
+        sums[k] = (double)found[2][k] + (double)found[3][k];
+        scales[k] = (double)found[1][k];
+        refused[k] = good ? refused[k] : 1;
+    }
+}
+
+/* The emissions of the cells of a frame. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
+                                         const int32_t *CTC_SHIM_RESTRICT place, int64_t cells,
+                                         double *CTC_SHIM_RESTRICT y) {
+    int64_t k;
+#if CTC_SHIM_VECTOR == 64
+    for (k = 0; sizeof(REAL) == 4 && k < cells; k += 16) {
+        __m512 x = _mm512_i32gather_ps(_mm512_load_si512(place + k), e, 4);
+        _mm512_store_pd(y + k, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
+        _mm512_store_pd(y + k + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+    }
+    if (sizeof(REAL) == 4) return;
+#endif
+    for (k = 0; k < cells; k++) y[k] = (double)e[place[k]];
+}
+
+/* The gradient of a frame: e * inverse plus the posteriors, into the rows `out`. For probabilities
+ * it is that by p: d score / d p = 1 / (p + epsilon). */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL *e,
+                                             const double *inverse, const double *posterior,
+                                             const int32_t *place, int64_t cells, REAL *g,
+                                             char *const *rows) {
+    REAL factor[CTC_SHIM_SIDE];
+    int64_t lane, c, k;
+    for (k = 0; k < CTC_SHIM_SIDE; k++) factor[k] = (REAL)inverse[k];
+    for (c = 0; c < b->C; c++) {
+#pragma omp simd
+        for (k = 0; k < CTC_SHIM_SIDE; k++)
+            g[c * CTC_SHIM_SIDE + k] = e[c * CTC_SHIM_SIDE + k] * factor[k];
+    }
+    for (k = 0; k < cells; k++) g[place[k]] += (REAL)posterior[k];
+#pragma omp simd
+    for (k = 0; k < (b->ratios ? b->C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
+    if (sizeof(REAL) == 4 && b->C >= 4) {
+        for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4)
+            for (c = 0; c < b->C; c += 4) {
+                const float *in[4];
+                float *out[4];
+                if (c > b->C - 4) c = b->C - 4;
+                for (k = 0; k < 4; k++) {
+                    in[k] = (const float *)(const void *)(g + (c + k) * CTC_SHIM_SIDE + lane);
+                    out[k] = (float *)(void *)rows[lane + k] + c;
+                }
+                ctc_shim_turn(in, out);
+            }
+        return;
+    }
+    for (lane = 0; lane < CTC_SHIM_SIDE; lane++)
+        for (c = 0; c < b->C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
+}

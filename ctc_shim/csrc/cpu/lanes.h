@@ -1,0 +1,175 @@
+/* Vectors whose elements belong to different sequences, for side_by_side.h.
+ *
+ * Arrays hold SIDE numbers for each class or lattice cell, one of each sequence. A vector is as
+ * wide as the registers, so loops over `lane` go through the SIDE numbers. */
+#ifndef CTC_SHIM_LANES_H
+#define CTC_SHIM_LANES_H
+#include "batch.h"
+
+/* Not where vectors on the stack may not be aligned (GCC on Windows), nor with old compilers. */
+#if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && !defined(_WIN32)
+#define CTC_SHIM_HAS_LANES 1
+#endif
+
+#if defined(CTC_SHIM_HAS_LANES)
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+#if defined(__AVX512F__)
+#define CTC_SHIM_VECTOR 64 /* bytes */
+#elif defined(__AVX__)
+#define CTC_SHIM_VECTOR 32
+#else
+#define CTC_SHIM_VECTOR 16
+#endif
+#define CTC_SHIM_SIDE (CTC_SHIM_VECTOR / 4) /* sequences of a pack: a vector of floats */
+
+typedef double ctc_shim_f64 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
+typedef uint64_t ctc_shim_bits_f64 __attribute__((vector_size(CTC_SHIM_VECTOR)));
+typedef float ctc_shim_f32 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
+typedef uint32_t ctc_shim_bits_f32 __attribute__((vector_size(CTC_SHIM_VECTOR)));
+typedef float ctc_shim_quad __attribute__((vector_size(16), may_alias, aligned(4)));
+typedef int32_t ctc_shim_quad_places __attribute__((vector_size(16)));
+
+#if defined(__clang__)
+#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) \
+    __builtin_shuffle(a, b, (ctc_shim_quad_places){i, j, k, l})
+#endif
+
+/* A 4 x 4 matrix, transposed. Its rows begin at in[k], those of the result at out[k]. */
+CTC_SHIM_INLINE void ctc_shim_turn(const float *const *in, float *const *out) {
+    ctc_shim_quad a = *(const ctc_shim_quad *)in[0], b = *(const ctc_shim_quad *)in[1],
+                  c = *(const ctc_shim_quad *)in[2], d = *(const ctc_shim_quad *)in[3];
+    ctc_shim_quad ac = CTC_SHIM_SHUFFLE(a, c, 0, 4, 1, 5), bd = CTC_SHIM_SHUFFLE(b, d, 0, 4, 1, 5);
+    *(ctc_shim_quad *)out[0] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
+    *(ctc_shim_quad *)out[1] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
+    ac = CTC_SHIM_SHUFFLE(a, c, 2, 6, 3, 7);
+    bd = CTC_SHIM_SHUFFLE(b, d, 2, 6, 3, 7);
+    *(ctc_shim_quad *)out[2] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
+    *(ctc_shim_quad *)out[3] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
+}
+
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load(const double *from) {
+    return *(const ctc_shim_f64 *)from;
+}
+CTC_SHIM_INLINE void ctc_shim_store(double *to, ctc_shim_f64 x) { *(ctc_shim_f64 *)to = x; }
+
+/* x where the mask is set, else 0. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_where_f64(ctc_shim_bits_f64 mask, ctc_shim_f64 x) {
+    return (ctc_shim_f64)((ctc_shim_bits_f64)x & mask);
+}
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_where_f32(ctc_shim_bits_f32 mask, ctc_shim_f32 x) {
+    return (ctc_shim_f32)((ctc_shim_bits_f32)x & mask);
+}
+
+/* x where the mask is set, else y. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_choose_f64(ctc_shim_bits_f64 mask, ctc_shim_f64 x,
+                                                 ctc_shim_f64 y) {
+    return (ctc_shim_f64)(((ctc_shim_bits_f64)x & mask) | ((ctc_shim_bits_f64)y & ~mask));
+}
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_choose_f32(ctc_shim_bits_f32 mask, ctc_shim_f32 x,
+                                                 ctc_shim_f32 y) {
+    return (ctc_shim_f32)(((ctc_shim_bits_f32)x & mask) | ((ctc_shim_bits_f32)y & ~mask));
+}
+
+/* x > y ? x : y and x < y ? x : y. GNU C knows no ?: of vectors. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_most_f64(ctc_shim_f64 x, ctc_shim_f64 y) {
+#if CTC_SHIM_VECTOR == 64
+    return (ctc_shim_f64)_mm512_max_pd((__m512d)x, (__m512d)y);
+#elif CTC_SHIM_VECTOR == 32
+    return (ctc_shim_f64)_mm256_max_pd((__m256d)x, (__m256d)y);
+#else
+    return ctc_shim_choose_f64((ctc_shim_bits_f64)(x > y), x, y);
+#endif
+}
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_least_f64(ctc_shim_f64 x, ctc_shim_f64 y) {
+#if CTC_SHIM_VECTOR == 64
+    return (ctc_shim_f64)_mm512_min_pd((__m512d)x, (__m512d)y);
+#elif CTC_SHIM_VECTOR == 32
+    return (ctc_shim_f64)_mm256_min_pd((__m256d)x, (__m256d)y);
+#else
+    return ctc_shim_choose_f64((ctc_shim_bits_f64)(x < y), x, y);
+#endif
+}
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_most_f32(ctc_shim_f32 x, ctc_shim_f32 y) {
+#if CTC_SHIM_VECTOR == 64
+    return (ctc_shim_f32)_mm512_max_ps((__m512)x, (__m512)y);
+#elif CTC_SHIM_VECTOR == 32
+    return (ctc_shim_f32)_mm256_max_ps((__m256)x, (__m256)y);
+#else
+    return ctc_shim_choose_f32((ctc_shim_bits_f32)(x > y), x, y);
+#endif
+}
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_least_f32(ctc_shim_f32 x, ctc_shim_f32 y) {
+#if CTC_SHIM_VECTOR == 64
+    return (ctc_shim_f32)_mm512_min_ps((__m512)x, (__m512)y);
+#elif CTC_SHIM_VECTOR == 32
+    return (ctc_shim_f32)_mm256_min_ps((__m256)x, (__m256)y);
+#else
+    return ctc_shim_choose_f32((ctc_shim_bits_f32)(x < y), x, y);
+#endif
+}
+
+/* 2^k for integers k, which stop at -1000 and 1000. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_powers(ctc_shim_f64 k) {
+    const ctc_shim_f64 far = k * 0 + 1000;
+    k = ctc_shim_least_f64(ctc_shim_most_f64(k, -far), far);
+    k += 6755399441056767.0; /* as in ctc_shim_pow2 */
+    return (ctc_shim_f64)((ctc_shim_bits_f64)k << 52);
+}
+
+/* The exponents of normal numbers x > 0. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_exponents(ctc_shim_f64 x) {
+    ctc_shim_bits_f64 biased = (ctc_shim_bits_f64)x >> 52 | 0x4330000000000000u;
+    return (ctc_shim_f64)biased - (4503599627370496.0 + 1023.0);
+}
+
+/* exp(z) = result * 2^scale, 0 where that is far down, NaN for NaN. The scale is an integer near
+ * the largest z / ln 2, `low` is at least 1100 below that z. No difference of two scores is
+ * rounded: r is found from z alone. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 scale,
+                                                     ctc_shim_f64 low) {
+    ctc_shim_f64 p, k, r, power;
+    const ctc_shim_f64 magic = scale - scale + 6755399441055744.0;
+    z = ctc_shim_most_f64(low, z);
+    power = z * 1.4426950408889634074 + 6755399441055744.0;
+    k = power - 6755399441055744.0;
+    r = (z - k * 0.69314718246459961) - k * -1.904654299957768e-09;
+    p = r * (1.0 / 6227020800) + 1.0 / 479001600;
+    p = p * r + 1.0 / 39916800;
+    p = p * r + 1.0 / 3628800;
+    p = p * r + 1.0 / 362880;
+    p = p * r + 1.0 / 40320;
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    /* Its low bits are the biased exponent, of which 0 stands for 0. */
+    power = ctc_shim_most_f64(power - (scale - 1023.0), magic);
+    return p * (ctc_shim_f64)((ctc_shim_bits_f64)power << 52);
+}
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_scaled_exp_f32(ctc_shim_f32 z, ctc_shim_f32 scale,
+                                                     ctc_shim_f32 low) {
+    ctc_shim_f32 p, k, r, power;
+    const ctc_shim_f32 magic = scale - scale + 12582912.0f;
+    z = ctc_shim_most_f32(low, z);
+    power = z * 1.44269504f + 12582912.0f;
+    k = power - 12582912.0f;
+    r = (z - k * 0.693359375f) - k * -2.12194440e-4f;
+    p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * (r * r) + r) + 1.0f;
+    power = ctc_shim_most_f32(power - (scale - 127.0f), magic);
+    return p * (ctc_shim_f32)((ctc_shim_bits_f32)power << 23);
+}
+#endif
+#endif

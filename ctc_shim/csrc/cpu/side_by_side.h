@@ -1,0 +1,174 @@
+/* Short sequences side by side: a vector holds the same cell of SIDE sequences. */
+#ifndef CTC_SHIM_SIDE_BY_SIDE_H
+#define CTC_SHIM_SIDE_BY_SIDE_H
+#include "sequence.h"
+#include "side_pack.h"
+
+#if !defined(CTC_SHIM_HAS_LANES)
+CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shim_scratch *w,
+                                          const ctc_shim_side *s, const int64_t *members,
+                                          int64_t count) {
+    (void)s;
+    for (; count > 0; count--) ctc_shim_sequence(b, w, *members++);
+}
+#else
+/* Reads frame t, which is row r of the block. */
+CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       ctc_shim_pack *pack, int64_t r) {
+    void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
+    double *sums = s->sums + r * CTC_SHIM_SIDE;
+    int64_t i;
+    if (b->item == 4)
+        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, pack->scales, pack->refused);
+    else
+        ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, pack->scales, pack->refused);
+    for (i = 0; i < CTC_SHIM_SIDE; i++) {
+        if (b->normalize) pack->product[i] *= sums[i];
+        else pack->exponent[i] -= pack->scales[i];
+    }
+}
+
+/* Emissions of the cells in row r of the block. */
+CTC_SHIM_LOCAL void ctc_shim_side_pick(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       const ctc_shim_pack *pack, int64_t r) {
+    const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
+    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
+    if (b->item == 4) ctc_shim_pick_f32((const float *)e, s->place, cells, s->emissions);
+    else ctc_shim_pick_f64((const double *)e, s->place, cells, s->emissions);
+}
+
+/* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block. */
+CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                        ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base) {
+    const int64_t W = s->cells, first = t;
+    double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W, *row = s->carry;
+    ctc_shim_each epsilon;
+    int64_t i;
+    for (; t < end; t++) {
+        const char *rows[CTC_SHIM_SIDE];
+        void *e = s->e + (t - base) * b->C * CTC_SHIM_SIDE * b->item;
+        for (i = 0; i < CTC_SHIM_SIDE; i++) {
+            int there = (double)t < pack->T[i];
+            rows[i] = there ? ctc_shim_given(b, pack->n[i], t) : s->idle;
+            epsilon[i] = there ? b->epsilon : 0;
+        }
+        if (b->item == 4) ctc_shim_gather_rows_f32(b, s, rows, epsilon, (float *)e);
+        else ctc_shim_gather_rows_f64(b, s, rows, epsilon, (double *)e);
+    }
+    for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t - base);
+    ctc_shim_regroup(s, pack, first, units);
+    for (t = first; t < end; t++) {
+        const double *from = row;
+        row = s->table + 2 * (t - base) * W;
+        ctc_shim_side_pick(b, s, pack, t - base);
+        ctc_shim_side_forward(s, pack, t, units, from, row);
+    }
+    for (i = 0; i < 2; i++)
+        memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
+               (size_t)((pack->labels + 1) * CTC_SHIM_SIDE) * sizeof(double));
+    ctc_shim_settle(pack);
+}
+
+/* The losses, after all frames; `units` are those of the last group. Leaves beta after the last
+ * frame. A sequence with little left of its range is refused: beta is its inverse. */
+CTC_SHIM_LOCAL void ctc_shim_side_finish(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                         ctc_shim_pack *pack, const double *units) {
+    const int64_t W = s->cells;
+    int64_t i;
+    memset(s->beta, 0, 2 * (size_t)W * sizeof(double));
+    memcpy(s->beta + 2 * W, units, (size_t)W * sizeof(double));
+    for (i = 0; i < pack->count; i++) {
+        int64_t last = ((int64_t)pack->S[i] + 1) * CTC_SHIM_SIDE + i;
+        double total = s->carry[W + last] + s->carry[last - CTC_SHIM_SIDE] * units[W + last];
+        double exponent, loss;
+        if (!(total >= CTC_SHIM_LEAST) || pack->refused[i] > 0) {
+            pack->refused[i] = 1;
+            continue;
+        }
+        s->beta[W + last] = 1 / total;
+        /* Split, because the units depend on the longest of the pack. */
+        loss = log(ctc_shim_split(pack->product[i] / total, &exponent));
+        loss += (exponent + pack->exponent[i] - units[last]) * CTC_SHIM_LN2;
+        ctc_shim_write_loss(b, pack->n[i], b->normalize && loss < 0 ? 0 : loss);
+    }
+}
+
+/* The gradient of frame t, which is row r of the block. */
+CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                        const ctc_shim_pack *pack, int64_t t, int64_t r) {
+    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
+    const int64_t cells = (pack->labels + 1) * CTC_SHIM_SIDE;
+    int softmax = b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT;
+    ctc_shim_each inverse;
+    char *rows[CTC_SHIM_SIDE];
+    int64_t i;
+    for (i = 0; i < CTC_SHIM_SIDE; i++) {
+        inverse[i] = softmax ? -pack->upstream[i] / s->sums[r * CTC_SHIM_SIDE + i] : 0;
+        rows[i] = (double)t < pack->T[i]
+                      ? b->gradient + pack->n[i] * b->gradient_stride_n + t * b->gradient_stride_t
+                      : s->unused;
+    }
+    if (b->item == 4)
+        ctc_shim_put_rows_f32(b, (const float *)e, inverse, s->posterior, s->place, cells,
+                              (float *)(void *)s->gradient, rows);
+    else
+        ctc_shim_put_rows_f64(b, (const double *)e, inverse, s->posterior, s->place, cells,
+                              (double *)(void *)s->gradient, rows);
+}
+
+/* All frames backwards, block by block, as in ctc_shim_return. */
+CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim_scratch *w,
+                                         const ctc_shim_side *s, ctc_shim_pack *pack) {
+    const int64_t W = s->cells, last = (pack->frames - 1) / s->rows;
+    int64_t block, t, first;
+    for (block = last; block >= 0; block--) {
+        int64_t base = block * s->rows, stop = block == last ? pack->frames : base + s->rows;
+        if (block < last) {
+            memcpy(s->carry, s->checkpoints + block * 3 * W, 3 * (size_t)W * sizeof(double));
+            for (t = base; t < stop; t += CTC_SHIM_STRIDE)
+                ctc_shim_side_cross(b, s, pack, t, t + CTC_SHIM_STRIDE, base);
+        }
+        for (t = stop - 1; t >= base; t = first - 1) {
+            const double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W;
+            if (ctc_shim_stops(w->signal_check,
+                               ctc_shim_work_of(b, CTC_SHIM_SIDE * CTC_SHIM_STRIDE)))
+                return;
+            ctc_shim_change_units(s, pack, units);
+            for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--) {
+                ctc_shim_side_pick(b, s, pack, t - base);
+                ctc_shim_side_backward(s, pack, units, s->table + 2 * (t - base) * W);
+                ctc_shim_side_write(b, s, pack, t, t - base);
+            }
+        }
+    }
+}
+
+/* Losses and gradients of at most SIDE short sequences. */
+CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shim_scratch *w,
+                                          const ctc_shim_side *s, const int64_t *members,
+                                          int64_t count) {
+    const int64_t W = s->cells;
+    int64_t i, t, base = 0;
+    ctc_shim_pack pack;
+    ctc_shim_assemble(b, s, members, count, &pack);
+    memset(s->carry, 0, 3 * (size_t)W * sizeof(double));
+    for (i = 0; i < CTC_SHIM_SIDE; i++) s->carry[W + CTC_SHIM_SIDE + i] = 1; /* the first blank */
+    for (t = 0; t < pack.frames; t += CTC_SHIM_STRIDE) {
+        int64_t end = t + CTC_SHIM_STRIDE < pack.frames ? t + CTC_SHIM_STRIDE : pack.frames;
+        if (ctc_shim_stops(w->signal_check, ctc_shim_work_of(b, CTC_SHIM_SIDE * CTC_SHIM_STRIDE)))
+            return;
+        base = t / s->rows * s->rows;
+        if (t == base && b->gradient)
+            memcpy(s->checkpoints + t / s->rows * 3 * W, s->carry, 3 * (size_t)W * sizeof(double));
+        ctc_shim_side_cross(b, s, &pack, t, end, base);
+    }
+    ctc_shim_side_finish(b, s, &pack,
+                         s->units + (pack.frames - 1 - base) / CTC_SHIM_STRIDE * 3 * W);
+    if (b->gradient) ctc_shim_side_return(b, w, s, &pack);
+    for (i = 0; i < count; i++) {
+        if (pack.refused[i] > 0) ctc_shim_sequence(b, w, members[i]);
+        else ctc_shim_write_rows(b, members[i], (int64_t)pack.T[i], b->T, 0);
+    }
+}
+#endif
+#endif
