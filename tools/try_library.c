@@ -22,8 +22,8 @@ int main(int count, char **arguments) {
     processors = FIND(library, "ctc_shim_processors");
     trial = FIND(library, "ctc_shim_trial");
     if (!variant || !processors || !trial) return 1;
-    wrong = ((int64_t(*)(void))trial)();
+    wrong = ((int64_t (*)(void))trial)();
     printf("loaded: variant %s, %d processors, %d variants wrong\n",
-           ((const char *(*)(void))variant)(), (int)((int64_t(*)(void))processors)(), (int)wrong);
+           ((const char *(*)(void))variant)(), (int)((int64_t (*)(void))processors)(), (int)wrong);
     return wrong != 0;
 }
