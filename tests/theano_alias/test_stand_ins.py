@@ -154,7 +154,7 @@ def test_parameters_with_all_dimensions_broadcast():
     )
     test = compute(
         lambda *a: batchnorm.batch_normalization_test(*a, axes="spatial"),
-        *[x, ones, 0 * ones, x.mean((0, 2), keepdims=True), x.var((0, 2), keepdims=True)]
+        *[x, ones, 0 * ones, x.mean((0, 2), keepdims=True), x.var((0, 2), keepdims=True)],
     )
     np.testing.assert_allclose(train, test)
 
