@@ -371,7 +371,7 @@ NAMES: Dict[str, Dict[str, str]] = {
         **_at(
             "machinery.test_cases",
             "SkipTest attr MockRandomState TestOptimizationMixin T_OpContractMixin "
-            "InferShapeTester custom_name_func parameterized",
+            "InferShapeTester custom_name_func",
         ),
     ),
     "theano.tests.disturb_mem": _at("machinery.testing", "disturb_mem"),

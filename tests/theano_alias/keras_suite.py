@@ -43,11 +43,19 @@ LEFT_OUT = (
 )
 
 
+OLD_SETUP = """import configparser  # names that Python 3.12 took away, and that an old setup.py calls
+configparser.SafeConfigParser = configparser.ConfigParser
+configparser.ConfigParser.readfp = configparser.ConfigParser.read_file
+"""
+
+
 def download(distribution, folder):
-    """Its source, as pip finds it."""
+    """Its source, as pip finds it: pip runs the setup.py in it to learn its name."""
+    with open(os.path.join(folder, "sitecustomize.py"), "w") as stream:
+        stream.write(OLD_SETUP)
     options = "--quiet --no-deps --no-build-isolation --no-binary :all: --dest".split()
     command = [sys.executable, "-m", "pip", "download"] + options + [folder, distribution]
-    subprocess.check_call(command)
+    subprocess.check_call(command, env=dict(os.environ, PYTHONPATH=folder))
 
 
 def tests_of(version, folder):

@@ -146,6 +146,19 @@ def test_batch_normalisation(axes, reduced, shape):
     np.testing.assert_allclose(test, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_parameters_with_all_dimensions_broadcast():
+    """Lengths of 1 in the normalised axes need not be known before it runs."""
+    x, ones = RNG.standard_normal((6, 3, 4)), np.ones((1, 3, 1))
+    train = compute(
+        lambda *a: batchnorm.batch_normalization_train(*a, axes="spatial")[0], x, ones, 0 * ones
+    )
+    test = compute(
+        lambda *a: batchnorm.batch_normalization_test(*a, axes="spatial"),
+        *[x, ones, 0 * ones, x.mean((0, 2), keepdims=True), x.var((0, 2), keepdims=True)],
+    )
+    np.testing.assert_allclose(train, test)
+
+
 def test_running_averages():
     x, ones = RNG.standard_normal((6, 3)), np.ones(3)
     results = compute(

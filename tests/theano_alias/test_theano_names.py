@@ -35,6 +35,7 @@ import copy, pickle
 x, y, s = T.matrix("x"), T.matrix("y"), T.scalar("s")
 one = np.ones((1, 2), x.dtype)
 f = theano.function([x, theano.In(s, value=2.0)], {"b": x * s, "a": x.sum()})
+raises(AssertionError, "strings", theano.function, [x], {1.0: x})
 assert sorted(f(one)) == ["a", "b"] and f(one)["b"].tolist() == [[2, 2]]
 assert f(one, 3)["b"].tolist() == f(one, s=3)["b"].tolist() == f(x=one, s=3)["b"].tolist()
 assert f.maker.fgraph and pickle.loads(pickle.dumps(f))(one)["a"] == 2 and f.copy()(one)["a"] == 2

@@ -50,6 +50,15 @@ def test_missing_names_fail_where_they_are_used(tmp_path, monkeypatch):
         names["use"]()
 
 
+def test_reasons_are_explained():
+    path = os.path.join(theano_suite.keras_suite.EXPECTED, "Theano.txt")
+    with open(path) as stream:
+        explained = {line.split()[1] for line in stream if line.startswith("#   ")}
+    counts, listed = theano_suite.keras_suite.read_expected("Theano")
+    assert {entry["why"] for entry in listed.values()} <= explained
+    assert sorted(counts) == sorted(theano_suite.chosen([]))
+
+
 def test_tutorials_print_the_same_but_for_times():
     import tutorials
 

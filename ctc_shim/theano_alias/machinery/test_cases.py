@@ -1,7 +1,6 @@
 """theano.tests.unittest_tools: the classes that tests of Theano's users inherit from."""
 
 import copy
-import importlib
 import re
 import sys
 import unittest
@@ -129,9 +128,3 @@ class InferShapeTester(unittest.TestCase):
         assert any(isinstance(n.op, cls) for n in compute.maker.fgraph.toposort())
         for result, shape in zip(compute(*numeric_inputs), infer(*numeric_inputs)):
             assert result.shape == tuple(shape), (result.shape, shape)
-
-
-def __getattr__(name: str) -> Any:
-    if name == "parameterized":  # a package; Theano's tests bring the name along
-        return importlib.import_module(name).parameterized
-    raise AttributeError(name)

@@ -2,6 +2,7 @@
 
 from typing import Any, List
 
+from ctc_shim.theano_alias.ops.shapes import addbroadcast
 from ctc_shim.theano_alias.server import pt
 
 
@@ -24,7 +25,7 @@ def _spread(parameter: Any, ndim: Any, others: Any) -> Any:
     """(C,) -> (1, C, 1, 1): a parameter that broadcasts against the input."""
     parameter = pt.as_tensor_variable(parameter)
     if parameter.ndim == ndim:
-        return parameter
+        return addbroadcast(parameter, *[a for a in range(ndim) if a not in others])
     if parameter.ndim != len(others):
         raise ValueError(
             "a batch normalisation parameter must have %d or %d dimensions, got %d"

@@ -48,6 +48,8 @@ def function(
     inputs, names = list(inputs), None
     is_plain = calls.is_plain(inputs, outputs)
     if isinstance(outputs, dict):
+        if not all(isinstance(key, str) for key in outputs):
+            raise AssertionError("the names of outputs must be strings, got %s" % list(outputs))
         names, outputs = sorted(outputs), [outputs[name] for name in sorted(outputs)]
     single = not isinstance(outputs, (list, tuple))
     if calls.updated_inputs(inputs):

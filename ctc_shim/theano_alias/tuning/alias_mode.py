@@ -69,15 +69,33 @@ def _fast_run(linker: str) -> Any:
     return modes.Mode(linker, "fast_run")
 
 
+class StableLogSoftmax(part("graph.rewriting.basic").GraphRewriter):  # type: ignore[misc]
+    """Rewrites log(softmax(x)), or its gradient, in FAST_COMPILE too, as Theano does.
+
+    It holds the name of the library's rewrite, which could not be pickled with a function.
+    """
+
+    def __init__(self, rewrite: str) -> None:
+        self.rewrite_name = rewrite
+
+    def _walk(self) -> Any:
+        rewrite = getattr(part("tensor.rewriting.special"), self.rewrite_name)
+        return part("graph.rewriting.basic").WalkingGraphRewriter(rewrite)
+
+    def add_requirements(self, fgraph: Any) -> None:
+        self._walk().add_requirements(fgraph)
+
+    def apply(self, fgraph: Any) -> Any:
+        return self._walk().apply(fgraph)
+
+
 @functools.lru_cache(None)
 def _stable_log_softmax() -> List[Tuple[Any, float]]:
-    """Theano makes log(softmax(x)) stable in FAST_COMPILE too, and its gradient."""
     if not has_part("tensor.rewriting.special"):  # older libraries
         return []
-    special, basic = part("tensor.rewriting.special"), part("graph.rewriting.basic")
+    special = part("tensor.rewriting.special")
     names = [n for n in ("local_logsoftmax", "local_logsoftmax_grad") if hasattr(special, n)]
-    rewrites = [basic.WalkingGraphRewriter(getattr(special, name)) for name in names]
-    return [(rewrite, of_pytensor.SPECIALIZE - 0.5) for rewrite in rewrites]
+    return [(StableLogSoftmax(name), of_pytensor.SPECIALIZE - 0.5) for name in names]
 
 
 def __getattr__(name: str) -> Any:
