@@ -10,6 +10,8 @@ import sys
 import their_sources
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# The folder `test` of a checkout of PyTorch, or "fetch", as in tox' py311-torch-suites.
+PYTORCH = os.environ.get("CTC_SHIM_PYTORCH_TESTS")
 WARP_CTC = os.environ.get("CTC_SHIM_WARP_CTC")  # a checkout of github.com/SeanNaren/warp-ctc
 
 
@@ -35,11 +37,11 @@ def test_the_samples_of_opinfo_and_moduleinfo():
     assert run("torch_samples.py")[-1].startswith("True")
 
 
-if their_sources.has_pytorch_tests():
+if PYTORCH:
 
     def test_pytorchs_test_nn(tmp_path):
         """11 of 18 run on a CPU, the others ask for CUDA."""
-        suite = their_sources.pytorch_tests(str(tmp_path))
+        suite = their_sources.pytorch_tests(PYTORCH, str(tmp_path))
         assert outcomes("torch", suite) == ["passed 11", "skipped 7"]
 
 

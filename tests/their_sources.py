@@ -1,13 +1,8 @@
-"""Fetches other projects' own tests of CTC, which are not stored here.
-
-A test that needs them runs where the package client that has them is there, or where an environment
-variable names a copy.
-"""
+"""Fetches other projects' own tests of CTC, which are not stored here."""
 
 import glob
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,18 +13,13 @@ SHA256 = "099a9601bc40d67656e75735c44abedb0fbe92d08817852ab7472eebb7e6ddff"
 BAIDU = "torch-baidu-ctc==0.3.0"
 
 
-def has_pytorch_tests():
-    return bool(os.environ.get("CTC_SHIM_PYTORCH_TESTS") or _mirror())
-
-
-def pytorch_tests(folder):
+def pytorch_tests(named, folder):
     """The path of test_nn.py.
 
-    CTC_SHIM_PYTORCH_TESTS names the folder `test` of a checkout. Otherwise apt fetches the source
-    package into `folder`.
+    `named` is the folder `test` of a checkout, or "fetch": then apt fetches the source package into
+    `folder`.
     """
-    named = os.environ.get("CTC_SHIM_PYTORCH_TESTS")
-    if named:
+    if named != "fetch":
         return os.path.join(named, "test_nn.py")
     for name in ("sources", "lists", "cache"):
         os.mkdir(os.path.join(folder, name))
@@ -62,16 +52,13 @@ def baidu_tests(folder):
 
 
 def _mirror():
-    """The address of Debian's archive that apt uses here, or None."""
-    if not shutil.which("apt-get"):
-        return None
+    """The address of Debian's archive that apt uses here."""
     asked = "$(REPO_URI) $(CODENAME) $(COMPONENT)"
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", asked], stdout=subprocess.PIPE, check=True
     )
     lines = [line.split() for line in done.stdout.decode().splitlines()]
-    found = [uri for uri, suite, part in lines if "debian" in uri and "-" not in suite]
-    return found[0] if found else None
+    return [uri for uri, suite, part in lines if "debian" in uri and "-" not in suite][0]
 
 
 def _extracted(archive, name, folder):

@@ -50,7 +50,7 @@ MUTATIONS = {
         ("linear: budget", "!(budget > CTC_SHIM_BUDGET)", "0"),
         ("lattice: far total", "if (far) ", "if (0) "),
         ("sequence: infeasible", "T < fewest || T == 0", "T == 0"),
-        ("sequence: never negative", "b->normalize && loss < 0 ? 0 : loss", "loss"),
+        ("sequence: never negative", "b, n, b->normalize && loss < 0 ? 0 : loss", "b, n, loss"),
         ("sequence: split", "int split = total_e < CTC_SHIM_DEEPEST", "int split = 0"),
         ("lattice: repeats", "m = skip[j] > 0 ? qm : bm[j]; /*", "m = qm; /*"),
     ],
