@@ -28,7 +28,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FROZEN = os.path.join(HERE, "data", "tutorials.json")
 COMMIT = "11c46517e6a17dafb2e12374af3a0ba2c7bf1e02"
 ARCHIVE = "https://github.com/lisa-lab/DeepLearningTutorials/archive/%s.tar.gz" % COMMIT
-TIMES = re.compile(r"ran for|took|minutes|epochs/sec|Training took|sec|model options|Downloading|pylab")
+TIMES = re.compile(
+    r"ran for|took|minutes|epochs/sec|Training took|sec|model options|Downloading|pylab|can be installed"
+)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 # Script -> what is called.
