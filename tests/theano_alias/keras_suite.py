@@ -43,7 +43,7 @@ LEFT_OUT = (
 )
 
 
-OLD_SETUP = """import configparser  # names that Python 3.12 took away, and that an old setup.py calls
+OLD_SETUP = """import configparser  # names that Python 3.12 took away; an old setup.py calls them
 configparser.SafeConfigParser = configparser.ConfigParser
 configparser.ConfigParser.readfp = configparser.ConfigParser.read_file
 """
