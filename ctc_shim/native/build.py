@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-from typing import List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ctc_shim.native import find, interface, sources, trial, trust
 
@@ -150,7 +150,7 @@ def _compile(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-    said = {name: process.communicate()[1] for name, process in running.items()}
+    said = _what_they_say(running)
     for name, process in running.items():
         if process.returncode == 0:
             made.append(name)
@@ -170,6 +170,18 @@ def _compile(
     if done.returncode == 0 and os.path.isfile(partial):
         return ""
     return _end_of(done.stderr, done.returncode) if done.returncode else "it wrote no file"
+
+
+def _what_they_say(running: Mapping[str, Any]) -> Dict[str, bytes]:
+    """stderr of each process when all have ended; Ctrl-C ends them."""
+    try:
+        return {name: process.communicate()[1] for name, process in running.items()}
+    except BaseException:
+        for process in running.values():
+            process.terminate()
+            process.wait()
+            process.stderr.close()
+        raise
 
 
 def _end_of(said: bytes, status: int) -> str:

@@ -36,6 +36,45 @@ def test_a_compiler_with_spaces_and_options(place):
     assert found and problems == []
 
 
+STOPPED = """
+import signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def stop():
+    while not all(os.path.exists(path) for path in %r):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=stop).start()
+try:
+    load.kernel()
+except KeyboardInterrupt:
+    for path in %r:
+        with open(path) as stream:
+            try:
+                os.kill(int(stream.read()), 0)
+                print("still running")
+            except ProcessLookupError:
+                print("ended")
+"""
+
+
+def test_ctrl_c_ends_the_compilers(place):
+    """None is left behind, not even as a process whose end nobody asked for."""
+    compiler, started = os.path.join(place, "cc"), os.path.join(place, "started-")
+    with open(compiler, "w") as stream:
+        stream.write(
+            "#!/bin/sh\nfor word; do\n"
+            "    case $word in -DCTC_SHIM_VARIANT=*) name=${word#*=};; esac\ndone\n"
+            'echo $$ > "%s$name.part" && mv "%s$name.part" "%s$name" && exec sleep 600\n'
+            % ((started,) * 3)
+        )
+    os.chmod(compiler, 0o755)
+    paths = [started + name for name in sources.variants_here()]
+    said = python(STOPPED % (paths, paths), os.path.join(place, "cache"), CC=compiler)
+    assert said.split("\n")[:-1] == ["ended"] * len(paths), said
+
+
 DENORMAL = """
 half, tiny = float("0.5"), float("2.3e-308")
 library, problems = load.first("cuda")
