@@ -10,6 +10,7 @@ import types
 import numpy as np
 import pytest
 
+import ctc_shim
 from ctc_shim.commands import mending
 from ctc_shim.script_mends import own_sources, python2_syntax, saying, scipy_images, script_editor
 
@@ -271,13 +272,14 @@ def test_which_files_are_the_scripts_own(tmp_path, monkeypatch):
     finder = own_sources.OwnFinder(str(tmp_path))
     assert finder.is_own(str(tmp_path / "train" / "a.py"))
     assert not finder.is_own(str(tmp_path / "env" / "lib" / "python3.8" / "site-packages" / "a.py"))
-    assert not finder.is_own(os.path.join(ROOT, "ctc_shim", "loss.py"))
+    ours = os.path.abspath(ctc_shim.__file__)
+    assert not finder.is_own(ours)
     other = tmp_path.parent / "other"
     assert not finder.is_own(str(other / "a.py"))
     monkeypatch.syspath_prepend(str(other))
     assert finder.is_own(str(other / "a.py"))
     assert not own_sources.OwnFinder(str(tmp_path)).is_own(str(other / "a.py"))  # entered before
-    assert not own_sources.OwnFinder(ROOT).is_own(os.path.join(ROOT, "ctc_shim", "loss.py"))
+    assert not own_sources.OwnFinder(os.path.dirname(os.path.dirname(ours))).is_own(ours)
     monkeypatch.chdir("/")
     assert own_sources.folder_of(str(tmp_path / "train" / "a.py")) == str(tmp_path / "train")
 
