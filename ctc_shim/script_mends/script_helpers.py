@@ -11,7 +11,6 @@ from ctc_shim.script_mends.failing_calls import CALLS
 from ctc_shim.script_mends.removed_names import GONE, METHODS, NAMES
 from ctc_shim.script_mends.saying import mended
 
-FAILURES = AttributeError, ImportError, LookupError, RuntimeError, TypeError, ValueError
 _stand_ins: Dict[str, ModuleType] = {}
 
 
@@ -114,7 +113,7 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """function(*args, **kwargs), where some call of that name is in the table."""
     try:
         return function(*args, **kwargs)
-    except FAILURES as error:
+    except Exception as error:  # Keras 1.0 raises that class itself
         for mend in _calls_of(function):
             if mend.applies(function, error, args, kwargs):
                 result = mend.instead(function, args, kwargs)
