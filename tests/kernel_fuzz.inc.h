@@ -1,7 +1,7 @@
 /* One round of kernel_fuzz.c for one element type. */
 static void TYPED(round)(void) {
-    int64_t N = below(3) ? below(5) : below(25), T = below(below(8) ? 14 : 150), C = below(below(8) ? 7 : 70),
-            S = below(below(8) ? 7 : 40), n, t, c, s;
+    int64_t N = below(3) ? below(5) : below(25), T = below(below(8) ? 14 : 150),
+            C = below(below(8) ? 7 : 70), S = below(below(8) ? 7 : 40), n, t, c, s;
     int64_t blank = C > 0 ? below(2 * C) - C : 0, normalize = below(2), policy = below(4),
             mode = below(2), kind = below(10);
     int64_t bad = below(12), major = below(2), step = below(3) ? 1 : 2, row, kept, got, alone;
