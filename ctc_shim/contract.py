@@ -5,7 +5,6 @@ and its keywords into `Options`, so that every kind of array is checked alike. T
 and labels are checked by the kernels, and by `reference.validation`.
 """
 
-import functools
 from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -168,12 +167,14 @@ def check_array(name: str, value: Any) -> Any:
 
 def dtype_name(value: Any) -> str:
     """ "float32" for an array or variable of any library."""
-    return _name_of(value.dtype)
-
-
-@functools.lru_cache(maxsize=64)  # numpy puts a name together each time it is asked
-def _name_of(dtype: Any) -> str:
+    dtype = value.dtype
+    if isinstance(dtype, np.dtype):
+        return _NAMES.get(dtype) or dtype.name
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
+
+
+# numpy puts a name together each time it is asked
+_NAMES = {np.dtype(name): name for name in FLOATS + INTEGERS if name != "bfloat16"}
 
 
 def check_axes(name: str, value: Any, ndim: int) -> Any:
