@@ -144,7 +144,7 @@ def frame_losses(
         label = "%s: %.3g nats" % (label, losses[chosen].sum())
         axes.bar(centres, losses[chosen], width=0.9 * step, color=color, label=label)
     axes.set_ylabel("loss, nats")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper right")
     return _time_axis(axes, frames * step, seconds)
 
 
@@ -233,7 +233,7 @@ def training_curves(
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")  # to look for the best place takes seconds
     return _without_frame(axes)
 
 

@@ -6,7 +6,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from ctc_shim import ctc_loss
+from ctc_shim.compat import of_numba
+from ctc_shim.input_errors import CTCInputError
 
 CAUGHT = """
 import gc, json
@@ -47,9 +52,27 @@ print(json.dumps([
 """
 
 
-@pytest.mark.skipif(
+needs_numba = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("numba", "pytensor"))), reason="needs Numba and PyTensor"
 )
+old_numba = importlib.util.find_spec("numba") and not of_numba.can_inline_errors()
+
+
+@needs_numba
+def test_losses_and_errors():
+    """With old versions of Numba, too."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    scores, labels = pt.dtensor3(), pt.lmatrix()
+    function = pytensor.function([scores, labels], ctc_loss(scores, labels, [3], [1]), mode="NUMBA")
+    np.testing.assert_allclose(function(np.zeros((1, 3, 3)), [[1]]), [np.log(27 / 6)])
+    with pytest.raises(CTCInputError, match=r"targets\[0, 0\] = 7 is not a label"):
+        function(np.zeros((1, 3, 3)), [[7]])
+
+
+@needs_numba
+@pytest.mark.skipif(bool(old_numba), reason="this Numba keeps what callers of an error hold")
 def test_a_caught_error_keeps_no_array_of_ours(tmp_path):
     """Numba keeps the four inputs: what the callers of a function that raises hold is not freed."""
     env = dict(

@@ -1,6 +1,6 @@
 """Private names of Numba, and of PyTensor's Numba linker."""
 
-from typing import Any
+from typing import Any, Tuple
 
 from ctc_shim.compat import Relied, find
 
@@ -40,3 +40,15 @@ def register_cached(basic: Any, op_class: Any) -> Any:
     """A decorator that registers the function of an Op, with PyTensor's own cache key."""
     register = find(DEFAULT_CACHE_KEY) or basic.numba_funcify.register
     return register(op_class)
+
+
+def can_inline_errors() -> bool:
+    """Can it inline a function that raises an error with arguments?
+
+    Version 0.65 cannot: it does not rename the arguments. The check of a report is then called, and
+    an error that is caught keeps the arrays of its callers.
+    """
+    import numba
+
+    version: Tuple[int, int] = numba.version_info.short
+    return version >= (0, 68)

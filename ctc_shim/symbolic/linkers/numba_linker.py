@@ -111,7 +111,7 @@ def caller(
 
     The call returns the four integers of a report. The check raises one of `errors` for it, which
     is made from them. Numba frees what the function that raises holds, but nothing of its callers:
-    the check is inlined where the results are.
+    the check is inlined where the results are, if this Numba can do that.
 
     With `epsilon` the scores are probabilities (see native.call.loss).
     """
@@ -173,7 +173,7 @@ def caller(
         error = entry(given.ctypes.data)
         return error, given[at.report + 1], given[at.report + 2], given[at.report + 3]
 
-    @numba.njit(inline="always")
+    @numba.njit(inline="always" if of_numba.can_inline_errors() else "never")
     def check(report: Tuple[int, int, int, int], classes: int) -> None:
         error, n, position, value = report
         if error == input_errors.MEMORY:
