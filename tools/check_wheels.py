@@ -40,8 +40,8 @@ def exports(library, machine):
         names = ["cuda_open", "cuda_launch"]
     else:
         kinds = VARIANTS if machine in ("x86_64", "AMD64") else VARIANTS[:1]
-        names = ["loss", "decode", "processors", "variant", "trial"]
-        names += ["%s_%s" % (entry, kind) for entry in names[:2] for kind in kinds]
+        names = ["loss", "decode", "align", "processors", "variant", "trial"]
+        names += ["%s_%s" % (entry, kind) for entry in names[:3] for kind in kinds]
     return {"ctc_shim_" + name for name in names + ["abi", "source_hash"]}
 
 

@@ -53,7 +53,9 @@ def try_target(name, wheel, rounds, folder):
     end = ".exe" if end == ".dll" else end
     tests = TESTS + ("scalars",) if name.startswith("manylinux") else TESTS
     tests = [os.path.join(CSRC, "cpu", "test_%s.c" % part) for part in tests]
-    fuzzers = [os.path.join(ROOT, "tests", part + "_fuzz.c") for part in ("kernel", "decode")]
+    fuzzers = [
+        os.path.join(ROOT, "tests", part + "_fuzz.c") for part in ("kernel", "decode", "align")
+    ]
     # musl is linked in: for ARM there is no loader for it.
     static = ["-static"] if name == "musllinux_aarch64" else []
     for source in tests + fuzzers:
