@@ -41,7 +41,7 @@ static void round_of(int64_t type) {
     int64_t *targets = (int64_t *)room(N * S * 8), *frames = (int64_t *)room(N * 8),
             *labels = (int64_t *)room(N * 8), *states = (int64_t *)room(N * T * 8),
             *second = (int64_t *)room(N * T * 8);
-    ctc_shim_align_call call;
+    ctc_shim_call call;
     for (i = 0; i < N * T * C * step; i++) {
         double value = score(kind);
         float single = (float)value;

@@ -92,6 +92,11 @@ typedef struct {
     int64_t gradient_stride_n, gradient_stride_t;
     const void *upstream; /* (N,): multiplies the gradients; null: 1 */
     int64_t upstream_stride;
+    /* (N, T) int64_t, contiguous, written by ctc_shim_align alone, which reads the arrays above and
+     * the blank: the states of the most likely path. 2 s is the blank before label s, 2 s + 1 the
+     * label; -1 in padded frames and where every path has probability 0. Any of these in a
+     * sequence with NaN or +inf. */
+    void *states;
     int64_t threads; /* at most so many; 0: as many as are worth it. Results do not depend on it */
     const void *python; /* ctc_shim_python; null: the call is not interrupted */
     int64_t report[4];
@@ -117,35 +122,13 @@ typedef struct {
     int64_t report[4];
 } ctc_shim_decode_call;
 
-/* The most likely path that spells each target. */
-typedef struct {
-    int64_t type;       /* enum ctc_shim_type: F32 or F64 */
-    const void *logits; /* (N, T, C): their normalisation does not matter */
-    int64_t logits_stride_n, logits_stride_t, logits_stride_c;
-    int64_t N, T, C, S;
-    const void *targets; /* (N, S) int64_t */
-    int64_t targets_stride_n, targets_stride_s;
-    const void *input_lengths; /* (N,) int64_t */
-    int64_t input_lengths_stride;
-    const void *target_lengths; /* (N,) int64_t */
-    int64_t target_lengths_stride;
-    int64_t blank; /* -C .. C - 1 */
-    /* (N, T) int64_t, contiguous, written: 2 s is the blank before label s, 2 s + 1 the label; -1
-     * in padded frames and where every path has probability 0. Anything, within these, in a
-     * sequence with NaN or +inf. */
-    void *states;
-    int64_t threads;
-    const void *python;
-    int64_t report[4];
-} ctc_shim_align_call;
-
 #if defined(__cplusplus)
 extern "C" {
 #endif
 /* Of the library for CPUs. They return report[0]. */
 int64_t ctc_shim_loss(ctc_shim_call *call);
 int64_t ctc_shim_decode(ctc_shim_decode_call *call);
-int64_t ctc_shim_align(ctc_shim_align_call *call);
+int64_t ctc_shim_align(ctc_shim_call *call);
 /* Threads that a call uses at most: CTC_SHIM_THREADS or OMP_NUM_THREADS from the environment, else
  * the processors that this process may use. */
 int64_t ctc_shim_processors(void);

@@ -48,27 +48,12 @@ def loss(
     epsilon : float, at least 0, optional
         The logits are probabilities p: scores are ln(p + epsilon), the gradient is that by p.
     """
-    logits, targets, input_lengths, target_lengths = batch
     assert not options.time_major
-    given = interface.Call(
-        type=TYPES[logits.dtype.char],
-        logits=logits.ctypes.data,
-        targets=targets.ctypes.data,
-        S=targets.shape[1],
-        input_lengths=input_lengths.ctypes.data,
-        input_lengths_stride=input_lengths.strides[0],
-        target_lengths=target_lengths.ctypes.data,
-        target_lengths_stride=target_lengths.strides[0],
-        blank=int(options.blank),
-        normalize=int(options.normalize),
-        policy=contract.check_policy(options.infeasible),
-        mode=interface.MODE_POSTERIORS if posteriors else interface.MODE_GRADIENT,
-        loss=loss.ctypes.data,
-        threads=threads,
-    )
-    given.N, given.T, given.C = logits.shape
-    given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
-    given.targets_stride_n, given.targets_stride_s = targets.strides
+    given = _call_of(batch, options.blank, threads)
+    given.normalize = int(options.normalize)
+    given.policy = contract.check_policy(options.infeasible)
+    given.mode = interface.MODE_POSTERIORS if posteriors else interface.MODE_GRADIENT
+    given.loss = loss.ctypes.data
     if gradient is not None:
         given.gradient = gradient.ctypes.data
         given.gradient_stride_n, given.gradient_stride_t = gradient.strides[:2]
@@ -89,9 +74,15 @@ def align(
     library, batch, threads
         As in `loss`.
     """
+    states = np.empty(batch.logits.shape[:2], dtype=np.int64)
+    given = _call_of(batch, blank, threads)
+    given.states = states.ctypes.data
+    return states, called(library, "ctc_shim_align", given)
+
+
+def _call_of(batch: contract.Batch, blank: int, threads: int) -> interface.Call:
     logits, targets, input_lengths, target_lengths = batch
-    states = np.empty(logits.shape[:2], dtype=np.int64)
-    given = interface.AlignCall(
+    given = interface.Call(
         type=TYPES[logits.dtype.char],
         logits=logits.ctypes.data,
         targets=targets.ctypes.data,
@@ -101,13 +92,12 @@ def align(
         target_lengths=target_lengths.ctypes.data,
         target_lengths_stride=target_lengths.strides[0],
         blank=int(blank),
-        states=states.ctypes.data,
         threads=threads,
     )
     given.N, given.T, given.C = logits.shape
     given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
     given.targets_stride_n, given.targets_stride_s = targets.strides
-    return states, called(library, "ctc_shim_align", given)
+    return given
 
 
 def decode(

@@ -69,6 +69,7 @@ class Call(ctypes.Structure):
         ("gradient_stride_t", ctypes.c_int64),
         ("upstream", ctypes.c_void_p),
         ("upstream_stride", ctypes.c_int64),
+        ("states", ctypes.c_void_p),
         ("threads", ctypes.c_int64),
         ("python", ctypes.c_void_p),
         ("report", ctypes.c_int64 * 4),
@@ -97,34 +98,6 @@ class DecodeCall(ctypes.Structure):
         ("labels", ctypes.c_void_p),
         ("lengths", ctypes.c_void_p),
         ("log_probs", ctypes.c_void_p),
-        ("threads", ctypes.c_int64),
-        ("python", ctypes.c_void_p),
-        ("report", ctypes.c_int64 * 4),
-    ]
-
-
-class AlignCall(ctypes.Structure):
-    """ctc_shim_align_call."""
-
-    _fields_ = [
-        ("type", ctypes.c_int64),
-        ("logits", ctypes.c_void_p),
-        ("logits_stride_n", ctypes.c_int64),
-        ("logits_stride_t", ctypes.c_int64),
-        ("logits_stride_c", ctypes.c_int64),
-        ("N", ctypes.c_int64),
-        ("T", ctypes.c_int64),
-        ("C", ctypes.c_int64),
-        ("S", ctypes.c_int64),
-        ("targets", ctypes.c_void_p),
-        ("targets_stride_n", ctypes.c_int64),
-        ("targets_stride_s", ctypes.c_int64),
-        ("input_lengths", ctypes.c_void_p),
-        ("input_lengths_stride", ctypes.c_int64),
-        ("target_lengths", ctypes.c_void_p),
-        ("target_lengths_stride", ctypes.c_int64),
-        ("blank", ctypes.c_int64),
-        ("states", ctypes.c_void_p),
         ("threads", ctypes.c_int64),
         ("python", ctypes.c_void_p),
         ("report", ctypes.c_int64 * 4),

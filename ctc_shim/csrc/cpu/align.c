@@ -66,28 +66,11 @@ static int64_t ctc_shim_align_batch(ctc_shim_batch *b, int64_t *states, int64_t 
     return signals->stop ? ctc_shim_report(report, CTC_SHIM_ERROR_SIGNAL, 0, 0, 0) : 0;
 }
 
-CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_align)(ctc_shim_align_call *call) {
-    ctc_shim_batch b;
+CTC_SHIM_EXPORT int64_t CTC_SHIM_ENTRY(ctc_shim_align)(ctc_shim_call *call) {
+    ctc_shim_batch b = ctc_shim_batch_of(call);
     ctc_shim_signals signals = ctc_shim_signals_of(call->python);
     int64_t error;
-    memset(&b, 0, sizeof b);
-    b.item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
-    b.logits = (const char *)call->logits;
-    b.stride_n = call->logits_stride_n;
-    b.stride_t = call->logits_stride_t;
-    b.stride_c = call->logits_stride_c;
-    b.N = call->N;
-    b.T = call->T;
-    b.C = call->C;
-    b.S = call->S;
-    b.targets = (const char *)call->targets;
-    b.targets_stride_n = call->targets_stride_n;
-    b.targets_stride_s = call->targets_stride_s;
-    b.input_lengths = (const char *)call->input_lengths;
-    b.input_lengths_stride = call->input_lengths_stride;
-    b.target_lengths = (const char *)call->target_lengths;
-    b.target_lengths_stride = call->target_lengths_stride;
-    b.blank = call->blank;
+    b.policy = CTC_SHIM_POLICY_INF;
     ctc_shim_release(&signals);
     error =
         ctc_shim_align_batch(&b, (int64_t *)call->states, call->threads, &signals, call->report);

@@ -1,8 +1,42 @@
-/* What is wrong with a batch: for loss.c and align.c. */
+/* The batch of a call, and what is wrong with it: for loss.c and align.c. */
 #ifndef CTC_SHIM_CHECKS_H
 #define CTC_SHIM_CHECKS_H
 #include "batch.h"
 #include "threads.h"
+
+CTC_SHIM_LOCAL ctc_shim_batch ctc_shim_batch_of(const ctc_shim_call *call) {
+    ctc_shim_batch b;
+    memset(&b, 0, sizeof b);
+    b.item = call->type == CTC_SHIM_TYPE_F32 ? 4 : 8;
+    b.logits = (const char *)call->logits;
+    b.stride_n = call->logits_stride_n;
+    b.stride_t = call->logits_stride_t;
+    b.stride_c = call->logits_stride_c;
+    b.N = call->N;
+    b.T = call->T;
+    b.C = call->C;
+    b.S = call->S;
+    b.targets = (const char *)call->targets;
+    b.targets_stride_n = call->targets_stride_n;
+    b.targets_stride_s = call->targets_stride_s;
+    b.input_lengths = (const char *)call->input_lengths;
+    b.input_lengths_stride = call->input_lengths_stride;
+    b.target_lengths = (const char *)call->target_lengths;
+    b.target_lengths_stride = call->target_lengths_stride;
+    b.blank = call->blank;
+    b.normalize = call->normalize;
+    b.policy = call->policy;
+    b.ratios = call->input == CTC_SHIM_INPUT_PROBABILITIES;
+    b.epsilon = call->epsilon;
+    b.mode = call->mode;
+    b.loss = (char *)call->loss;
+    b.gradient = (char *)call->gradient;
+    b.gradient_stride_n = call->gradient_stride_n;
+    b.gradient_stride_t = call->gradient_stride_t;
+    b.upstream = (const char *)call->upstream;
+    b.upstream_stride = call->upstream_stride;
+    return b;
+}
 
 /* Checks a batch before anything is written. Sets the largest sizes of its sequences, and the
  * work. */
