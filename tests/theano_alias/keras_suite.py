@@ -198,20 +198,39 @@ def count(outcomes, name, listed):
     return own.count("passed"), own.count("skipped")
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def options_of(description, arguments):
+    """The command line of a suite."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--on", choices=("alias", "theano"), default="alias")
-    parser.add_argument("--out", help="write the outcomes there, as JSON")
+    parser.add_argument("--out", type=os.path.abspath, help="write the outcomes there, as JSON")
     parser.add_argument("--pytest", action="append", default=[], help="an argument for pytest")
     parser.add_argument("files", nargs="*", metavar="FILE")
-    options = parser.parse_args(arguments)
-    os.environ.update(KERAS_BACKEND="theano", CTC_SHIM_PATCH="0")  # Keras' tests want its stock CTC
-    out = options.out and os.path.abspath(options.out)
-    if options.on == "alias":
+    return parser.parse_args(arguments)
+
+
+def serve(on):
+    """Let `theano` be the alias, or what is installed."""
+    if on == "alias":
         sys.path.insert(0, ROOT)
         from ctc_shim import theano_alias
 
         theano_alias.install()
+
+
+def report(outcomes, name, version, options, files):
+    """Write the outcomes, print what differs from the list, and return the exit status."""
+    if options.out:
+        with open(options.out, "w") as stream:
+            json.dump(outcomes, stream, indent=0, sort_keys=True)
+    found = differences(outcomes, version, options.on, files)
+    print("\n".join(found) or "%s: %d tests came out as expected" % (name, len(outcomes)))
+    return 1 if found else 0
+
+
+def main(arguments=None):
+    options = options_of(__doc__, arguments)
+    os.environ.update(KERAS_BACKEND="theano", CTC_SHIM_PATCH="0")  # Keras' tests want its stock CTC
+    serve(options.on)
     import keras
 
     folder = tempfile.mkdtemp()
@@ -225,15 +244,7 @@ def main(arguments=None):
         outcomes = run(tests, files, options.pytest)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if out:
-        with open(out, "w") as stream:
-            json.dump(outcomes, stream, indent=0, sort_keys=True)
-    found = differences(outcomes, keras.__version__, options.on, files)
-    print(
-        "\n".join(found)
-        or "Keras %s: %d tests came out as expected" % (keras.__version__, len(outcomes))
-    )
-    return 1 if found else 0
+    return report(outcomes, "Keras " + keras.__version__, keras.__version__, options, files)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ that newer versions of NumPy and pytest refuse. The lists are as those of Keras'
 (keras_suite.py), in data/keras_suite/Lasagne.txt.
 """
 
-import argparse
 import io
-import json
 import os
 import shutil
 import sys
@@ -65,31 +63,17 @@ def chosen(source, parts):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--on", choices=("alias", "theano"), default="alias")
-    parser.add_argument("--out", help="write the outcomes there, as JSON")
-    parser.add_argument("files", nargs="*", metavar="FILE")
-    options = parser.parse_args(arguments)
-    out = options.out and os.path.abspath(options.out)
-    if options.on == "alias":
-        sys.path.insert(0, keras_suite.ROOT)
-        from ctc_shim import theano_alias
-
-        theano_alias.install()
+    options = keras_suite.options_of(__doc__, arguments)
+    keras_suite.serve(options.on)
     folder = tempfile.mkdtemp()
     try:
         source = source_in(folder)
         sys.path.insert(0, source)
         files = chosen(source, options.files)
-        outcomes = keras_suite.run(source, files, [])
+        outcomes = keras_suite.run(source, files, options.pytest)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if out:
-        with open(out, "w") as stream:
-            json.dump(outcomes, stream, indent=0, sort_keys=True)
-    found = keras_suite.differences(outcomes, "Lasagne", options.on, files)
-    print("\n".join(found) or "Lasagne: %d tests came out as expected" % len(outcomes))
-    return 1 if found else 0
+    return keras_suite.report(outcomes, "Lasagne", "Lasagne", options, files)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,7 @@ side by side (theano/tensor/nnet/tests/test_nnet.py -> tensor_nnet_test_nnet.py)
 The lists are as those of Keras' tests (keras_suite.py), in data/keras_suite/Theano.txt.
 """
 
-import argparse
 import ast
-import json
 import os
 import re
 import shutil
@@ -290,19 +288,9 @@ def chosen(parts):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--on", choices=("alias", "theano"), default="alias")
-    parser.add_argument("--out", help="write the outcomes there, as JSON")
-    parser.add_argument("--pytest", action="append", default=[], help="an argument for pytest")
-    parser.add_argument("files", nargs="*", metavar="FILE")
-    options = parser.parse_args(arguments)
-    out = options.out and os.path.abspath(options.out)
+    options = keras_suite.options_of(__doc__, arguments)
     os.environ["THEANO_FLAGS"] = ",".join(kept_flags() + [FLAGS])
-    if options.on == "alias":
-        sys.path.insert(0, keras_suite.ROOT)
-        from ctc_shim import theano_alias
-
-        theano_alias.install()
+    keras_suite.serve(options.on)
     folder = tempfile.mkdtemp()
     try:
         tests = os.path.join(folder, "tests")
@@ -320,12 +308,7 @@ def main(arguments=None):
         outcomes = keras_suite.run(tests, files, options.pytest, [Nose()])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if out:
-        with open(out, "w") as stream:
-            json.dump(outcomes, stream, indent=0, sort_keys=True)
-    found = keras_suite.differences(outcomes, "Theano", options.on, files)
-    print("\n".join(found) or "Theano: %d tests came out as expected" % len(outcomes))
-    return 1 if found else 0
+    return keras_suite.report(outcomes, "Theano", "Theano", options, files)
 
 
 if __name__ == "__main__":
