@@ -18,7 +18,7 @@ static void *ctc_shim_decode_some(void *argument) {
     const ctc_shim_decoding *g = d->decoding;
     int64_t n;
     while (!d->failed && !ctc_shim_stops(&d->signal_check, 0) &&
-           (n = ctc_shim_take(d->next)) < g->batch.N) {
+           (n = ctc_shim_take(d->next_sequence)) < g->batch.N) {
         if (g->width) ctc_shim_search(d, n);
         else ctc_shim_greedy(d, n);
     }
@@ -41,14 +41,24 @@ static int64_t ctc_shim_decode_check(ctc_shim_batch *b, double *work, int64_t *r
     return ctc_shim_report(report, 0, 0, 0, 0);
 }
 
+static size_t ctc_shim_best_layout(ctc_shim_best *best, char *block, size_t used) {
+    const size_t item = sizeof(ctc_shim_item);
+    best->recent_room = best->room ? 64 + best->room / 16 : 0;
+    best->sorted = (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)best->room * item);
+    best->recent = (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)best->recent_room * item);
+    return used;
+}
+
 static size_t ctc_shim_decoder_layout(const ctc_shim_decoding *g, char *block,
                                       ctc_shim_decoder *d) {
-    size_t used = 0, width = (size_t)g->width, C = (size_t)g->batch.C;
-    d->heap = (ctc_shim_item *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_item));
-    d->best =
-        (ctc_shim_item *)ctc_shim_carve(block, &used, (size_t)d->classes * sizeof(ctc_shim_item));
+    size_t used = 0, width = (size_t)g->width, C = (size_t)g->batch.C,
+           padded = (size_t)ctc_shim_padded(g->width);
+    used = ctc_shim_best_layout(&d->next, block, used);
+    used = ctc_shim_best_layout(&d->classes, block, used);
     d->beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
     d->next_beam = (ctc_shim_branch *)ctc_shim_carve(block, &used, width * sizeof(ctc_shim_branch));
+    d->one = (double *)ctc_shim_carve(block, &used, padded * sizeof(double));
+    d->two = (double *)ctc_shim_carve(block, &used, padded * sizeof(double));
     d->seen = (int64_t *)ctc_shim_carve(block, &used, width ? C * sizeof(int64_t) : 0);
     d->scratch.exps = ctc_shim_carve(block, &used, CTC_SHIM_CHUNK * (size_t)g->batch.item);
     d->scratch.scores =
@@ -67,8 +77,9 @@ static int64_t ctc_shim_decode_batch(ctc_shim_decoding *g, int64_t threads,
     if (error || b->N <= 0) return error;
     memset(&first, 0, sizeof first);
     first.decoding = g;
-    first.next = &next;
-    first.classes = !g->width ? 0 : b->C <= g->width ? b->C : g->width + 1;
+    first.next_sequence = &next;
+    first.next.room = g->width;
+    first.classes.room = !g->width ? 0 : b->C <= g->width ? b->C : g->width + 1;
     first.prefix_room = g->width ? 1024 : 0; /* grows */
     threads = ctc_shim_threads(threads, work * (double)(g->width ? 1 + g->width : 1), b->N);
     bytes = ctc_shim_decoder_layout(g, NULL, &first);

@@ -3,12 +3,17 @@
 #define CTC_SHIM_DECODE_BASE_H
 #include "batch.h"
 
-/* An item of a heap, whose worst is on top. The lower `order` wins a tie. */
+/* A candidate. The lower `order` wins a tie. */
 typedef struct {
     double total;
     int64_t order;
-    int32_t branch, label;
 } ctc_shim_item;
+
+/* The best `room` items: `sorted` (room,), and those that came last, `recent` (recent_room,). */
+typedef struct {
+    ctc_shim_item *sorted, *recent;
+    int64_t room, recent_room, sorted_count, recent_count;
+} ctc_shim_best;
 
 /* A node of the tree of prefixes. slot: its place in the beam, or -1. */
 typedef struct {
@@ -35,13 +40,14 @@ typedef struct {
     const ctc_shim_decoding *decoding;
     ctc_shim_scratch scratch; /* the row only */
     ctc_shim_signal_check signal_check;
-    ctc_shim_item *heap; /* (width,): the next beam */
-    ctc_shim_item *best; /* (classes,): the best classes of a frame */
+    ctc_shim_best next;    /* the next beam; order: see ctc_shim_order */
+    ctc_shim_best classes; /* the best classes of a frame; order: the class */
     ctc_shim_branch *beam, *next_beam;
-    int64_t *seen; /* (C,): stamps of the children that are in the beam */
+    double *one, *two; /* (width,), padded: terms of sums */
+    int64_t *seen;     /* (C,): stamps of the children that are in the beam */
     ctc_shim_prefix *prefixes;
-    int64_t classes, prefix_count, prefix_room, stamp, failed;
-    int64_t *next;
+    int64_t prefix_count, prefix_room, stamp, failed;
+    int64_t *next_sequence;
     const void *row; /* the current frame: ln p of class c is (row[c] - shift) - rest */
     double maximum, shift, rest;
 } ctc_shim_decoder;

@@ -2,11 +2,7 @@
 #ifndef CTC_SHIM_DECODE_BEAM_H
 #define CTC_SHIM_DECODE_BEAM_H
 #include "decode_rows.h"
-
-CTC_SHIM_LOCAL double ctc_shim_log_add(double a, double b) {
-    double high = a > b ? a : b, low = a > b ? b : a;
-    return low == -INFINITY ? high : high + log1p(exp(low - high));
-}
+#include "decode_sums.h"
 
 /* The prefix that is `label` longer than `parent`, made where there is none. -1: no memory. */
 CTC_SHIM_LOCAL int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t parent, int32_t label) {
@@ -31,10 +27,24 @@ CTC_SHIM_LOCAL int32_t ctc_shim_longer_prefix(ctc_shim_decoder *d, int32_t paren
     return (int32_t)d->prefix_count++;
 }
 
-/* Takes the prefixes of the beam one frame on, and puts them into the heap of the next beam. */
+/* TensorFlow's order of candidates: first the beam as it is (label -1), then branch by branch what
+ * each becomes with one more label. */
+CTC_SHIM_INLINE int64_t ctc_shim_order(int64_t branch, int64_t label) {
+    return label < 0 ? branch : (branch + 1) << 32 | label;
+}
+CTC_SHIM_INLINE int64_t ctc_shim_branch_of(int64_t order) {
+    return order >> 32 ? (order >> 32) - 1 : order;
+}
+CTC_SHIM_INLINE int64_t ctc_shim_label_of_order(int64_t order) {
+    return order >> 32 ? (int64_t)(int32_t)order : -1;
+}
+
+/* Takes the prefixes of the beam one frame on. They are the first candidates for the next beam. */
 CTC_SHIM_LOCAL void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
     double blank = ctc_shim_log_p(d, d->decoding->batch.blank);
-    int64_t i;
+    ctc_shim_item item;
+    int64_t i, padded = ctc_shim_padded(count);
+    d->next.sorted_count = d->next.recent_count = 0;
     for (i = 0; i < count; i++) {
         ctc_shim_branch *branch = &d->beam[i];
         branch->old_total = branch->total;
@@ -43,25 +53,31 @@ CTC_SHIM_LOCAL void ctc_shim_stay(ctc_shim_decoder *d, int64_t count) {
         branch->alive = 1;
         branch->muted = 0;
     }
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++) { /* the last label repeated, or new in this frame */
         ctc_shim_branch *branch = &d->beam[i];
         int32_t above = d->prefixes[branch->prefix].parent,
                 slot = above < 0 ? -1 : d->prefixes[above].slot;
+        d->one[i] = branch->label;
+        d->two[i] = -INFINITY;
         if (slot >= 0) {
             ctc_shim_branch *parent = &d->beam[slot];
-            branch->label = ctc_shim_log_add(branch->label, branch->symbol == parent->symbol
-                                                                ? parent->old_blank
-                                                                : parent->old_total);
+            d->two[i] = branch->symbol == parent->symbol ? parent->old_blank : parent->old_total;
             branch->sibling = parent->child;
             parent->child = (int32_t)i;
         }
-        if (branch->symbol >= 0) branch->label += ctc_shim_log_p(d, branch->symbol);
-        branch->blank = branch->old_total + blank;
-        branch->total = ctc_shim_log_add(branch->blank, branch->label);
-        d->heap[i].total = branch->total;
-        d->heap[i].order = i;
-        d->heap[i].branch = (int32_t)i;
-        d->heap[i].label = -1;
+    }
+    ctc_shim_log_adds(d->one, d->two, padded);
+    for (i = 0; i < count; i++) {
+        ctc_shim_branch *branch = &d->beam[i];
+        double emission = branch->symbol >= 0 ? ctc_shim_log_p(d, branch->symbol) : 0;
+        branch->label = d->two[i] = d->one[i] + emission;
+        branch->blank = d->one[i] = branch->old_total + blank;
+    }
+    ctc_shim_log_adds(d->one, d->two, padded);
+    for (i = 0; i < count; i++) {
+        item.total = d->beam[i].total = d->one[i];
+        item.order = ctc_shim_order(i, -1);
+        ctc_shim_push(&d->next, item);
     }
 }
 
@@ -70,71 +86,84 @@ CTC_SHIM_LOCAL double ctc_shim_grown(const ctc_shim_branch *branch, int64_t labe
     return log_p + (label == branch->symbol ? branch->old_blank : branch->old_total);
 }
 
+/* Does `branch` with one more `label` come before its `child` in TensorFlow's order, and is better?
+ */
+CTC_SHIM_INLINE int ctc_shim_overtakes(const ctc_shim_decoder *d, const ctc_shim_branch *branch,
+                                       int64_t label, double log_p, const ctc_shim_branch *child) {
+    return (label < child->symbol) & (d->seen[label] != d->stamp) &
+           (ctc_shim_grown(branch, label, log_p) > child->total);
+}
+
 /* TensorFlow goes through the labels of `branch` in order. Would `child` be out of the beam before
  * its turn? */
 CTC_SHIM_LOCAL int ctc_shim_is_pushed_out(const ctc_shim_decoder *d, const ctc_shim_branch *branch,
-                                          const ctc_shim_branch *child, int64_t selected,
-                                          int64_t in_heap) {
-    const int64_t blank = d->decoding->batch.blank;
+                                          const ctc_shim_branch *child) {
+    const int64_t width = d->decoding->width, blank = d->decoding->batch.blank;
+    const ctc_shim_item *best = d->classes.sorted;
     ctc_shim_item itself;
-    int64_t i, better = 0;
+    int64_t i, better, count = d->classes.sorted_count;
     if (!child->alive) return 1;
-    for (i = 0; i < selected && d->best[i].total + branch->old_total > child->total; i++) continue;
-    if (i == 0) return 0; /* no sibling is better: the usual case */
+    while (count && !(best[count - 1].total + branch->old_total > child->total)) count--;
+    if (!count) return 0; /* no sibling is better: the usual case */
     itself.total = child->total;
-    itself.order = child - d->beam;
-    for (i = 0; i < in_heap; i++) better += ctc_shim_better(&d->heap[i], &itself);
-    for (i = 0; i < child->symbol && better < d->decoding->width; i++)
-        better += i != blank && d->seen[i] != d->stamp &&
-                  ctc_shim_grown(branch, i, ctc_shim_log_p(d, i)) > child->total;
-    return better >= d->decoding->width;
+    itself.order = ctc_shim_order(child - d->beam, -1);
+    better = ctc_shim_rank(&d->next, &itself);
+    if (count < d->classes.room) {
+        for (i = 0; i < count; i++)
+            better += ctc_shim_overtakes(d, branch, best[i].order, best[i].total, child);
+    } else { /* classes beyond the best may be better, too */
+        for (i = 0; i < child->symbol && better < width; i++)
+            better += i != blank && ctc_shim_overtakes(d, branch, i, ctc_shim_log_p(d, i), child);
+    }
+    return better >= width;
+}
+
+/* Is `total` too low for the next beam, whatever its order? */
+CTC_SHIM_INLINE int ctc_shim_is_below(const ctc_shim_best *best, double total) {
+    return ctc_shim_is_full(best) && total < ctc_shim_worst(best)->total;
 }
 
 /* Adds the longer prefixes of branch i that are good enough for the beam. */
-CTC_SHIM_LOCAL void ctc_shim_grow(ctc_shim_decoder *d, int64_t i, int64_t selected,
-                                  int64_t *in_heap) {
-    const ctc_shim_decoding *g = d->decoding;
+CTC_SHIM_LOCAL void ctc_shim_grow(ctc_shim_decoder *d, int64_t i) {
     const ctc_shim_branch *branch = &d->beam[i];
-    int64_t j;
-    int32_t k, out;
+    int64_t j, out;
+    int32_t k;
     d->stamp++;
     for (k = branch->child; k >= 0; k = d->beam[k].sibling) d->seen[d->beam[k].symbol] = d->stamp;
     for (k = branch->child; k >= 0; k = d->beam[k].sibling)
-        if (k > i)
-            d->beam[k].muted = ctc_shim_is_pushed_out(d, branch, &d->beam[k], selected, *in_heap);
-    for (j = 0; j < selected; j++) {
+        if (k > i) d->beam[k].muted = ctc_shim_is_pushed_out(d, branch, &d->beam[k]);
+    for (j = 0; j < d->classes.sorted_count; j++) {
         ctc_shim_item item;
-        int64_t label = d->best[j].label;
-        double log_p = d->best[j].total;
-        int full = *in_heap == g->width;
-        if (log_p == -INFINITY || (full && log_p + branch->old_total < d->heap[0].total)) return;
+        int64_t label = d->classes.sorted[j].order;
+        double log_p = d->classes.sorted[j].total;
+        if (log_p == -INFINITY || ctc_shim_is_below(&d->next, log_p + branch->old_total)) return;
         if (d->seen[label] == d->stamp) continue;
         item.total = ctc_shim_grown(branch, label, log_p);
-        item.order = (i + 1) * g->batch.C + g->width + label;
-        item.branch = (int32_t)i;
-        item.label = (int32_t)label;
-        if (item.total == -INFINITY || (full && !ctc_shim_better(&item, &d->heap[0]))) continue;
-        out = ctc_shim_push(d->heap, in_heap, g->width, item);
-        if (out >= 0) d->beam[out].alive = 0;
+        item.order = ctc_shim_order(i, label);
+        if (item.total == -INFINITY ||
+            (ctc_shim_is_full(&d->next) && !ctc_shim_better(&item, ctc_shim_worst(&d->next))))
+            continue;
+        out = ctc_shim_push(&d->next, item);
+        if (out >= 0 && ctc_shim_label_of_order(out) < 0) d->beam[out].alive = 0;
     }
 }
 
-/* The heap becomes the beam, best first. Returns its size, without prefixes of probability 0; -1:
- * no memory. */
-CTC_SHIM_LOCAL int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int64_t in_heap) {
+/* The best candidates become the beam. Returns its size, without prefixes of probability 0; -1: no
+ * memory. */
+CTC_SHIM_LOCAL int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before) {
     ctc_shim_branch *swap = d->beam;
     int64_t i, count = 0;
-    if (in_heap < d->decoding->width) ctc_shim_heapify(d->heap, in_heap);
-    ctc_shim_sort(d->heap, in_heap);
+    ctc_shim_merge(&d->next);
     for (i = 0; i < before; i++) d->prefixes[d->beam[i].prefix].slot = -1;
-    for (i = 0; i < in_heap && d->heap[i].total > -INFINITY; i++) {
-        const ctc_shim_item *item = &d->heap[i];
+    for (i = 0; i < d->next.sorted_count && d->next.sorted[i].total > -INFINITY; i++) {
+        const ctc_shim_item *item = &d->next.sorted[i];
+        int64_t label = ctc_shim_label_of_order(item->order);
         ctc_shim_branch *to = &d->next_beam[count];
-        *to = d->beam[item->branch];
-        if (item->label >= 0) {
-            to->prefix = ctc_shim_longer_prefix(d, to->prefix, item->label);
+        *to = d->beam[ctc_shim_branch_of(item->order)];
+        if (label >= 0) {
+            to->prefix = ctc_shim_longer_prefix(d, to->prefix, (int32_t)label);
             if (to->prefix < 0) return -1;
-            to->symbol = item->label;
+            to->symbol = (int32_t)label;
             to->total = to->label = item->total;
             to->blank = -INFINITY;
         }
@@ -147,30 +176,29 @@ CTC_SHIM_LOCAL int64_t ctc_shim_settle(ctc_shim_decoder *d, int64_t before, int6
 
 /* One frame. Returns the size of the new beam; -1: no memory. */
 CTC_SHIM_LOCAL int64_t ctc_shim_step(ctc_shim_decoder *d, int64_t count) {
-    const ctc_shim_decoding *g = d->decoding;
-    const ctc_shim_batch *b = &g->batch;
-    int64_t i, in_heap = count, selected;
+    const ctc_shim_batch *b = &d->decoding->batch;
+    int64_t i;
     double floor = -INFINITY;
     ctc_shim_stay(d, count);
-    if (in_heap == g->width) {
-        ctc_shim_heapify(d->heap, in_heap);
+    if (ctc_shim_is_full(&d->next)) {
         /* The first branch has the largest old total. A margin covers what was rounded. */
-        floor = d->heap[0].total - d->beam[0].old_total + d->rest + d->shift;
+        floor = ctc_shim_worst(&d->next)->total - d->beam[0].old_total + d->rest + d->shift;
         floor -= 1e-6 * (fabs(floor) + fabs(d->shift) + d->rest + fabs(d->beam[0].old_total));
         if (!(floor > -INFINITY)) floor = -INFINITY;
     }
-    selected = b->item == 4 ? ctc_shim_select_f32((const float *)d->row, b->C, b->blank, floor,
-                                                  d->best, d->classes)
-                            : ctc_shim_select_f64((const double *)d->row, b->C, b->blank, floor,
-                                                  d->best, d->classes);
-    for (i = 0; i < selected; i++) d->best[i].total = (d->best[i].total - d->shift) - d->rest;
+    if (b->item == 4)
+        ctc_shim_select_f32((const float *)d->row, b->C, b->blank, floor, &d->classes);
+    else ctc_shim_select_f64((const double *)d->row, b->C, b->blank, floor, &d->classes);
+    for (i = 0; i < d->classes.sorted_count; i++)
+        d->classes.sorted[i].total = (d->classes.sorted[i].total - d->shift) - d->rest;
     for (i = 0; i < count; i++) {
         const ctc_shim_branch *branch = &d->beam[i];
-        if (branch->muted || (in_heap == g->width && !(branch->old_total > d->heap[0].total)))
+        if (branch->muted ||
+            (ctc_shim_is_full(&d->next) && !(branch->old_total > ctc_shim_worst(&d->next)->total)))
             continue;
-        ctc_shim_grow(d, i, selected, &in_heap);
+        ctc_shim_grow(d, i);
     }
-    return ctc_shim_settle(d, count, in_heap);
+    return ctc_shim_settle(d, count);
 }
 
 /* Writes the labels of a prefix and returns how many. Merging makes equal neighbours one, even with

@@ -1,7 +1,7 @@
 /* The probabilities of a frame. */
 #ifndef CTC_SHIM_DECODE_ROWS_H
 #define CTC_SHIM_DECODE_ROWS_H
-#include "decode_heap.h"
+#include "decode_best.h"
 
 CTC_SHIM_LOCAL double ctc_shim_log_p(const ctc_shim_decoder *d, int64_t c) {
     double score = d->decoding->batch.item == 4 ? (double)((const float *)d->row)[c]

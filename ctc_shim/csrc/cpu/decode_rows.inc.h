@@ -23,23 +23,19 @@ CTC_SHIM_LOCAL int64_t TYPED(ctc_shim_find)(const REAL *CTC_SHIM_RESTRICT row, i
     return start + (at < n ? at : n - 1);
 }
 
-/* Writes the best classes other than the blank to best[], best first: at most `room`, and none
- * below `floor`. Returns how many. */
-CTC_SHIM_LOCAL int64_t TYPED(ctc_shim_select)(const REAL *row, int64_t C, int64_t blank,
-                                              double floor, ctc_shim_item *best, int64_t room) {
-    int64_t c, n = 0;
+/* Finds the best classes other than the blank, none of them below `floor`. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_select)(const REAL *row, int64_t C, int64_t blank, double floor,
+                                           ctc_shim_best *best) {
+    int64_t c;
     REAL least = (REAL)floor;
+    best->sorted_count = best->recent_count = 0;
     for (c = 0; c < C; c++) {
         ctc_shim_item item;
-        if (row[c] < least || (n == room && row[c] == least) || c == blank) continue;
+        if (row[c] < least || (ctc_shim_is_full(best) && row[c] == least) || c == blank) continue;
         item.total = row[c];
         item.order = c;
-        item.branch = 0;
-        item.label = (int32_t)c;
-        ctc_shim_push(best, &n, room, item);
-        if (n == room) least = (REAL)best[0].total;
+        ctc_shim_push(best, item);
+        if (ctc_shim_is_full(best)) least = (REAL)ctc_shim_worst(best)->total;
     }
-    if (n < room) ctc_shim_heapify(best, n);
-    ctc_shim_sort(best, n);
-    return n;
+    ctc_shim_merge(best);
 }
