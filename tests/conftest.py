@@ -36,12 +36,9 @@ def _left_out():
             ("test_keras_", "test_faults", "test_examples.", "test_matrix", "test_parity")
         ) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
-        if name in (
-            "test_op.py",
-            "test_batch_cost.py",
-            "test_decode_op.py",
-            "test_align_op.py",
-        ) and not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+        if name in ("ops", "test_batch_cost.py") and not (
+            os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))
+        ):
             reasons[name] = "needs a library of the Theano family"
     if os.environ.get("CTC_SHIM_ON", "theano") != "theano" and not _installed("theano"):
         # Keras runs on a library under the name of Theano: these tests need Theano itself.

@@ -5,10 +5,9 @@ import inspect
 import numpy as np
 import pytest
 from data import load
-from data.hard_cases import decode_input, keras_decode_cases
+from data.hard_cases import TIED, decode_input, keras_decode_cases
 from data.make_inputs import decode_cases
 from keras_support import EPSILON, VERSION, K, stock_keras
-from test_decode import TIED
 
 import ctc_shim
 from ctc_shim import CTCInputError

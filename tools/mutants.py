@@ -34,7 +34,7 @@ TESTS = {
         "not twenty and not every_variant and not fast_math and not no_compiler",
     ],
     "align": ["tests/test_align.py", "tests/test_reference.py"],
-    "decode": ["tests/test_decode.py"],
+    "decode": ["tests/decoding"],
     "reference": ["tests/test_reference.py", "tests/test_contract.py"] + FAST,
 }
 

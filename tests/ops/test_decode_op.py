@@ -1,24 +1,14 @@
-"""The decoders in a graph: values, shapes, pickles, errors; no gradient, no warning from a linker.
+"""The decoders in a graph: values, shapes, pickles, errors; no gradient, no linker's warning."""
 
-Runs on the library that CTC_SHIM_LIBRARY names, or on the first one installed, as test_op.py.
-"""
-
-import importlib
-import importlib.util
 import pickle
 
 import implementations
 import numpy as np
 import pytest
+from graphs import PYTHON, T, grad, library
 
 import ctc_shim
 
-LIBRARY = implementations.LIBRARY or next(
-    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name)
-)
-library = importlib.import_module(LIBRARY)
-T = library.tensor
-PYTHON = importlib.import_module(LIBRARY + ".compile.mode").Mode("py", "fast_run")
 LINKERS = ["perform"] + [name for name in implementations.NAMES if name in ("c", "numba")]
 OPTIONS = [
     dict(beam_width=4, top_paths=3),
@@ -139,9 +129,8 @@ def test_pickle():
 def test_there_is_no_gradient():
     symbols = _symbols()
     log_probs = ctc_shim.ctc_greedy_decode(*symbols)[1]
-    gradient = importlib.import_module(LIBRARY + ".gradient")
-    with pytest.raises(gradient.DisconnectedInputError):
-        gradient.grad(T.sum(log_probs), symbols[0])
+    with pytest.raises(library.gradient.DisconnectedInputError):
+        grad(T.sum(log_probs), symbols[0])
 
 
 def test_lengths_alone_may_be_symbolic():

@@ -1,39 +1,25 @@
 """ctc_align and ctc_posteriors of symbolic variables: same numbers as on arrays, no gradient."""
 
-import importlib
-import os
 import pickle
 
 import cases
+import graphs
 import numpy as np
 import pytest
-from implementations import NAMES, mode
+from graphs import T, grad, library
+from implementations import LIBRARY, NAMES, mode
 
 import ctc_shim
 
-LIBRARY = os.environ.get("CTC_SHIM_LIBRARY") or next(
-    name for name in ("pytensor", "aesara", "theano") if importlib.util.find_spec(name) is not None
-)
 MODES = [name for name in NAMES if name in ("perform", "c", "numba")] or ["perform"]
-
-lib = importlib.import_module(LIBRARY)
-T = lib.tensor
 
 
 def symbols(dtype="float64"):
-    return (
-        T.tensor3("logits", dtype=dtype),
-        T.imatrix("targets"),
-        T.ivector("input_lengths"),
-        T.lvector("target_lengths"),
-    )
+    return graphs.symbols(dtype)[:3] + [T.lvector("target_lengths")]
 
 
 def compiled(outputs, inputs, name):
-    from implementations import LIBRARY as named
-
-    chosen = mode(lib, name) if named else None
-    return lib.function(list(inputs), outputs, mode=chosen)
+    return graphs.function(inputs, outputs, mode(library, name) if LIBRARY else None)
 
 
 CASES = [
@@ -97,8 +83,7 @@ def test_no_gradient_passes():
     loss = T.sum(ctc_shim.ctc_loss(*inputs))
     extra = T.sum(ctc_shim.ctc_posteriors(*inputs)) + T.sum(ctc_shim.ctc_align(*inputs).score)
     with_it, without = (
-        compiled([lib.gradient.grad(cost, inputs[0])], inputs, MODES[0])
-        for cost in (loss + extra, loss)
+        compiled([grad(cost, inputs[0])], inputs, MODES[0]) for cost in (loss + extra, loss)
     )
     batch = (
         np.random.RandomState(0).randn(1, 5, 3),
@@ -107,8 +92,8 @@ def test_no_gradient_passes():
         np.array([2]),
     )
     np.testing.assert_array_equal(with_it(*batch)[0], without(*batch)[0])
-    with pytest.raises(lib.gradient.DisconnectedInputError):
-        lib.gradient.grad(extra, inputs[0])
+    with pytest.raises(library.gradient.DisconnectedInputError):
+        grad(extra, inputs[0])
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -140,7 +125,7 @@ def test_ops_are_equal_hashed_and_pickled_by_their_parameters():
 
 
 def test_half_precision():
-    inputs = (T.tensor3(dtype="float16"),) + symbols()[1:]
+    inputs = [T.tensor3(dtype="float16")] + symbols()[1:]
     assert (
         ctc_shim.ctc_posteriors(*inputs).dtype == "float32"
         and ctc_shim.ctc_align(*inputs).score.dtype == "float32"
