@@ -181,7 +181,7 @@ def test_nothing_comes_back_where_the_gradient_is_zero(
     """Padded frames and infeasible rows; a valid frame passes inf and NaN on."""
     if on_gpu:  # its products do not look at values
         product = kernels.huge_pages.product
-        blind = lambda tensor, factor, is_on_gpu, in_place=False: product(tensor, factor, True)
+        blind = lambda tensor, rows, time_major, *others: product(tensor, rows, time_major, True)
         monkeypatch.setattr(kernels.huge_pages, "product", blind)
     lengths = torch.tensor([6, 4, 1])  # the last: two labels in one frame
     x = X.transpose(0, 1).contiguous() if time_major else X.clone()

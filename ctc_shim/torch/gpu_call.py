@@ -72,7 +72,7 @@ def compute(tensors: Any, upstream: Any, options: Options, with_gradient: bool) 
             "gradient": None if gradient is None else gradient.data_ptr(),
         },
         (N, T, C, S),
-        (blank,) + options[1:],
+        (blank,) + options[1:4],
         is_wide,
         (work.data_ptr(), work.numel()),
     )
@@ -94,7 +94,7 @@ def _on_the_host(
     gradient: Any = scores.new_empty(scores.shape) if with_gradient else None
     host.compute(
         Batch(scores.numpy(), *[tensor.cpu().long().numpy() for tensor in integers]),
-        options,
+        Options(*options[:4]),
         loss.numpy(),
         gradient.numpy() if with_gradient else None,
         upstream=None if upstream is None else upstream.detach().cpu().to(scores.dtype).numpy(),
