@@ -218,3 +218,16 @@ def test_tangents_of_padded_frames_are_not_read(time_major, bad):
         lambda v: func.jvp(lambda y: func.jvp(ours, (y,), (v,))[1], (x,), (v,))[1],
     ):
         assert_same(run(full), run(torch.where(padded[:, :, None], 0, v)))
+
+
+def test_a_tensor_that_left_a_transform():
+    kept = []
+
+    def summed(x):
+        kept.append(x)
+        return x.sum()
+
+    func.grad(summed)(X)
+    for enabled in (False, True):
+        with torch.set_grad_enabled(enabled):
+            assert torch.equal(ctc_loss(kept[0], *INTEGERS), ctc_loss(X, *INTEGERS))

@@ -166,7 +166,7 @@ def described(
     )
 
 
-def address(array: np.ndarray) -> int:
+def address(array: Any) -> int:
     """Where the entries of an array begin. `array.ctypes` takes twice as long."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))

@@ -9,7 +9,6 @@ from ctc_shim.contract import Batch, DecodeOptions, Options
 from ctc_shim.input_errors import LARGEST
 from ctc_shim.native import best_path, decoding, host
 
-
 _INT64 = np.dtype(np.int64)
 _AS_THEY_ARE = [[np.dtype(kind), _INT64, _INT64, _INT64] for kind in (np.float32, np.float64)]
 

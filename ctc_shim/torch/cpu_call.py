@@ -11,7 +11,7 @@ from ctc_shim.native import call, host, interface, load
 
 
 def compute(
-    tensors: Any, upstream: Optional[Any], options: Options, with_gradient: bool
+    tensors: Any, upstream: Optional[Any], options: Any, with_gradient: bool
 ) -> Tuple[Any, Any]:
     """(loss, gradient or None) of tensors in host memory.
 
@@ -21,7 +21,7 @@ def compute(
         The tensors of a Batch: logits of float32 or float64, integers.
     upstream : (N,) tensor, optional
         Multiplies the gradient.
-    options : Options
+    options : Options or TorchOptions
     with_gradient : bool
 
     Raises
@@ -31,7 +31,7 @@ def compute(
     """
     import torch
 
-    long, logits = torch.int64, tensors[0]
+    long, logits = torch.int64, tensors[0].detach()  # which also unwraps what left torch.func
     targets, frames, counts = [t if t.dtype is long else t.long() for t in tensors[1:]]
     loss = logits.new_empty(logits.shape[1 if options.time_major else 0])
     gradient = None
@@ -40,7 +40,7 @@ def compute(
     upstream = None if upstream is None else upstream.detach().to(loss.dtype)
     library = load.kernel()
     if library is None:
-        _in_numpy(logits.detach(), (targets, frames, counts), upstream, options, loss, gradient)
+        _in_numpy(logits, (targets, frames, counts), upstream, options, loss, gradient)
         return loss, gradient
     contract.check_shape(logits.shape)
     given = interface.Call.from_buffer_copy(
@@ -55,7 +55,7 @@ def compute(
             frames.stride(),
             counts.shape,
             counts.stride(),
-            Options(*options[:4]),
+            options,
         )
     )
     given.logits = logits.data_ptr()
@@ -77,7 +77,7 @@ def compute(
 
 
 def _in_numpy(
-    logits: Any, integers: Any, upstream: Any, options: Options, loss: Any, gradient: Any
+    logits: Any, integers: Any, upstream: Any, options: Any, loss: Any, gradient: Any
 ) -> None:
     host.compute(
         Batch(*[tensor.numpy() for tensor in [logits] + integers]),
