@@ -56,6 +56,9 @@ AXES = {"logits": 3, "targets": 2, "input_lengths": 1, "target_lengths": 1}
 
 def check_options(blank: int, normalize: bool, infeasible: str, time_major: bool) -> Options:
     """The keyword arguments of a loss, checked; TypeError or ValueError."""
+    if type(blank) is int and type(normalize) is type(time_major) is bool:
+        check_policy(infeasible)
+        return Options(blank, normalize, infeasible, time_major)  # as nearly always
     check_policy(infeasible)
     flags = check_flag("normalize", normalize), check_flag("time_major", time_major)
     return Options(check_blank(blank), flags[0], infeasible, flags[1])
@@ -197,9 +200,14 @@ def check_shape(shape: Sequence[int]) -> None:
 
 def check_rows(count: int, *arrays: Any) -> None:
     """CTCInputError unless targets, input_lengths, target_lengths, upstream have `count` rows."""
-    for which, array in enumerate(arrays):
-        if array is not None and array.shape[0] != count:
-            raise_report((ROWS, which, array.shape[0], count))
+    check_counts(count, *[count if array is None else array.shape[0] for array in arrays])
+
+
+def check_counts(count: int, *counts: int) -> None:
+    """As `check_rows`, of arrays with these numbers of rows."""
+    for which, given in enumerate(counts):
+        if given != count:
+            raise_report((ROWS, which, given, count))
 
 
 def as_numpy(name: str, value: Any) -> np.ndarray:
@@ -233,14 +241,8 @@ def as_numpy(name: str, value: Any) -> np.ndarray:
     return array
 
 
-_SCORES = np.dtype(np.float32), np.dtype(np.float64)
-_INTEGERS = (np.dtype(np.int64),)
-
-
 def as_kernel_array(name: str, value: Any) -> np.ndarray:
     """An argument as the CPU kernel takes it: logits of float32 or float64, int64 integers."""
-    if type(value) is np.ndarray and value.dtype in (_SCORES if name == "logits" else _INTEGERS):
-        return check_axes(name, value, AXES[name])  # as nearly always
     array = check_array(name, as_numpy(name, value))
     if name == "logits":
         check_shape(array.shape)  # before a copy is made

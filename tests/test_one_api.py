@@ -318,3 +318,20 @@ def test_jax_policies_that_raise(kind, policy):
     with pytest.raises(ValueError, match="cannot raise from code that JAX traces"):
         jax.jit(call)(short)
     assert np.isfinite(call(batch()[2])).all()
+
+
+def test_arrays_that_cannot_be_written_or_are_in_pieces():
+    scores, labels, frames, counts = np.random.RandomState(0).randn(2, 3, 4), [[1], [2]], [3, 3], 1
+    arrays = [scores] + [np.array(values) for values in (labels, frames)]
+    arrays += [np.full(2, counts)]
+    want = [ctc_shim.ctc_loss(*arrays)] + list(ctc_shim.ctc_loss_and_gradient(*arrays))
+    in_pieces = [np.stack([array, array], axis=-1)[..., 0] for array in arrays]
+    frozen = [array.copy() for array in arrays]
+    for array in frozen:
+        array.flags.writeable = False
+    # A result of broadcast_arrays warns when it is written to.
+    broadcast = arrays[:2] + list(np.broadcast_arrays(arrays[2], counts))
+    for given in (in_pieces, frozen, broadcast):
+        got = [ctc_shim.ctc_loss(*given)] + list(ctc_shim.ctc_loss_and_gradient(*given))
+        for one, other in zip(got, want):
+            np.testing.assert_array_equal(one, other)

@@ -1,6 +1,7 @@
 """One call of the library for CPUs on host arrays: the structs of csrc/ctc_shim.h filled."""
 
 import ctypes
+import functools
 from typing import Any, Optional, Tuple
 
 import numpy as np
@@ -9,9 +10,9 @@ from ctc_shim import contract
 from ctc_shim.native import interface, load
 
 TYPES = {"f": interface.TYPE_F32, "d": interface.TYPE_F64}  # by numpy's one-letter codes
-Report = Tuple[
-    int, int, int, int
-]  # kind (0: no error), n and two numbers; see input_errors.describe
+Ints = Tuple[int, ...]
+Report = Tuple[int, int, int, int]  # kind, n and two numbers; see input_errors.describe
+FINE = 0, 0, 0, 0
 
 
 def loss(
@@ -36,9 +37,9 @@ def loss(
         logits (N, T, C) of float32 or float64; int64 targets (N, S), input_lengths (N,) and
         target_lengths (N,). Any strides.
     options : Options
-        Not time_major: swap the axes instead.
+        If time_major, logits and gradient are (T, N, C).
     loss : (N,) array of the logits' dtype, written
-    gradient : (N, T, C) array, contiguous along C, written; None: the loss alone
+    gradient : array shaped as the logits, contiguous along C, written; None: the loss alone
     posteriors : bool
         Write posteriors in place of the gradient.
     upstream : (N,) array of the logits' dtype, optional
@@ -48,17 +49,17 @@ def loss(
     epsilon : float, at least 0, optional
         The logits are probabilities p: scores are ln(p + epsilon), the gradient is that by p.
     """
-    assert not options.time_major
-    given = _call_of(batch, options.blank, threads)
-    given.normalize = int(options.normalize)
-    given.policy = contract.check_policy(options.infeasible)
-    given.mode = interface.MODE_POSTERIORS if posteriors else interface.MODE_GRADIENT
-    given.loss = loss.ctypes.data
+    given = _call_of(batch, options)
+    given.threads = threads
+    given.loss = address(loss)
     if gradient is not None:
-        given.gradient = gradient.ctypes.data
-        given.gradient_stride_n, given.gradient_stride_t = gradient.strides[:2]
+        n, t = (1, 0) if options.time_major else (0, 1)
+        given.gradient, strides = address(gradient), gradient.strides
+        given.gradient_stride_n, given.gradient_stride_t = strides[n], strides[t]
+    if posteriors:
+        given.mode = interface.MODE_POSTERIORS
     if upstream is not None:
-        given.upstream, given.upstream_stride = upstream.ctypes.data, upstream.strides[0]
+        given.upstream, given.upstream_stride = address(upstream), upstream.strides[0]
     if epsilon is not None:
         given.input, given.epsilon = interface.INPUT_PROBABILITIES, epsilon
     return called(library, "ctc_shim_loss", given)
@@ -75,29 +76,102 @@ def align(
         As in `loss`.
     """
     states = np.empty(batch.logits.shape[:2], dtype=np.int64)
-    given = _call_of(batch, blank, threads)
-    given.states = states.ctypes.data
+    given = _call_of(batch, contract.Options(blank))
+    given.threads, given.states = threads, address(states)
     return states, called(library, "ctc_shim_align", given)
 
 
-def _call_of(batch: contract.Batch, blank: int, threads: int) -> interface.Call:
+def _call_of(batch: contract.Batch, options: contract.Options) -> interface.Call:
     logits, targets, input_lengths, target_lengths = batch
-    given = interface.Call(
-        type=TYPES[logits.dtype.char],
-        logits=logits.ctypes.data,
-        targets=targets.ctypes.data,
-        S=targets.shape[1],
-        input_lengths=input_lengths.ctypes.data,
-        input_lengths_stride=input_lengths.strides[0],
-        target_lengths=target_lengths.ctypes.data,
-        target_lengths_stride=target_lengths.strides[0],
-        blank=int(blank),
-        threads=threads,
+    given = interface.Call.from_buffer_copy(
+        described(
+            TYPES[logits.dtype.char],
+            True,
+            logits.shape,
+            logits.strides,
+            targets.shape,
+            targets.strides,
+            input_lengths.shape,
+            input_lengths.strides,
+            target_lengths.shape,
+            target_lengths.strides,
+            options,
+        )
     )
-    given.N, given.T, given.C = logits.shape
-    given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
-    given.targets_stride_n, given.targets_stride_s = targets.strides
+    given.logits = address(logits)
+    given.targets = address(targets)
+    given.input_lengths = address(input_lengths)
+    given.target_lengths = address(target_lengths)
     return given
+
+
+@functools.lru_cache(256)
+def described(
+    kind: int,
+    in_bytes: bool,
+    shape: Ints,
+    strides: Ints,
+    targets: Ints,
+    targets_strides: Ints,
+    input_lengths: Ints,
+    input_lengths_strides: Ints,
+    target_lengths: Ints,
+    target_lengths_strides: Ints,
+    options: contract.Options,
+) -> interface.Call:
+    """The struct without addresses: what batches of these shapes and strides share.
+
+    Its gradient is contiguous, as the logits would be.
+
+    Parameters
+    ----------
+    kind : int
+        TYPE_F32 or TYPE_F64.
+    in_bytes : bool
+        Are strides bytes? Otherwise numbers of entries.
+    shape, strides, ..., target_lengths, target_lengths_strides
+        Of the four arrays.
+    options : Options
+
+    Raises
+    ------
+    CTCInputError
+        The arrays do not have the same number of rows.
+    """
+    size = 4 if kind == interface.TYPE_F32 else 8
+    item, integer = (1, 1) if in_bytes else (size, 8)
+    n, t = (1, 0) if options.time_major else (0, 1)
+    dense = size * shape[2] * shape[1], size * shape[2]
+    rows = targets[0], input_lengths[0], target_lengths[0]
+    contract.check_counts(shape[n], *rows)
+    return interface.Call(
+        type=kind,
+        logits_stride_n=strides[n] * item,
+        logits_stride_t=strides[t] * item,
+        logits_stride_c=strides[2] * item,
+        N=shape[n],
+        T=shape[t],
+        C=shape[2],
+        S=targets[1],
+        targets_stride_n=targets_strides[0] * integer,
+        targets_stride_s=targets_strides[1] * integer,
+        input_lengths_stride=input_lengths_strides[0] * integer,
+        target_lengths_stride=target_lengths_strides[0] * integer,
+        blank=int(options.blank),
+        normalize=int(options.normalize),
+        policy=contract.check_policy(options.infeasible),
+        gradient_stride_n=dense[n],
+        gradient_stride_t=dense[t],
+        python=ctypes.addressof(_PYTHON),
+    )
+
+
+def address(array: Any) -> int:
+    """Where the entries of an array begin. `array.ctypes` takes twice as long."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, DeprecationWarning):  # read-only, empty, or in pieces
+        return int(array.ctypes.data)
 
 
 def decode(
@@ -149,6 +223,7 @@ def decode(
         lengths=lengths.ctypes.data,
         log_probs=log_probs.ctypes.data,
         threads=threads,
+        python=ctypes.addressof(_PYTHON),
     )
     given.logits_stride_n, given.logits_stride_t, given.logits_stride_c = logits.strides
     return labels, lengths, log_probs, called(library, "ctc_shim_decode", given)
@@ -156,13 +231,13 @@ def decode(
 
 def called(library: Any, entry: str, given: Any) -> Report:
     """Call an entry, which releases the GIL itself, and raises what a signal's handler raises."""
-    given.python = ctypes.addressof(_PYTHON)
     function = library.__dict__.get("interruptible_" + entry)
     if function is None:
         prototype = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.POINTER(type(given)))
         function = ctypes.cast(getattr(library, entry), prototype)
         setattr(library, "interruptible_" + entry, function)
-    function(given)
+    if not function(given):
+        return FINE
     kind, n, position, value = given.report
     return kind, n, position, value
 

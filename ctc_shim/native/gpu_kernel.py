@@ -188,10 +188,26 @@ def launch(
     RuntimeError
         Names the CUDA error.
     """
+    given = interface.Call.from_buffer_copy(_described(kind, shape, options, tuple(wide)))
+    for name in POINTERS:
+        setattr(given, name, arrays.get(name))
+    message = ctypes.create_string_buffer(512)
+    if library.ctc_shim_cuda_launch(given, cells, work[0], work[1], stream, message, len(message)):
+        raise RuntimeError(message.value.decode(errors="replace"))
+
+
+@functools.lru_cache(256)
+def _described(
+    kind: str,
+    shape: Tuple[int, int, int, int],
+    options: Tuple[int, bool, str, bool],
+    wide: Tuple[bool, ...],
+) -> interface.Call:
+    """The struct of `launch` without addresses."""
     (N, T, C, S), (blank, normalize, infeasible, time_major) = shape, options
     item = ITEM_SIZES[TYPES[kind]]
     targets, input_lengths, target_lengths = (8 if is_wide else 4 for is_wide in wide)
-    given = interface.Call(
+    return interface.Call(
         type=TYPES[kind],
         N=N,
         T=T,
@@ -207,8 +223,4 @@ def launch(
         blank=blank,
         normalize=int(normalize),
         policy=contract.check_policy(infeasible),
-        **{name: arrays.get(name) for name in POINTERS},
     )
-    message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_launch(given, cells, work[0], work[1], stream, message, len(message)):
-        raise RuntimeError(message.value.decode(errors="replace"))

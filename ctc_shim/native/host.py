@@ -43,13 +43,12 @@ def compute(
     CTCInputError
         As in `reference.validation.validate`.
     """
-    logits = batch.logits.swapaxes(0, 1) if options.time_major else batch.logits  # (N, T, C)
-    if options.time_major and gradient is not None:
-        gradient = gradient.swapaxes(0, 1)
-    batch, options = batch._replace(logits=logits), options._replace(time_major=False)
-    contract.check_shape(logits.shape)
-    contract.check_rows(len(logits), *batch[1:], upstream)
+    shape = batch.logits.shape
+    contract.check_shape(shape)
     library = load.kernel()
+    if library is None or upstream is not None:
+        N = shape[1 if options.time_major else 0]
+        contract.check_rows(N, *batch[1:], upstream)
     if library is None:
         _in_numpy(batch, options, loss, gradient, upstream, posteriors, epsilon)
         return
@@ -64,8 +63,8 @@ def compute(
         threads=threads,
         epsilon=epsilon,
     )
-    if report[0]:
-        fail(report, logits.shape[2], options.blank, batch.target_lengths)
+    if report is not call.FINE:
+        fail(report, shape[2], options.blank, batch.target_lengths)
 
 
 def fail(report: Sequence[int], classes: int, blank: int, target_lengths: np.ndarray) -> None:
@@ -88,6 +87,10 @@ def _in_numpy(
     posteriors: bool,
     epsilon: Optional[float],
 ) -> None:
+    if options.time_major:
+        batch = batch._replace(logits=batch.logits.swapaxes(0, 1))  # (N, T, C)
+        options = options._replace(time_major=False)
+        gradient = None if gradient is None else gradient.swapaxes(0, 1)
     given = batch.logits
     if epsilon is not None:
         with np.errstate(all="ignore"):  # padding may hold anything

@@ -6,10 +6,22 @@ import numpy as np
 
 from ctc_shim import contract
 from ctc_shim.contract import Batch, DecodeOptions, Options
+from ctc_shim.input_errors import LARGEST
 from ctc_shim.native import best_path, decoding, host
+
+_INT64 = np.dtype(np.int64)
+_AS_THEY_ARE = [[np.dtype(kind), _INT64, _INT64, _INT64] for kind in (np.float32, np.float64)]
 
 
 def _checked(batch: Batch, options: Options) -> Batch:
+    logits, targets, frames, counts = batch
+    if (
+        [type(value) for value in batch] == [np.ndarray] * 4
+        and [value.dtype for value in batch] in _AS_THEY_ARE
+        and (logits.ndim, targets.ndim, frames.ndim, counts.ndim) == (3, 2, 1, 1)
+        and 0 < logits.shape[2] <= LARGEST
+    ):
+        return batch  # as nearly always; host.compute compares the numbers of rows
     return contract.check_batch(contract.as_kernel_array, batch, options.time_major)
 
 

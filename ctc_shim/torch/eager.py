@@ -21,19 +21,23 @@ def serves(batch: Batch) -> bool:
 
     if torch.compiler.is_compiling():
         return False
-    logits, *integers = batch
-    if type(logits) not in (torch.Tensor, torch.nn.Parameter) or logits.dim() != 3:
-        return False
-    device, long = logits.get_device(), torch.int64
-    for axes, tensor in zip((2, 1, 1), integers):
-        if type(tensor) is not torch.Tensor or tensor.dtype is not long or tensor.dim() != axes:
-            return False
-        if tensor.get_device() != device:
-            return False
-    if logits.dtype not in (torch.float32, torch.float64):
-        if not (logits.dtype in kernels.narrow() and kernels.takes(logits, integers[0])):
-            return False
-    return logits.layout is torch.strided and of_torch.is_plain_call()
+    logits, targets, frames, counts = batch
+    plain, long = torch.Tensor, torch.int64
+    return (
+        type(logits) in (plain, torch.nn.Parameter)
+        and type(targets) is type(frames) is type(counts) is plain
+        and targets.dtype is frames.dtype is counts.dtype is long
+        and (logits.ndim, targets.ndim, frames.ndim, counts.ndim) == (3, 2, 1, 1)
+        and logits.get_device() == targets.get_device()
+        and frames.get_device() == counts.get_device() == logits.get_device()
+        and (logits.dtype in (torch.float32, torch.float64) or _is_narrow(logits, targets))
+        and logits.layout is torch.strided
+        and of_torch.is_plain_call()
+    )
+
+
+def _is_narrow(logits: Any, targets: Any) -> bool:
+    return logits.dtype in kernels.narrow() and kernels.takes(logits, targets)
 
 
 def loss(batch: Batch, options: TorchOptions) -> Any:
@@ -78,10 +82,10 @@ class CTCLoss(object):
 
         if torch.is_grad_enabled() or not of_torch.is_plain_call(d_loss):
             return torch_derivatives.pull(ctx, d_loss)[:5]
-        gradient = ctx.saved_tensors[4]
-        rows = kernels.rows_of(d_loss, ctx.options.time_major)
+        gradient, time_major = ctx.saved_tensors[4], ctx.options.time_major
         on_gpu, last = kernels.is_on_gpu(gradient), not of_torch.keeps_graph()
-        return huge_pages.product(gradient, rows, on_gpu, last), None, None, None, None
+        found = huge_pages.product(gradient, d_loss, time_major, on_gpu, last)
+        return found, None, None, None, None
 
 
 @functools.lru_cache(None)

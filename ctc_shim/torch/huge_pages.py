@@ -13,14 +13,22 @@ LEAST = 1 << 23  # bytes of a tensor for which it pays
 PAGE = 1 << 21  # bytes of a huge page
 
 
-def product(tensor: Any, factor: Any, is_on_gpu: bool, in_place: bool = False) -> Any:
-    """tensor * factor in the dtype of the tensor; 0 where the tensor is 0.
+def rows_of(rows: Any, time_major: bool) -> Any:
+    """(N,), so that it multiplies an array shaped as the logits."""
+    return rows.view((-1, 1) if time_major else (-1, 1, 1))
+
+
+def product(
+    tensor: Any, rows: Any, time_major: bool, is_on_gpu: bool, in_place: bool = False
+) -> Any:
+    """tensor * rows in the dtype of the tensor; 0 where the tensor is 0.
 
     Parameters
     ----------
-    tensor : floats
-    factor : floats
+    tensor : floats, shaped as the logits
+    rows : (N,) floats
         They may be infinite or NaN.
+    time_major : bool
     is_on_gpu : bool
         The values cannot be looked at without waiting for the device.
     in_place : bool
@@ -28,11 +36,12 @@ def product(tensor: Any, factor: Any, is_on_gpu: bool, in_place: bool = False) -
     """
     import torch
 
-    values = [math.nan] if is_on_gpu else factor.detach().flatten().tolist()
+    values = [math.nan] if is_on_gpu else rows.tolist()
+    if in_place and values.count(1.0) == len(values):
+        return tensor  # of a sum of losses, and a pass over the gradient is saved
     is_finite = math.isfinite(sum(values))
+    factor = rows_of(rows, time_major)
     if in_place:
-        if values.count(1.0) == len(values):
-            return tensor  # of a sum of losses, and a pass over the gradient is saved
         zeros = None if is_finite else tensor == 0
         tensor.mul_(factor)
         return tensor if zeros is None else tensor.masked_fill_(zeros, 0)

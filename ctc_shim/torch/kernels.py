@@ -5,7 +5,6 @@ torch is imported inside functions.
 
 from typing import Any, NamedTuple, Optional, Tuple
 
-from ctc_shim.contract import Options
 from ctc_shim.native import gpu_kernel
 from ctc_shim.torch import cpu_call, gpu_call, huge_pages
 
@@ -47,10 +46,9 @@ def compute(
     `tensors` are those of a Batch, `upstream` (N,) multiplies the gradient.
     """
     on_device = gpu_call.compute if is_on_gpu(tensors[0]) else cpu_call.compute
-    plain = Options(*options[:4])
     if not (with_gradient and options.add_probabilities):
-        return on_device(tensors, upstream, plain, with_gradient)
-    loss, gradient = on_device(tensors, None, plain, True)
+        return on_device(tensors, upstream, options, with_gradient)
+    loss, gradient = on_device(tensors, None, options, True)
     _add_probabilities(gradient, tensors[0].detach(), options.time_major)
     if upstream is not None:
         gradient = times(gradient, upstream, options.time_major)
@@ -72,14 +70,9 @@ def _add_probabilities(gradient: Any, logits: Any, time_major: bool) -> None:
         piece += torch.exp(logits[start : start + step]).masked_fill_(nothing, 0)
 
 
-def rows_of(rows: Any, time_major: bool) -> Any:
-    """(N,), so that it multiplies an array shaped as the logits."""
-    return rows.view((-1, 1) if time_major else (-1, 1, 1))
-
-
 def times(gradient: Any, rows: Any, time_major: bool) -> Any:
     """gradient * rows (N,), in the gradient's dtype, and 0 where the gradient is 0."""
-    return huge_pages.product(gradient, rows_of(rows, time_major), is_on_gpu(gradient))
+    return huge_pages.product(gradient, rows, time_major, is_on_gpu(gradient))
 
 
 def along(gradient: Any, direction: Any, time_major: bool, dtype: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any, Dict
 from ctc_shim.compat import of_torch
 from ctc_shim.contract import Batch, Options
 from ctc_shim.torch import loop
-from ctc_shim.torch.kernels import TorchOptions, rows_of
+from ctc_shim.torch.huge_pages import rows_of
+from ctc_shim.torch.kernels import TorchOptions
 
 
 class CTCLoss(object):

@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 from ctc_shim.contract import Batch, Options
 from ctc_shim.symbolic.linkers import registration
-from ctc_shim.torch import kernels, loop, operators
+from ctc_shim.torch import huge_pages, loop, operators
 
 
 def register_when_loaded(op_class: Any) -> None:
@@ -43,7 +43,7 @@ def _second_order(op: Any, **kwargs: Any) -> Callable[..., Any]:
         _, gradient = ours.ctc_loss_and_gradient(*batch, None, *options)
         along = ours.ctc_gradient_along(*batch, gradient, cotangent, *options)
         if upstream:
-            cotangent = cotangent * kernels.rows_of(upstream[0], options.time_major)
+            cotangent = cotangent * huge_pages.rows_of(upstream[0], options.time_major)
         known = loop.answerable(gradient, options.time_major)
         return loop.hessian_product(batch, options, cotangent, known), along
 
