@@ -1,6 +1,7 @@
-/* Rows of scores of SIDE sequences at a time, for one element type: see lanes.h. */
-/* Copies the rows of a frame to `to`, where a class has SIDE scores; `epsilon` is added. */
-CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const ctc_shim_side *s,
+/* The functions of lane_rows.h for one element type. */
+/* Copies rows to `to`, where a class has SIDE scores; `epsilon` is added. The row `idle` is
+ * contiguous. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const char *idle,
                                                 const char *const *rows, const double *epsilon,
                                                 REAL *to) {
     int64_t lane, c, k;
@@ -19,7 +20,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const c
     }
     for (; lane < CTC_SHIM_SIDE; lane++)
         for (c = 0; c < b->C; c++) {
-            const int64_t stride = rows[lane] == s->idle ? b->item : b->stride_c;
+            const int64_t stride = rows[lane] == idle ? b->item : b->stride_c;
             memcpy(to + c * CTC_SHIM_SIDE + lane, rows[lane] + c * stride, sizeof(REAL));
         }
     for (c = 0; b->ratios && c < b->C * CTC_SHIM_SIDE; c += CTC_SHIM_SIDE)
@@ -86,29 +87,50 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
     for (k = 0; k < cells; k++) y[k] = (double)e[place[k]];
 }
 
+/* The emissions y of cells start .. stop - 1, one lane. Returns the least of them and `lowest`. */
+CTC_SHIM_LOCAL double TYPED(ctc_shim_pick_band)(const REAL *CTC_SHIM_RESTRICT e,
+                                                const int32_t *CTC_SHIM_RESTRICT place,
+                                                int64_t start, int64_t stop, double lowest,
+                                                double *CTC_SHIM_RESTRICT y) {
+    int64_t j;
+#if CTC_SHIM_VECTOR == 64
+    for (j = start; sizeof(REAL) == 4 && j < stop; j += CTC_SHIM_LANES) {
+        __m256i places = _mm256_loadu_si256((const __m256i *)(const void *)(place + j));
+        __m256 x = _mm256_i32gather_ps((const float *)(const void *)e, places, 4);
+        _mm512_storeu_pd(y + j, _mm512_cvtps_pd(x));
+    }
+    for (j = sizeof(REAL) == 4 ? stop : start; j < stop; j++) y[j] = (double)e[place[j]];
+#else
+    for (j = start; j < stop; j++) y[j] = (double)e[place[j]];
+#endif
+    CTC_SHIM_SIMD(reduction(min : lowest))
+    for (j = start; j < stop; j++) lowest = CTC_SHIM_LESS(y[j], lowest);
+    return lowest;
+}
+
 /* The gradient of a frame: e * inverse plus the posteriors, into the rows `out`. For probabilities
  * it is that by p: d score / d p = 1 / (p + epsilon). */
-CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL *e,
+CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(int64_t C, int ratios, const REAL *e,
                                              const double *inverse, const double *posterior,
                                              const int32_t *place, int64_t cells, REAL *g,
                                              char *const *rows) {
     REAL factor[CTC_SHIM_SIDE];
     int64_t lane, c, k;
     for (k = 0; k < CTC_SHIM_SIDE; k++) factor[k] = (REAL)inverse[k];
-    for (c = 0; c < b->C; c++) {
+    for (c = 0; c < C; c++) {
 #pragma omp simd
         for (k = 0; k < CTC_SHIM_SIDE; k++)
             g[c * CTC_SHIM_SIDE + k] = e[c * CTC_SHIM_SIDE + k] * factor[k];
     }
     for (k = 0; k < cells; k++) g[place[k]] += (REAL)posterior[k];
 #pragma omp simd
-    for (k = 0; k < (b->ratios ? b->C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
-    if (sizeof(REAL) == 4 && b->C >= 4) {
+    for (k = 0; k < (ratios ? C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
+    if (sizeof(REAL) == 4 && C >= 4) {
         for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4)
-            for (c = 0; c < b->C; c += 4) {
+            for (c = 0; c < C; c += 4) {
                 const float *in[4];
                 float *out[4];
-                if (c > b->C - 4) c = b->C - 4;
+                if (c > C - 4) c = C - 4;
                 for (k = 0; k < 4; k++) {
                     in[k] = (const float *)(const void *)(g + (c + k) * CTC_SHIM_SIDE + lane);
                     out[k] = (float *)(void *)rows[lane + k] + c;
@@ -118,5 +140,5 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL
         return;
     }
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++)
-        for (c = 0; c < b->C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
+        for (c = 0; c < C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
 }

@@ -25,6 +25,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
                               ctc_shim_side *side) {
     size_t used = 0, width = (size_t)b->width, row = ctc_shim_row_size(b) * sizeof(double);
     size_t blocks = b->gradient ? (size_t)(b->longest / b->rows + 1) : 0;
+    size_t beside = ctc_shim_reads_frames(b) ? (size_t)(CTC_SHIM_GROUP * b->C * b->item) : 0;
     w->table = (double *)ctc_shim_carve(block, &used, (size_t)b->rows * row);
     w->carry = (double *)ctc_shim_carve(block, &used, row);
     w->linear = (double *)ctc_shim_carve(block, &used, row);
@@ -40,6 +41,9 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
     w->label = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
+    w->place = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
+    w->e = ctc_shim_carve(block, &used, beside);
+    w->turned = ctc_shim_carve(block, &used, beside);
     w->reference = (double *)ctc_shim_carve(block, &used,
                                             (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
