@@ -42,7 +42,7 @@ CTC_SHIM_LOCAL int64_t ctc_shim_cross_linear(const ctc_shim_batch *b, const ctc_
         ctc_shim_frame *frame = &w->frames[t];
         double blank_y = ctc_shim_blank_linear(frame);
         to = ctc_shim_slot(b, w, t, base);
-        budget *= beside ? ctc_shim_emissions_of(b, w, t, frame, blank_y, to.emission_m)
+        budget *= beside ? ctc_shim_emissions_of(b, w, t, frame, to.emission_m)
                          : ctc_shim_emissions_linear(b, w, ctc_shim_scores(b, w, n, t), frame,
                                                      blank_y, to.emission_m);
         if (!(budget > CTC_SHIM_BUDGET)) break;

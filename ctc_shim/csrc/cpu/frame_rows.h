@@ -19,9 +19,6 @@ CTC_SHIM_LOCAL int ctc_shim_reads_frames(const ctc_shim_batch *b) {
 }
 
 #if !defined(CTC_SHIM_HAS_LANES)
-CTC_SHIM_LOCAL void ctc_shim_find_places(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
-    (void)b, (void)w;
-}
 CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_shim_scratch *w,
                                            int64_t n, int64_t t, int64_t end, double upstream,
                                            int write) {
@@ -29,10 +26,9 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
     return 0;
 }
 CTC_SHIM_LOCAL double ctc_shim_emissions_of(const ctc_shim_batch *b, const ctc_shim_scratch *w,
-                                            int64_t t, const ctc_shim_frame *frame, double lowest,
-                                            double *y) {
+                                            int64_t t, const ctc_shim_frame *frame, double *y) {
     (void)b, (void)w, (void)t, (void)frame, (void)y;
-    return lowest;
+    return 0;
 }
 #else
 /* The exponentials of frame t, of which those of a class are SIDE numbers apart. */
@@ -40,12 +36,6 @@ CTC_SHIM_LOCAL char *ctc_shim_exps_of(const ctc_shim_batch *b, const ctc_shim_sc
                                       int64_t t) {
     int64_t i = t % CTC_SHIM_GROUP;
     return w->e + (i / CTC_SHIM_SIDE * b->C * CTC_SHIM_SIDE + i % CTC_SHIM_SIDE) * b->item;
-}
-
-/* The place of each label's emission. */
-CTC_SHIM_LOCAL void ctc_shim_find_places(const ctc_shim_batch *b, const ctc_shim_scratch *w) {
-    int64_t j;
-    for (j = 0; j < b->width; j++) w->place[j] = w->label[j] * CTC_SHIM_SIDE;
 }
 
 /* Reads the frames t .. end - 1, a group, as ctc_shim_read does; the softmax goes into the gradient
@@ -59,7 +49,7 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
     for (; t < end; t += CTC_SHIM_SIDE) {
         char *e = ctc_shim_exps_of(b, w, t), *out[CTC_SHIM_SIDE];
         const char *rows[CTC_SHIM_SIDE];
-        ctc_shim_each epsilon, sums, scales, refused = {0}, factor;
+        ctc_shim_each epsilon, sums, leasts, scales, refused = {0}, factor;
         int64_t i, count = end - t < CTC_SHIM_SIDE ? end - t : (int64_t)CTC_SHIM_SIDE;
         for (i = 0; i < CTC_SHIM_SIDE; i++) {
             rows[i] = ctc_shim_given(b, n, i < count ? t + i : end - 1);
@@ -70,10 +60,12 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
         }
         if (b->item == 4) {
             ctc_shim_gather_rows_f32(b, NULL, rows, epsilon, (float *)(void *)e);
-            ctc_shim_exp_rows_f32((float *)(void *)e, b->C, (int)b->ratios, sums, scales, refused);
+            ctc_shim_exp_rows_f32((float *)(void *)e, b->C, (int)b->ratios, sums, leasts, scales,
+                                  refused);
         } else {
             ctc_shim_gather_rows_f64(b, NULL, rows, epsilon, (double *)(void *)e);
-            ctc_shim_exp_rows_f64((double *)(void *)e, b->C, (int)b->ratios, sums, scales, refused);
+            ctc_shim_exp_rows_f64((double *)(void *)e, b->C, (int)b->ratios, sums, leasts, scales,
+                                  refused);
         }
         for (i = 0; i < count; i++) {
             ctc_shim_frame *frame = &w->frames[t + i];
@@ -82,6 +74,7 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
             frame->blank_m = b->item == 4 ? (double)*(const float *)(const void *)blank
                                           : *(const double *)(const void *)blank;
             frame->blank_e = 0;
+            frame->least = leasts[i];
             product *= refused[i] > 0 ? 0 : b->normalize ? sums[i] : 1;
         }
         if (!(product > 0)) return 0;
@@ -98,17 +91,21 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
     return product;
 }
 
-/* Emissions of the labels in the band of frame t. Returns the least of them and `lowest`. */
+/* Emissions of the labels in the band of frame t. Returns the least of them and of the blank's, or
+ * less where no class is very low. */
 CTC_SHIM_LOCAL double ctc_shim_emissions_of(const ctc_shim_batch *b, const ctc_shim_scratch *w,
-                                            int64_t t, const ctc_shim_frame *frame, double lowest,
-                                            double *y) {
-    int64_t start = (int64_t)frame->start * CTC_SHIM_LANES,
-            stop = (int64_t)frame->stop * CTC_SHIM_LANES;
+                                            int64_t t, const ctc_shim_frame *frame, double *y) {
+    int64_t j, start = (int64_t)frame->start * CTC_SHIM_LANES,
+               stop = (int64_t)frame->stop * CTC_SHIM_LANES;
     const void *e = ctc_shim_exps_of(b, w, t);
+    double least = frame->blank_m;
     y[start - 1] = 0;
-    return b->item == 4
-               ? ctc_shim_pick_band_f32((const float *)e, w->place, start, stop, lowest, y)
-               : ctc_shim_pick_band_f64((const double *)e, w->place, start, stop, lowest, y);
+    if (b->item == 4) ctc_shim_pick_band_f32((const float *)e, b->C, w->label, start, stop, y);
+    else ctc_shim_pick_band_f64((const double *)e, b->C, w->label, start, stop, y);
+    if (frame->least > CTC_SHIM_FAINT) return frame->least;
+    CTC_SHIM_SIMD(reduction(min : least))
+    for (j = start; j < stop; j++) least = CTC_SHIM_LESS(y[j], least);
+    return least;
 }
 #endif
 #endif

@@ -28,16 +28,18 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const c
 }
 
 /* Scores of a frame to e = exp(score) / 2^scale; those of probabilities are p + epsilon, and stay.
- * Sets their sums. Marks a lane as refused where scores are not finite or very large. */
+ * Sets their sums and the least of them. Marks a lane as refused where scores are not finite or
+ * very large. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, double *sums,
-                                             double *scales, double *refused) {
+                                             double *leasts, double *scales, double *refused) {
     enum { COUNT = sizeof(TYPED(ctc_shim)) / sizeof(REAL), STEP = CTC_SHIM_SIDE / COUNT };
     const REAL limit = ratios ? (REAL)2 : (REAL)2e4,
                magic = sizeof(REAL) == 4 ? (REAL)12582912 : (REAL)6755399441055744;
-    REAL found[4][CTC_SHIM_SIDE] __attribute__((aligned(64)));
+    REAL found[5][CTC_SHIM_SIDE] __attribute__((aligned(64)));
     int64_t i, c, k;
     for (i = 0; i < STEP; i++) {
-        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest;
+        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest,
+                        least;
         for (k = 0; k < 4; k++) top[k] = at[(k < C ? k : 0) * STEP];
         for (c = 4; c + 4 <= C; c += 4) /* four of them hide the latency */
             for (k = 0; k < 4; k++) top[k] = TYPED(ctc_shim_most)(at[(c + k) * STEP], top[k]);
@@ -46,6 +48,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
                                       TYPED(ctc_shim_most)(top[2], top[3]));
         low = top[0] - (REAL)(sizeof(REAL) == 4 ? 150 : 1100);
         best = rest = scale = (TYPED(ctc_shim)){0};
+        least = best + (REAL)4;
         if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
         for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
             rest +=
@@ -56,16 +59,19 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
             /* The largest stays apart from the rest: see ctc_shim_sum. */
             rest += TYPED(ctc_shim_least)(best, p);
             best = TYPED(ctc_shim_most)(best, p);
+            least = TYPED(ctc_shim_least)(least, p);
         }
         ((TYPED(ctc_shim) *)(void *)found[0])[i] = top[0];
         ((TYPED(ctc_shim) *)(void *)found[1])[i] = scale;
         ((TYPED(ctc_shim) *)(void *)found[2])[i] = best;
         ((TYPED(ctc_shim) *)(void *)found[3])[i] = rest;
+        ((TYPED(ctc_shim) *)(void *)found[4])[i] = least;
     }
 #pragma omp simd
     for (k = 0; k < CTC_SHIM_SIDE; k++) {
         int good = (found[0][k] <= limit) & (found[0][k] >= -limit) & (found[3][k] >= 0);
         sums[k] = (double)found[2][k] + (double)found[3][k];
+        leasts[k] = (double)found[4][k];
         scales[k] = (double)found[1][k];
         refused[k] = good ? refused[k] : 1;
     }
@@ -87,25 +93,38 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
     for (k = 0; k < cells; k++) y[k] = (double)e[place[k]];
 }
 
-/* The emissions y of cells start .. stop - 1, one lane. Returns the least of them and `lowest`. */
-CTC_SHIM_LOCAL double TYPED(ctc_shim_pick_band)(const REAL *CTC_SHIM_RESTRICT e,
-                                                const int32_t *CTC_SHIM_RESTRICT place,
-                                                int64_t start, int64_t stop, double lowest,
-                                                double *CTC_SHIM_RESTRICT y) {
+/* The emissions y of cells start .. stop - 1, which are in one lane. May write up to y[stop + 7].
+ */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_pick_band)(const REAL *CTC_SHIM_RESTRICT e, int64_t C,
+                                              const int32_t *CTC_SHIM_RESTRICT label, int64_t start,
+                                              int64_t stop, double *CTC_SHIM_RESTRICT y) {
     int64_t j;
 #if CTC_SHIM_VECTOR == 64
-    for (j = start; sizeof(REAL) == 4 && j < stop; j += CTC_SHIM_LANES) {
-        __m256i places = _mm256_loadu_si256((const __m256i *)(const void *)(place + j));
-        __m256 x = _mm256_i32gather_ps((const float *)(const void *)e, places, 4);
-        _mm512_storeu_pd(y + j, _mm512_cvtps_pd(x));
+    if (sizeof(REAL) == 4 && C <= 64) { /* all classes are in four registers */
+        const __m512i each = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        __m512 classes[4];
+        for (j = 0; j < 4; j++) {
+            __m512i c = _mm512_add_epi32(each, _mm512_set1_epi32((int)j * 16));
+            c = _mm512_min_epi32(c, _mm512_set1_epi32((int)C - 1));
+            c = _mm512_mullo_epi32(c, _mm512_set1_epi32(CTC_SHIM_SIDE));
+            classes[j] = j && C <= 16 * j
+                             ? classes[0]
+                             : _mm512_i32gather_ps(c, (const float *)(const void *)e, 4);
+        }
+        for (j = start; j < stop; j += 16) {
+            __m512i at = _mm512_loadu_si512((const void *)(label + j));
+            __m512 x = _mm512_permutex2var_ps(classes[0], at, classes[1]);
+            if (C > 32)
+                x = _mm512_mask_blend_ps(_mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), x,
+                                         _mm512_permutex2var_ps(classes[2], at, classes[3]));
+            _mm512_storeu_pd(y + j, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
+            _mm512_storeu_pd(y + j + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+        }
+        return;
     }
-    for (j = sizeof(REAL) == 4 ? stop : start; j < stop; j++) y[j] = (double)e[place[j]];
-#else
-    for (j = start; j < stop; j++) y[j] = (double)e[place[j]];
 #endif
-    CTC_SHIM_SIMD(reduction(min : lowest))
-    for (j = start; j < stop; j++) lowest = CTC_SHIM_LESS(y[j], lowest);
-    return lowest;
+    (void)C;
+    for (j = start; j < stop; j++) y[j] = (double)e[label[j] * CTC_SHIM_SIDE];
 }
 
 /* The gradient of a frame: e * inverse plus the posteriors, into the rows `out`. For probabilities

@@ -39,9 +39,8 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->posterior =
         (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
     if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
-    w->label = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
+    w->label = (int32_t *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
-    w->place = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->e = ctc_shim_carve(block, &used, beside);
     w->turned = ctc_shim_carve(block, &used, beside);
     w->reference = (double *)ctc_shim_carve(block, &used,

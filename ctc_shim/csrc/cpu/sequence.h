@@ -18,7 +18,6 @@ CTC_SHIM_LOCAL void ctc_shim_sequence(const ctc_shim_batch *b, const ctc_shim_sc
         return;
     }
     ctc_shim_prepare(b, w, n, T, S, fewest);
-    ctc_shim_find_places(b, w);
     if (!ctc_shim_visit(b, w, n, T, upstream, &outside)) {
         ctc_shim_write_loss(b, n, NAN);
         ctc_shim_write_rows(b, n, 0, T, NAN);
