@@ -35,6 +35,7 @@ CTC_SHIM_LOCAL void ctc_shim_return_linear(const ctc_shim_batch *b, const ctc_sh
     ctc_shim_linear linear = ctc_shim_linear_at(b, w);
     const double *scale = ctc_shim_slot(b, w, start, base).label_e;
     double *label = linear.label, *blank = linear.blank;
+    const unsigned before = ctc_shim_flush();
     ctc_shim_factors(scale, w->skip, &w->frames[start], &linear);
     ctc_shim_enter_backward(&carry, scale, &w->frames[start], total_e, &linear);
     for (; t >= start; t--) {
@@ -48,6 +49,7 @@ CTC_SHIM_LOCAL void ctc_shim_return_linear(const ctc_shim_batch *b, const ctc_sh
         blank = to.blank_m;
     }
     ctc_shim_leave(label, blank, scale, &w->frames[start], total_e, 1, &carry);
+    ctc_shim_flush_back(before);
 }
 
 /* The same with an exponent in each cell. */

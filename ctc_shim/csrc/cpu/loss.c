@@ -38,7 +38,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->pairs = (double *)ctc_shim_carve(block, &used, 2 * width * sizeof(double));
     w->posterior =
         (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
-    if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
+    if (block) w->posterior++; /* posterior[-1] is written, too, the first of a vector */
     w->label = (int32_t *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->e = ctc_shim_carve(block, &used, beside);
