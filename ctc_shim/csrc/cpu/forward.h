@@ -20,10 +20,21 @@ CTC_SHIM_LOCAL double ctc_shim_blank_linear(const ctc_shim_frame *frame) {
 }
 
 /* The row of frame t in the table. Rows from frame `base` on are kept; with a base of -1 two rows,
- * which stay in L1, are used in turn. */
+ * which stay in L1, are used in turn. Exponents lie apart, behind all rows: most rows have none,
+ * and then touch half of the memory. */
 CTC_SHIM_LOCAL ctc_shim_cells ctc_shim_slot(const ctc_shim_batch *b, const ctc_shim_scratch *w,
                                             int64_t t, int64_t base) {
-    return ctc_shim_cells_at(w->table, b->width, base < 0 ? t & 1 : t - base);
+    const int64_t lane = b->width + 2 * CTC_SHIM_FENCE, row = base < 0 ? t & 1 : t - base;
+    double *numbers = w->table + row * 3 * lane + CTC_SHIM_FENCE;
+    double *exponents = numbers + b->rows * 3 * lane;
+    ctc_shim_cells cells;
+    cells.label_m = numbers;
+    cells.blank_m = numbers + lane;
+    cells.emission_m = numbers + 2 * lane;
+    cells.label_e = exponents;
+    cells.blank_e = exponents + lane;
+    cells.emission_e = exponents + 2 * lane;
+    return cells;
 }
 
 /* The frames from t on in linear form, as far as possible. Returns the first frame not done. Frames
@@ -60,8 +71,11 @@ CTC_SHIM_LOCAL int64_t ctc_shim_cross_linear(const ctc_shim_batch *b, const ctc_
 /* Copies alpha or beta of a row to `carry`, ready for the next group. */
 CTC_SHIM_LOCAL void ctc_shim_carry_on(const ctc_shim_batch *b, const ctc_shim_cells *row,
                                       const ctc_shim_cells *carry, const ctc_shim_frame *frame) {
-    memcpy(carry->label_m - CTC_SHIM_FENCE, row->label_m - CTC_SHIM_FENCE,
-           ctc_shim_alpha_size(b) * sizeof(double));
+    const size_t bytes = ctc_shim_alpha_size(b) / 4 * sizeof(double);
+    memcpy(carry->label_m - CTC_SHIM_FENCE, row->label_m - CTC_SHIM_FENCE, bytes);
+    memcpy(carry->label_e - CTC_SHIM_FENCE, row->label_e - CTC_SHIM_FENCE, bytes);
+    memcpy(carry->blank_m - CTC_SHIM_FENCE, row->blank_m - CTC_SHIM_FENCE, bytes);
+    memcpy(carry->blank_e - CTC_SHIM_FENCE, row->blank_e - CTC_SHIM_FENCE, bytes);
     ctc_shim_make_ready(carry, frame);
 }
 

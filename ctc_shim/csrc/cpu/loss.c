@@ -105,8 +105,9 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
     b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP;
     /* S + 1 cells, rounded up. */
     b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES;
-    b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
-    if (b->rows > b->longest) b->rows = b->longest;
+    b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) / 2 * sizeof(double)));
+    /* Twice as much still pays where nothing then has to be computed again. */
+    if (2 * b->rows > b->longest) b->rows = b->longest;
     /* Whole groups, at least one. */
     b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;
