@@ -35,6 +35,7 @@ CTC_SHIM_LOCAL void ctc_shim_return_linear(const ctc_shim_batch *b, const ctc_sh
     ctc_shim_linear linear = ctc_shim_linear_at(b, w);
     const double *scale = ctc_shim_slot(b, w, start, base).label_e;
     double *label = linear.label, *blank = linear.blank;
+    const unsigned before = ctc_shim_flush();
     ctc_shim_factors(scale, w->skip, &w->frames[start], &linear);
     ctc_shim_enter_backward(&carry, scale, &w->frames[start], total_e, &linear);
     for (; t >= start; t--) {
@@ -48,6 +49,7 @@ CTC_SHIM_LOCAL void ctc_shim_return_linear(const ctc_shim_batch *b, const ctc_sh
         blank = to.blank_m;
     }
     ctc_shim_leave(label, blank, scale, &w->frames[start], total_e, 1, &carry);
+    ctc_shim_flush_back(before);
 }
 
 /* The same with an exponent in each cell. */
@@ -71,6 +73,19 @@ CTC_SHIM_LOCAL void ctc_shim_return_split(const ctc_shim_batch *b, const ctc_shi
     ctc_shim_carry_on(b, &from, &carry, &w->frames[start]);
 }
 
+/* A group forwards once more, in the same way as before. */
+CTC_SHIM_LOCAL void ctc_shim_cross_again(const ctc_shim_batch *b, const ctc_shim_scratch *w,
+                                         int64_t n, int64_t t, int64_t end, int64_t base,
+                                         int split) {
+    if (w->frames[t].beside && !split) {
+        ctc_shim_read_frames(b, w, n, t, end, 0, 0);
+        ctc_shim_cross_linear(b, w, n, t, end, base, 1);
+    } else {
+        ctc_shim_fetch(b, w, n, t, end);
+        ctc_shim_cross(b, w, n, t, end, base, split);
+    }
+}
+
 /* All frames backwards, block by block. Blocks no longer in the table are computed again from their
  * checkpoints. */
 CTC_SHIM_LOCAL void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n,
@@ -88,8 +103,7 @@ CTC_SHIM_LOCAL void ctc_shim_return(const ctc_shim_batch *b, const ctc_shim_scra
             memcpy(w->carry, w->checkpoints + (size_t)(base / b->rows) * ctc_shim_alpha_size(b),
                    ctc_shim_alpha_size(b) * sizeof(double));
             for (t = base; t < stop; t = ctc_shim_group_end(t, stop)) {
-                ctc_shim_fetch(b, w, n, t, ctc_shim_group_end(t, stop));
-                ctc_shim_cross(b, w, n, t, ctc_shim_group_end(t, stop), base, split);
+                ctc_shim_cross_again(b, w, n, t, ctc_shim_group_end(t, stop), base, split);
             }
         }
         for (t = stop - 1; t >= base; t = start - 1) {

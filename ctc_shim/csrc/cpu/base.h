@@ -24,6 +24,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
 
 #if defined(__GNUC__)
 #define CTC_SHIM_INLINE static inline __attribute__((always_inline))

@@ -1,6 +1,7 @@
-/* Rows of scores of SIDE sequences at a time, for one element type: see lanes.h. */
-/* Copies the rows of a frame to `to`, where a class has SIDE scores; `epsilon` is added. */
-CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const ctc_shim_side *s,
+/* The functions of lane_rows.h for one element type. */
+/* Copies rows to `to`, where a class has SIDE scores; `epsilon` is added. The row `idle` is
+ * contiguous. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const char *idle,
                                                 const char *const *rows, const double *epsilon,
                                                 REAL *to) {
     int64_t lane, c, k;
@@ -19,7 +20,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const c
     }
     for (; lane < CTC_SHIM_SIDE; lane++)
         for (c = 0; c < b->C; c++) {
-            const int64_t stride = rows[lane] == s->idle ? b->item : b->stride_c;
+            const int64_t stride = rows[lane] == idle ? b->item : b->stride_c;
             memcpy(to + c * CTC_SHIM_SIDE + lane, rows[lane] + c * stride, sizeof(REAL));
         }
     for (c = 0; b->ratios && c < b->C * CTC_SHIM_SIDE; c += CTC_SHIM_SIDE)
@@ -27,16 +28,18 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const c
 }
 
 /* Scores of a frame to e = exp(score) / 2^scale; those of probabilities are p + epsilon, and stay.
- * Sets their sums. Marks a lane as refused where scores are not finite or very large. */
+ * Sets their sums and the least of them. Marks a lane as refused where scores are not finite or
+ * very large. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, double *sums,
-                                             double *scales, double *refused) {
+                                             double *leasts, double *scales, double *refused) {
     enum { COUNT = sizeof(TYPED(ctc_shim)) / sizeof(REAL), STEP = CTC_SHIM_SIDE / COUNT };
     const REAL limit = ratios ? (REAL)2 : (REAL)2e4,
                magic = sizeof(REAL) == 4 ? (REAL)12582912 : (REAL)6755399441055744;
-    REAL found[4][CTC_SHIM_SIDE] __attribute__((aligned(64)));
+    REAL found[5][CTC_SHIM_SIDE] __attribute__((aligned(64)));
     int64_t i, c, k;
     for (i = 0; i < STEP; i++) {
-        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest;
+        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest,
+                        least;
         for (k = 0; k < 4; k++) top[k] = at[(k < C ? k : 0) * STEP];
         for (c = 4; c + 4 <= C; c += 4) /* four of them hide the latency */
             for (k = 0; k < 4; k++) top[k] = TYPED(ctc_shim_most)(at[(c + k) * STEP], top[k]);
@@ -45,6 +48,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
                                       TYPED(ctc_shim_most)(top[2], top[3]));
         low = top[0] - (REAL)(sizeof(REAL) == 4 ? 150 : 1100);
         best = rest = scale = (TYPED(ctc_shim)){0};
+        least = best + (REAL)4;
         if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
         for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
             rest +=
@@ -55,16 +59,19 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
             /* The largest stays apart from the rest: see ctc_shim_sum. */
             rest += TYPED(ctc_shim_least)(best, p);
             best = TYPED(ctc_shim_most)(best, p);
+            least = TYPED(ctc_shim_least)(least, p);
         }
         ((TYPED(ctc_shim) *)(void *)found[0])[i] = top[0];
         ((TYPED(ctc_shim) *)(void *)found[1])[i] = scale;
         ((TYPED(ctc_shim) *)(void *)found[2])[i] = best;
         ((TYPED(ctc_shim) *)(void *)found[3])[i] = rest;
+        ((TYPED(ctc_shim) *)(void *)found[4])[i] = least;
     }
 #pragma omp simd
     for (k = 0; k < CTC_SHIM_SIDE; k++) {
         int good = (found[0][k] <= limit) & (found[0][k] >= -limit) & (found[3][k] >= 0);
         sums[k] = (double)found[2][k] + (double)found[3][k];
+        leasts[k] = (double)found[4][k];
         scales[k] = (double)found[1][k];
         refused[k] = good ? refused[k] : 1;
     }
@@ -86,29 +93,63 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
     for (k = 0; k < cells; k++) y[k] = (double)e[place[k]];
 }
 
+/* The emissions y of cells start .. stop - 1, which are in one lane. May write up to y[stop + 7].
+ */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_pick_band)(const REAL *CTC_SHIM_RESTRICT e, int64_t C,
+                                              const int32_t *CTC_SHIM_RESTRICT label, int64_t start,
+                                              int64_t stop, double *CTC_SHIM_RESTRICT y) {
+    int64_t j;
+#if CTC_SHIM_VECTOR == 64
+    if (sizeof(REAL) == 4 && C <= 64) { /* all classes are in four registers */
+        const __m512i each = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        __m512 classes[4];
+        for (j = 0; j < 4; j++) {
+            __m512i c = _mm512_add_epi32(each, _mm512_set1_epi32((int)j * 16));
+            c = _mm512_min_epi32(c, _mm512_set1_epi32((int)C - 1));
+            c = _mm512_mullo_epi32(c, _mm512_set1_epi32(CTC_SHIM_SIDE));
+            classes[j] = j && C <= 16 * j
+                             ? classes[0]
+                             : _mm512_i32gather_ps(c, (const float *)(const void *)e, 4);
+        }
+        for (j = start; j < stop; j += 16) {
+            __m512i at = _mm512_loadu_si512((const void *)(label + j));
+            __m512 x = _mm512_permutex2var_ps(classes[0], at, classes[1]);
+            if (C > 32)
+                x = _mm512_mask_blend_ps(_mm512_test_epi32_mask(at, _mm512_set1_epi32(32)), x,
+                                         _mm512_permutex2var_ps(classes[2], at, classes[3]));
+            _mm512_storeu_pd(y + j, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
+            _mm512_storeu_pd(y + j + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+        }
+        return;
+    }
+#endif
+    (void)C;
+    for (j = start; j < stop; j++) y[j] = (double)e[label[j] * CTC_SHIM_SIDE];
+}
+
 /* The gradient of a frame: e * inverse plus the posteriors, into the rows `out`. For probabilities
  * it is that by p: d score / d p = 1 / (p + epsilon). */
-CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL *e,
+CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(int64_t C, int ratios, const REAL *e,
                                              const double *inverse, const double *posterior,
                                              const int32_t *place, int64_t cells, REAL *g,
                                              char *const *rows) {
     REAL factor[CTC_SHIM_SIDE];
     int64_t lane, c, k;
     for (k = 0; k < CTC_SHIM_SIDE; k++) factor[k] = (REAL)inverse[k];
-    for (c = 0; c < b->C; c++) {
+    for (c = 0; c < C; c++) {
 #pragma omp simd
         for (k = 0; k < CTC_SHIM_SIDE; k++)
             g[c * CTC_SHIM_SIDE + k] = e[c * CTC_SHIM_SIDE + k] * factor[k];
     }
     for (k = 0; k < cells; k++) g[place[k]] += (REAL)posterior[k];
 #pragma omp simd
-    for (k = 0; k < (b->ratios ? b->C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
-    if (sizeof(REAL) == 4 && b->C >= 4) {
+    for (k = 0; k < (ratios ? C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
+    if (sizeof(REAL) == 4 && C >= 4) {
         for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4)
-            for (c = 0; c < b->C; c += 4) {
+            for (c = 0; c < C; c += 4) {
                 const float *in[4];
                 float *out[4];
-                if (c > b->C - 4) c = b->C - 4;
+                if (c > C - 4) c = C - 4;
                 for (k = 0; k < 4; k++) {
                     in[k] = (const float *)(const void *)(g + (c + k) * CTC_SHIM_SIDE + lane);
                     out[k] = (float *)(void *)rows[lane + k] + c;
@@ -118,5 +159,5 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(const ctc_shim_batch *b, const REAL
         return;
     }
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++)
-        for (c = 0; c < b->C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
+        for (c = 0; c < C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
 }

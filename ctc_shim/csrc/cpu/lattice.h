@@ -14,6 +14,8 @@ typedef struct {
     double blank_m, blank_e; /* the blank's emission */
     int32_t start, stop;     /* its band, in units of LANES cells */
     int64_t group;           /* the first frame of its linear group (linear.h), or -1 */
+    int64_t beside;          /* its group was read side by side (frame_rows.h) */
+    double least;            /* then: the least emission of a class */
 } ctc_shim_frame;
 
 /* (m, e) = (am, ae) + (bm, be) */

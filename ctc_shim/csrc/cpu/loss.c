@@ -25,6 +25,7 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
                               ctc_shim_side *side) {
     size_t used = 0, width = (size_t)b->width, row = ctc_shim_row_size(b) * sizeof(double);
     size_t blocks = b->gradient ? (size_t)(b->longest / b->rows + 1) : 0;
+    size_t beside = ctc_shim_reads_frames(b) ? (size_t)(CTC_SHIM_GROUP * b->C * b->item) : 0;
     w->table = (double *)ctc_shim_carve(block, &used, (size_t)b->rows * row);
     w->carry = (double *)ctc_shim_carve(block, &used, row);
     w->linear = (double *)ctc_shim_carve(block, &used, row);
@@ -37,9 +38,11 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->pairs = (double *)ctc_shim_carve(block, &used, 2 * width * sizeof(double));
     w->posterior =
         (double *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(double));
-    if (block) w->posterior += CTC_SHIM_LANES; /* posterior[-1] is written, too */
-    w->label = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
+    if (block) w->posterior++; /* posterior[-1] is written, too, the first of a vector */
+    w->label = (int32_t *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
+    w->e = ctc_shim_carve(block, &used, beside);
+    w->turned = ctc_shim_carve(block, &used, beside);
     w->reference = (double *)ctc_shim_carve(block, &used,
                                             (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);
@@ -102,8 +105,9 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
     b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP;
     /* S + 1 cells, rounded up. */
     b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES;
-    b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) * sizeof(double)));
-    if (b->rows > b->longest) b->rows = b->longest;
+    b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) / 2 * sizeof(double)));
+    /* Twice as much still pays where nothing then has to be computed again. */
+    if (2 * b->rows > b->longest) b->rows = b->longest;
     /* Whole groups, at least one. */
     b->rows = b->gradient ? (b->rows + CTC_SHIM_GROUP - 1) / CTC_SHIM_GROUP * CTC_SHIM_GROUP : 2;
     if (b->rows < CTC_SHIM_GROUP && b->gradient) b->rows = CTC_SHIM_GROUP;

@@ -91,8 +91,8 @@ CTC_SHIM_LOCAL ctc_shim_sum TYPED(ctc_shim_row)(const REAL *row, int64_t C, int6
             if (exps) memset(exps + start, 0, (size_t)n * sizeof(REAL));
         } else {
             int64_t ahead;
-            for (ahead = start + n; n == CTC_SHIM_CHUNK && ahead < start + 2 * n;
-                 ahead += 64 / (int64_t)sizeof(REAL))
+            for (ahead = start + n; C > CTC_SHIM_CHUNK && ahead < start + n + CTC_SHIM_CHUNK;
+                 ahead += 64 / (int64_t)sizeof(REAL)) /* beyond the row lies the next one */
                 CTC_SHIM_PREFETCH(row + ahead);
             (ratios ? TYPED(ctc_shim_ratios) : TYPED(ctc_shim_exps))(
                 row + start, n, (REAL)sum.maximum, exps ? exps + start : spare, &sum);

@@ -16,12 +16,12 @@ CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shi
 CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
                                        ctc_shim_pack *pack, int64_t r) {
     void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    double *sums = s->sums + r * CTC_SHIM_SIDE;
+    double *sums = s->sums + r * CTC_SHIM_SIDE, *scales = pack->scales, *refused = pack->refused;
+    ctc_shim_each leasts;
     int64_t i;
     if (b->item == 4)
-        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, pack->scales, pack->refused);
-    else
-        ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, pack->scales, pack->refused);
+        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
+    else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
         else pack->exponent[i] -= pack->scales[i];
@@ -52,8 +52,8 @@ CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_
             rows[i] = there ? ctc_shim_given(b, pack->n[i], t) : s->idle;
             epsilon[i] = there ? b->epsilon : 0;
         }
-        if (b->item == 4) ctc_shim_gather_rows_f32(b, s, rows, epsilon, (float *)e);
-        else ctc_shim_gather_rows_f64(b, s, rows, epsilon, (double *)e);
+        if (b->item == 4) ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
+        else ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
     }
     for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t - base);
     ctc_shim_regroup(s, pack, first, units);
@@ -109,11 +109,11 @@ CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_
                       : s->unused;
     }
     if (b->item == 4)
-        ctc_shim_put_rows_f32(b, (const float *)e, inverse, s->posterior, s->place, cells,
-                              (float *)(void *)s->gradient, rows);
+        ctc_shim_put_rows_f32(b->C, (int)b->ratios, (const float *)e, inverse, s->posterior,
+                              s->place, cells, (float *)(void *)s->gradient, rows);
     else
-        ctc_shim_put_rows_f64(b, (const double *)e, inverse, s->posterior, s->place, cells,
-                              (double *)(void *)s->gradient, rows);
+        ctc_shim_put_rows_f64(b->C, (int)b->ratios, (const double *)e, inverse, s->posterior,
+                              s->place, cells, (double *)(void *)s->gradient, rows);
 }
 
 /* All frames backwards, block by block, as in ctc_shim_return. */

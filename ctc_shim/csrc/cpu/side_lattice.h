@@ -1,7 +1,7 @@
 /* The lattice of SIDE sequences at a time. */
 #ifndef CTC_SHIM_SIDE_LATTICE_H
 #define CTC_SHIM_SIDE_LATTICE_H
-#include "lanes.h"
+#include "lane_rows.h"
 #include "linear.h"
 
 /* The arithmetic is that of linear.h: each pair of cells (label j, blank j) of a sequence has one
@@ -35,25 +35,11 @@ typedef struct {
     int32_t *place; /* of the emission in a row of e */
 } ctc_shim_side;
 
-/* A number of each sequence. */
-typedef double ctc_shim_each[CTC_SHIM_SIDE] __attribute__((aligned(64)));
-
 typedef struct {
     ctc_shim_each T, S, upstream, product, exponent, scales, budget, refused;
     int64_t n[CTC_SHIM_SIDE];
     int64_t count, frames, labels; /* sequences; the most frames and labels of one */
 } ctc_shim_pack;
-
-#define REAL float
-#define TYPED(name) name##_f32
-#include "lane_rows.inc.h"
-#undef REAL
-#undef TYPED
-#define REAL double
-#define TYPED(name) name##_f64
-#include "lane_rows.inc.h"
-#undef REAL
-#undef TYPED
 
 /* Starts a group of frames: new exponents. The arrays of `units` are scale, step and skip. */
 CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,

@@ -4,8 +4,7 @@
 #include "side_lattice.h"
 #include "threads.h"
 
-/* With more classes or labels a vector of classes or labels is full, too. */
-enum { CTC_SHIM_SIDE_CLASSES = 96, CTC_SHIM_SIDE_LABELS = 32 };
+enum { CTC_SHIM_SIDE_LABELS = 32 }; /* with more of them a vector of labels is full, too */
 
 /* Is sequence n computed side by side with others? The size of the batch matters, as many empty
  * lanes would be slower than one sequence after the other, but not what the others are. */
