@@ -116,7 +116,7 @@ _SUBTENSORS.update(
 _TENSOR_NAMES.update(_SUBTENSORS)
 _LINALG_NAMES = _at(
     "ops.linalg",
-    "diag alloc_diag extract_diag qr eigh eigvalsh svd norm kron Solve solve "
+    "diag alloc_diag extract_diag qr eig eigh eigvalsh lstsq svd norm kron Solve solve "
     "solve_lower_triangular solve_upper_triangular solve_symmetric Cholesky cholesky",
 )
 _LOOPS = _at("ops.looping", "scan map reduce foldl foldr")

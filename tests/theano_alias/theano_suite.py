@@ -260,7 +260,8 @@ class Nose(object):
         if name.startswith("test") and inspect.isgeneratorfunction(obj):
 
             def run():
-                for f, *given in obj():
+                for found in obj():
+                    f, *given = found if isinstance(found, tuple) else (found,)
                     f(*given)
 
             return pytest.Function.from_parent(collector, name=name, callobj=run)
