@@ -245,7 +245,9 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.nnet.sigm": _SIGM,
     "theano.tensor.nnet.blocksparse": _at("ops.crossentropy", "sparse_block_dot"),
     "theano.tensor.nnet.conv": dict(
-        _at("ops.conv_more", "get_conv_output_shape get_conv_shape_1axis"), conv2d="ops.conv:conv2d"
+        _at("ops.conv_more", "get_conv_output_shape get_conv_shape_1axis"),
+        conv2d="ops.conv_more:old_conv2d",
+        imported_scipy_signal="machinery.compat_names:PY3",
     ),
     "theano.tensor.nnet.corr": {"CorrMM": "ops.conv_more:CorrMM"},
     "theano.tensor.nnet.corr3d": {"Corr3dMM": "ops.conv_more:Corr3dMM"},
