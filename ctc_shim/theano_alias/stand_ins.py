@@ -55,10 +55,12 @@ _ABSTRACT_CONV = dict(
     ),
 )
 _DTYPES = "int_dtypes uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
+_CONSTANT_VALUE = "tensor.get_underlying_scalar_constant_value|tensor.get_scalar_constant_value"
 _TENSOR_NAMES = dict(
     _at(
         "ops.tensor_functions",
-        "stack flatten tile clip batched_dot batched_tensordot split mean topk argtopk "
+        "stack flatten tile clip batched_dot batched_tensordot split mean smallest largest "
+        "max_and_argmax topk argtopk "
         "topk_and_argtopk unravel_index tensor get_vector_length extract_constant "
         "continuous_dtypes all_dtypes " + _DTYPES,
     ),
@@ -73,8 +75,7 @@ _TENSOR_NAMES = dict(
     inv="tensor.reciprocal|tensor.inv",
     fill="tensor.second",
     sgn="tensor.sign|tensor.sgn",
-    largest="tensor.maximum",
-    smallest="tensor.minimum",
+    get_scalar_constant_value=_CONSTANT_VALUE,
     grad="gradient.grad",
     Rop="gradient.Rop",
     Lop="gradient.Lop",
@@ -97,7 +98,7 @@ _TENSOR_NAMES = dict(
     wscalar="tensor.wscalar",
     config="configuration:config",
     _shared="machinery.plain_arrays:shared",
-    DimShuffle="machinery.op_classes:DimShuffle",
+    **_at("machinery.op_classes", "DimShuffle Join"),
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",
@@ -116,7 +117,7 @@ _SUBTENSORS.update(
 _TENSOR_NAMES.update(_SUBTENSORS)
 _LINALG_NAMES = _at(
     "ops.linalg",
-    "diag alloc_diag extract_diag qr eigh eigvalsh svd norm kron Solve solve "
+    "diag alloc_diag extract_diag qr eig eigh eigvalsh lstsq svd norm kron Solve solve "
     "solve_lower_triangular solve_upper_triangular solve_symmetric Cholesky cholesky",
 )
 _LOOPS = _at("ops.looping", "scan map reduce foldl foldr")
@@ -202,7 +203,7 @@ NAMES: Dict[str, Dict[str, str]] = {
             "OpFromGraph": "compile.builders.OpFromGraph",
             "clone": "machinery.graphs:clone",
             "sparse_grad": "gradient.sparse_grad|machinery.graphs:sparse_grad",
-            "get_scalar_constant_value": "tensor.get_scalar_constant_value",
+            "get_scalar_constant_value": _CONSTANT_VALUE,
         },
     ),
     "theano.tensor": _TENSOR_NAMES,
@@ -244,7 +245,9 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.nnet.sigm": _SIGM,
     "theano.tensor.nnet.blocksparse": _at("ops.crossentropy", "sparse_block_dot"),
     "theano.tensor.nnet.conv": dict(
-        _at("ops.conv_more", "get_conv_output_shape get_conv_shape_1axis"), conv2d="ops.conv:conv2d"
+        _at("ops.conv_more", "get_conv_output_shape get_conv_shape_1axis"),
+        conv2d="ops.conv_more:old_conv2d",
+        imported_scipy_signal="machinery.compat_names:PY3",
     ),
     "theano.tensor.nnet.corr": {"CorrMM": "ops.conv_more:CorrMM"},
     "theano.tensor.nnet.corr3d": {"Corr3dMM": "ops.conv_more:Corr3dMM"},

@@ -36,14 +36,13 @@ def test_files_have_names_of_their_own():
 
 
 def test_missing_names_fail_where_they_are_used(tmp_path, monkeypatch):
-    served = type(sys)("served")
-    exec(theano_suite.SERVED, vars(served))
-    monkeypatch.setitem(sys.modules, "served", served)
+    monkeypatch.syspath_prepend(os.path.join(HERE, "data"))
+    monkeypatch.delitem(sys.modules, "served", raising=False)
     names = {"np": type("np", (), {"int64": int})}
     for name, value in (("theano", type(sys)("theano")), ("theano.inner", type(sys)("inner"))):
         monkeypatch.setitem(sys.modules, name, value)
     sys.modules["theano"].there = 1
-    exec(theano_suite.edited(SOURCE.format("theano")), names)
+    exec(theano_suite.theano_edits.edited(SOURCE.format("theano")), names)
     assert names["there"] == 1 and names["kept"][0] == 1 and names["of_numpy"]() == (float, int)
     assert not isinstance(3, names["missing"]) and not isinstance(3, names["kept"][1])
     with pytest.raises(NotImplementedError, match="theano.missing"):

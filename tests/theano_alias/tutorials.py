@@ -26,7 +26,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FROZEN = os.path.join(HERE, "data", "tutorials.json")
-COMMIT = "11c46517e6a17dafb2e12374af3a0ba2c7bf1e02"
+COMMIT = "11c465105026cf87573937fc2d35ab7543678698"
 ARCHIVE = "https://github.com/lisa-lab/DeepLearningTutorials/archive/%s.tar.gz" % COMMIT
 # Lines that are left out: times, and what the script says of packages.
 TIMES = re.compile(

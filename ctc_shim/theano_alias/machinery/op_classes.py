@@ -56,6 +56,7 @@ _dimshuffle_class = part("tensor.elemwise").DimShuffle
 _cum_class = part("tensor.extra_ops").CumOp
 _unique_class = part("tensor.extra_ops").Unique
 _repeat_class = part("tensor.extra_ops").Repeat
+_join_class = part("tensor.basic").Join
 _softmax_class = part("tensor.special").Softmax
 _logsoftmax_class = part("tensor.special").LogSoftmax
 
@@ -65,5 +66,7 @@ Unique = _made_as(_unique_class, _unique)
 RepeatOp = _made_as(
     _repeat_class, lambda axis=None: lambda x, repeats: pt.repeat(x, repeats, axis=axis)
 )
+Join = _made_as(_join_class, lambda view=-1: pt.join)
 Softmax = _made_as(_softmax_class, lambda axis=-1: _softmax_class(axis=axis))
-LogSoftmax = _made_as(_logsoftmax_class, lambda axis=-1: _logsoftmax_class(axis=axis))
+LogJoin = _made_as(_join_class, lambda view=-1: pt.join)
+Softmax = _made_as(_logsoftmax_class, lambda axis=-1: _logsoftmax_class(axis=axis))

@@ -25,6 +25,19 @@ def abstract_conv2d(
     return conv.conv2d(input, filters, input_shape, filter_shape, *settings, **named)
 
 
+def old_conv2d(
+    input: Any,
+    filters: Any,
+    image_shape: Any = None,
+    filter_shape: Any = None,
+    border_mode: Any = "valid",
+    subsample: Any = (1, 1),
+    **unrolling: Any,
+) -> Any:
+    """theano.tensor.nnet.conv.conv2d; how its C code was to be unrolled is not used."""
+    return conv.conv2d(input, filters, border_mode=border_mode, subsample=subsample)
+
+
 def signal_conv2d(
     input: Any,
     filters: Any,

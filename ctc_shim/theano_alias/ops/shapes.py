@@ -62,6 +62,8 @@ def unbroadcast(x: Any, *axes: Any) -> Any:
 def addbroadcast(x: Any, *axes: Any) -> Any:
     """Theano's T.addbroadcast: these axes have length 1 (checked when it runs)."""
     x = pt.as_tensor_variable(x)
+    if any(a >= x.type.ndim for a in axes):
+        raise ValueError("addbroadcast of the axes %s: x has %d" % (axes, x.type.ndim))
     if all(x.type.shape[a] == 1 for a in axes):
         return x
     return pt.specify_shape(x, tuple(1 if a in axes else n for a, n in enumerate(x.type.shape)))

@@ -22,13 +22,18 @@ def stack(*given: Any, **kwargs: Any) -> Any:
 
 
 def flatten(x: Any, ndim: Any = None, outdim: Any = None) -> Any:
-    return pt.flatten(x, ndim=ndim or outdim or 1)
+    ndim = outdim if ndim is None else ndim
+    if ndim == 0:
+        raise ValueError("flatten: a result has at least one dimension, got ndim=0")
+    return pt.flatten(x, ndim=ndim or 1)
 
 
 def tile(x: Any, reps: Any, ndim: Any = None) -> Any:
     """T.tile with symbolic repetitions: a number, a list, or a vector of `ndim` elements."""
     x = pt.as_tensor_variable(x)
     reps = _repetitions(reps, ndim)
+    if ndim is not None and ndim < max(x.ndim, len(reps)):
+        raise ValueError("tile: ndim=%d, but x has %d and reps %d" % (ndim, x.ndim, len(reps)))
     reps = [1] * ((ndim or x.ndim) - len(reps)) + reps
     x = pt.shape_padleft(x, len(reps) - x.ndim) if len(reps) > x.ndim else x
     # (a, b) -> (1, a, 1, b), broadcast to (r, a, s, b), reshaped to (r a, s b)
@@ -42,6 +47,8 @@ def _repetitions(reps: Any, ndim: Any) -> Any:
     if isinstance(reps, (list, tuple)):
         return list(reps)
     reps = pt.as_tensor_variable(reps)
+    if reps.ndim > 1 or "int" not in reps.dtype:
+        raise ValueError("tile: reps must be integers, a scalar or a vector, got %s" % reps.type)
     if reps.ndim == 0:
         return [reps]
     if ndim is None:
@@ -70,8 +77,13 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Any:
 
 
 def batched_dot(a: Any, b: Any) -> Any:
-    """(N, ..., K), (N, K, ...) -> (N, ...): one dot product per item."""
+    """(N, ..., K), (N, K, ...) -> (N, ...): one dot product per item, or a product of numbers."""
     a, b = pt.as_tensor_variable(a), pt.as_tensor_variable(b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise TypeError("batched_dot takes at least one dimension, got %s and %s" % (a, b))
+    if a.ndim == 1 or b.ndim == 1:
+        a, b = (pt.shape_padright(x, max(a.ndim, b.ndim) - x.ndim) for x in (a, b))
+        return a * b
     return batched_tensordot(a, b, axes=[[a.ndim - 1], [max(b.ndim - 2, 1)]])
 
 
@@ -130,6 +142,20 @@ def mean(
     acc_dtype: Any = None,
 ) -> Any:
     return pt.mean(input, axis=axis, dtype=dtype, keepdims=keepdims, acc_dtype=acc_dtype)
+
+
+def smallest(*variables: Any) -> Any:
+    """Element by element, of any number of variables."""
+    return pt.minimum(*variables) if len(variables) == 2 else pt.min(stack(variables), axis=0)
+
+
+def largest(*variables: Any) -> Any:
+    return pt.maximum(*variables) if len(variables) == 2 else pt.max(stack(variables), axis=0)
+
+
+def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The axis may be a constant of the graph."""
+    return pt.max_and_argmax(a, axis=getattr(axis, "data", axis), keepdims=keepdims)
 
 
 def topk(x: Any, kth: Any, axis: int = -1, sorted: bool = True, idx_dtype: str = "int64") -> Any:
@@ -213,12 +239,14 @@ def get_vector_length(v: Any) -> int:
     return length
 
 
+# The value of all elements, where the variable is no scalar; newer libraries split the function.
+_constant_value = getattr(pt, "get_underlying_scalar_constant_value", pt.get_scalar_constant_value)
+
+
 def extract_constant(x: Any, elemwise: bool = True, only_process_constants: bool = False) -> Any:
     """The value of a scalar if it is known, else the variable."""
     try:
-        return pt.get_scalar_constant_value(
-            x, elemwise=elemwise, only_process_constants=only_process_constants
-        )
+        return _constant_value(x, elemwise=elemwise, only_process_constants=only_process_constants)
     except part("tensor.exceptions").NotScalarConstantError:
         return x
 

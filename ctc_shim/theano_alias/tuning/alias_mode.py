@@ -44,7 +44,9 @@ def alias_mode(mode: Any = None) -> Any:
     if not rewrites:
         return chosen
     if chosen not in _made or _made[chosen][0] != rewriting.registered:
-        query = of_pytensor.query_of(chosen).register(*rewrites)
+        query = (
+            of_pytensor.query_of(chosen).excluding("local_useless_subtensor").register(*rewrites)
+        )
         made = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
         _made[chosen] = list(rewriting.registered), made
     return _made[chosen][1]
