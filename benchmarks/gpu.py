@@ -101,9 +101,9 @@ def measure(
 def measure_variants(
     device: str, rows: List[Dict[str, Any]], rounds: int, driver: Any, end: float
 ) -> None:
-    """Add "variants_ms" to the rows: ours with other K and R, see gpu_variants.py."""
-    for K, R in gpu_variants.VARIANTS if device == "cuda" else gpu_variants.VARIANTS[-1:]:
-        launcher = attempt(end, variant, device, K, R, driver)
+    """Add "variants_ms" to the rows: ours with other numbers of few warps, see gpu_variants.py."""
+    for few in gpu_variants.VARIANTS if device == "cuda" else gpu_variants.VARIANTS[-1:]:
+        launcher = attempt(end, variant, device, few, driver)
         for row in rows:
             batch = workloads.batch(tuple(row[letter] for letter in "TNCS"))
             make = functools.partial(ways.ours_by_cells, cells=0, launcher=launcher)
@@ -112,16 +112,16 @@ def measure_variants(
                 if isinstance(launcher, str)
                 else attempt(end, timed, device, "ours", make, [batch], rounds // 5)
             )
-            row["variants_ms"]["K %d, R %d" % (K, R)] = spent
+            row["variants_ms"]["%d few warps" % few] = spent
 
 
-def variant(device: str, K: int, R: int, driver: Any) -> Any:
-    flags = gpu_variants.flags(K, R)
+def variant(device: str, few: int, driver: Any) -> Any:
+    flags = gpu_variants.flags(few)
     if device == "cuda":
         text = build_ptx.ptx("compute_%d%d" % torch.cuda.get_device_capability(), flags)
-        return gpu_variants.launcher(K, R, gpu_kernel.DRIVER, text)
+        return gpu_variants.launcher(few, gpu_kernel.DRIVER, text)
     with open(gpu_kernel.PTX) as stream:
-        return gpu_variants.launcher(K, R, driver(flags), stream.read())
+        return gpu_variants.launcher(few, driver(flags), stream.read())
 
 
 def attempt(end: float, function: Any, *arguments: Any) -> Any:

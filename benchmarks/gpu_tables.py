@@ -11,7 +11,7 @@ of the time to copy the bytes and %g ns per frame.
 KERNELS = """
 Each kernel, microseconds in a call. Flagged: the share of the sequences that the certificate leaves
 to the careful path. Then ms with so many cells in a lane of the careful path, 0: by the fast path,
-and of the fast path with K labels in a thread and rounds of R frames; the package has K 2, R 8.
+and of the fast path where so many warps of a block are few, see gpu_variants.py; the package has 4.
 """
 RATIOS = """
 How many times longer than ours, and ours beside the floor.

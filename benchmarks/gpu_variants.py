@@ -1,4 +1,6 @@
-"""Variants of the fast chain, for gpu.py and the tests: K labels of a thread, R frames of a round.
+"""Variants of the fast chain, for gpu.py and the tests: how many warps are few.
+
+A block of so many warps at most has rounds of 16 frames, one of more has rounds of 8.
 
 Launcher and kernels share csrc/cuda/cuda_batch.h, so a variant has its own of each.
 """
@@ -11,18 +13,18 @@ from typing import Any, List
 
 from ctc_shim.native import gpu_kernel, sources
 
-VARIANTS = ((1, 8), (2, 16), (4, 8))  # the package has (2, 8)
+VARIANTS = (1, 8, 10)  # the package has 4
 
 
-def flags(K: int, R: int) -> List[str]:
-    return ["-DCTC_LABELS_OF_A_THREAD=%d" % K, "-DCTC_FRAMES_OF_A_ROUND=%d" % R]
+def flags(few: int) -> List[str]:
+    return ["-DCTC_FEW_WARPS=%d" % few]
 
 
-def launcher(K: int, R: int, driver: str, ptx: str) -> Any:
+def launcher(few: int, driver: str, ptx: str) -> Any:
     """A launcher for `gpu_kernel.launch`, with a driver and the PTX text of the variant."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "launcher.so")
-        command = os.environ.get("CC", "cc").split() + flags(K, R) + ["-O1", "-shared", "-fPIC"]
+        command = os.environ.get("CC", "cc").split() + flags(few) + ["-O1", "-shared", "-fPIC"]
         source = os.path.join(sources.CSRC, "cuda", "launcher.c")
         subprocess.run(command + [source, "-o", path, "-ldl"], check=True)
         library = ctypes.CDLL(path)

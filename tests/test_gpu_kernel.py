@@ -90,9 +90,9 @@ def test_random_batches(gpu):
     gpu_fuzz.main(120, seed=1)
 
 
-@pytest.mark.parametrize("S", [54, 55, 62, 63, 64, 110, 118, 119, 128, 129, 300, 902, 903])
+@pytest.mark.parametrize("S", [54, 55, 62, 63, 64, 110, 118, 119, 128, 129, 206, 207, 300, 902, 903])
 def test_a_target_of_several_warps(gpu, S):
-    """A warp has 56 labels and the 8 of its neighbour; 16 warps; beyond that the careful path."""
+    """A warp has 48 labels and 16 of its neighbour, or 56 and 8; beyond that the careful path."""
     rng = np.random.RandomState(S)
     c = cases.case(
         "",
@@ -139,8 +139,9 @@ def test_the_loss_alone_stores_no_rows(gpu):
     gpu.compute(c, "float32")
     with_rows, before = (gpu.work == 0xA5).mean(), gpu.fake.fake_launches()
     gpu.compute(c, "float32", with_gradient=False)
-    assert gpu.fake.fake_launches() == before + 5  # there is no `posterior`
-    assert (gpu.work == 0xA5).mean() > with_rows + 0.7
+    assert gpu.fake.fake_launches() == before + 6  # there is no `posterior`
+    rows = 2 * 160 * 42 * 4  # bytes: sequences, frames, places; the words of labels
+    assert (gpu.work == 0xA5).mean() > with_rows + rows / gpu.work.size
 
 
 def test_a_large_batch_gives_each_warp_several_frames(gpu):
@@ -275,18 +276,17 @@ def test_bits_do_not_depend_on_the_order_of_atomic_additions(gpu, cells):
 def test_launches_and_their_stream(gpu):
     before = gpu.fake.fake_launches()
     gpu.compute(regimes.case("random", T=20, S=8), "float32", stream=0x5EA)
-    assert gpu.fake.fake_launches() == before + 6 and gpu.fake.fake_stream() == 0x5EA
+    assert gpu.fake.fake_launches() == before + 7 and gpu.fake.fake_stream() == 0x5EA
 
 
-@pytest.mark.parametrize("K, R", [(1, 16), (4, 8)])
-def test_other_numbers_of_labels_in_a_thread_and_frames_in_a_round(gpu, monkeypatch, K, R):
-    """Those that benchmarks/gpu.py tries."""
+def test_another_number_of_warps_with_long_rounds(gpu, monkeypatch):
+    """As benchmarks/gpu.py tries them: here, two warps have rounds of 8 frames."""
     monkeypatch.syspath_prepend(os.path.join(os.path.dirname(HERE), "benchmarks"))
     import gpu_variants
 
-    driver = fake_cuda.driver(gpu_variants.flags(K, R))
+    driver = fake_cuda.driver(gpu_variants.flags(1))
     with open(gpu_kernel.PTX) as stream:
-        monkeypatch.setattr(gpu, "library", gpu_variants.launcher(K, R, driver, stream.read()))
+        monkeypatch.setattr(gpu, "library", gpu_variants.launcher(1, driver, stream.read()))
     for name in regimes.NAMES:
         _check(gpu, regimes.case(name, S=70, T=170), "float32")
     for c in cases.random_cases():
@@ -304,7 +304,7 @@ def test_a_call_can_be_captured(gpu):
         with pytest.raises(RuntimeError, match="CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"):
             with gpu_kernel.use_driver(fake_cuda.driver()):  # a first call would load the kernels
                 raise RuntimeError(gpu_kernel.attempt()[1])
-    assert gpu.fake.fake_launches() == launches + 9
+    assert gpu.fake.fake_launches() == launches + 10
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,8 @@ def test_the_text_that_is_shipped_is_of_this_source():
     with open(gpu_kernel.PTX) as stream:
         text = stream.read()
     assert text.startswith(build_ptx.header()), "run python tools/build_ptx.py"
-    narrow, wanted = ("f32", "bf16", "f16"), ["prepare", "chain"]
+    narrow, wanted = ("f32", "bf16", "f16"), ["prepare"]
+    wanted += ["chain_%s_%d" % (half, R) for half in ("first", "second") for R in (8, 16)]
     wanted += ["rows_%s_%d" % (kind, C) for kind in narrow for C in (32, 64, 128, 0)]
     wanted += ["posterior_%s_%d" % (kind, W) for kind in narrow for W in (8, 32)]
     wanted += ["careful_rows_" + kind for kind in narrow + ("f64",)]
@@ -431,7 +432,7 @@ def test_it_compiles_to_ptx(architecture):
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
     assert (
-        text.count(".entry ctc_shim_") == 24 + len(gpu_kernel.CELLS)
+        text.count(".entry ctc_shim_") == 27 + len(gpu_kernel.CELLS)
         and ".target sm_" + architecture[-2:] in text
     )
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
@@ -452,6 +453,6 @@ def test_the_assembler_takes_the_text(architecture):
     found = re.findall(
         r"properties for ctc_shim_(\w+)\s+(\d+) bytes stack frame, (\d+) bytes spill", done.stderr
     )
-    assert len(found) == 24 + len(gpu_kernel.CELLS)
+    assert len(found) == 27 + len(gpu_kernel.CELLS)
     for name, stack, spilled in found:  # the rows of the lattice are registers
         assert int(stack) <= 256 and (name.startswith("careful") or spilled == "0"), found

@@ -25,7 +25,7 @@ TYPES = {
 KINDS = tuple(TYPES)
 ITEM_SIZES = (4, 8, 2, 2)
 CELLS = (1, 2, 4, 8)  # cells in a lane: there is a kernel for each of these
-LANES, BLOCK, HALF, PLACES = 32, 32, 4, 904  # as in cuda_batch.h
+LANES, BLOCK, ROUND, PART, K, PLACES = 32, 32, 16, 4, 2, 904  # as in cuda_batch.h
 ROOM = 2**30
 POINTERS = ("logits", "targets", "input_lengths", "target_lengths", "upstream", "loss", "gradient")
 
@@ -50,18 +50,28 @@ def in_one_strip(S: int) -> bool:
 def working_memory(N: int, T: int, C: int, S: int, cells: Optional[int] = None) -> int:
     """Bytes of device memory that a batch needs besides its own arrays, for any dtype.
 
-    The fast path stores emissions and rows of the lattice: 24 bytes for a frame and a label. From
+    The fast path stores emissions and rows of the lattice: 9 bytes for a frame and a label. From
     ROOM bytes on, it computes some sequences after others.
     """
     lanes = LANES * (cells or cells_in_a_lane(S))
     strips = S // lanes + 1
     kept = strips * (T // BLOCK + 1) + BLOCK + 1
-    shared = T * 2 * 8 + C * 8 + 8 + S * 2 * 4 + 5 * 4
-    careful = kept * 4 * lanes * 8 + (strips * T * 6 * 8 if strips > 1 else 0)
-    fast = T * (S + 2) * 20 + T * 16 + -(-T // HALF) * (S + 2) * 16
-    fast = shared + max(fast, careful)
-    at_a_time = 0 if cells or S + 2 > PLACES else min(N, ROOM // fast)
-    return max(N * (shared + careful) + N % 2 * 4, at_a_time * fast + at_a_time % 2 * 4 + 4)
+    rows, places = _round_up(T, ROUND), _round_up(S + 2, K)
+    shared = (4, T * 16, C * 8, 8, S * 4, S * 4, 4, 4, 4)
+    careful = (kept * 4 * lanes * 8, strips * T * 6 * 8 if strips > 1 else 0)
+    row = rows * places * 4
+    fast = (rows * 8, row, row, row // PART, places * 32, places * 16)
+
+    def needed(count: int, *parts: Tuple[int, ...]) -> int:
+        return sum(_round_up(count * size, 16) for part in parts for size in part)
+
+    one = needed(1, shared) + max(needed(1, careful), needed(1, fast))
+    at_a_time = 0 if cells or S + 2 > PLACES else min(N, ROOM // one)
+    return max(needed(N, shared, careful), at_a_time * one)
+
+
+def _round_up(x: int, multiple: int) -> int:
+    return -(-x // multiple) * multiple
 
 
 class _Driver(loading.Once):

@@ -5,7 +5,7 @@
 
 #include "../../ctc_shim/csrc/cuda/loss.cu"
 
-enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, POSTERIOR, CHAIN, SINGLE };
+enum Shape { WARP_A_SEQUENCE, FRAMES, ROWS, POSTERIOR, FIRST, SECOND, SINGLE };
 struct Kernel {
     const char *name;
     Shape shape;
@@ -20,7 +20,10 @@ static const Kernel kernels[] = {KERNEL(prepare, WARP_A_SEQUENCE),
                                  KERNELS_OF(f32),
                                  KERNELS_OF(bf16),
                                  KERNELS_OF(f16),
-                                 KERNEL(chain, CHAIN),
+                                 KERNEL(chain_first_8, FIRST),
+                                 KERNEL(chain_second_8, SECOND),
+                                 KERNEL(chain_first_16, FIRST),
+                                 KERNEL(chain_second_16, SECOND),
                                  KERNEL(careful_rows_f32, FRAMES),
                                  KERNEL(careful_rows_f64, FRAMES),
                                  KERNEL(careful_rows_bf16, FRAMES),
@@ -51,11 +54,14 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
                    size.x <= 32 * CTC_ROW_WARPS;
         case POSTERIOR:
             return grid.x == N && all == 32 * CTC_FRAMES &&
-                   b.S <= (size.x == 8 ? (int)CTC_SHORT : (int)CTC_PLACES_IN_ALL);
-        case CHAIN: {
-            long long places = CTC_ROUND + size.x / 32 * (long long)CTC_OWN;
-            return grid.x == (b.gradient ? 2 * N : N) && grid.y == 1 && size.y == 1 &&
-                   places >= b.S + 2 && size.x <= 32 * CTC_WARPS;
+                   b.S <= (size.x == 8 ? (int)CTC_SHORT : (int)CTC_MOST_PLACES(CTC_SHORT_ROUND));
+        case FIRST:
+        case SECOND: {
+            const unsigned round = strchr(kernel.name, '8') ? CTC_SHORT_ROUND : CTC_ROUND;
+            const unsigned blocks = kernel.shape == FIRST ? 2 : b.gradient ? 3 : 1;
+            return grid.x == blocks * N && grid.y == 1 && size.y == 1 &&
+                   size.x / 32 * (32 * CTC_K - round) + round >= b.S + 2 &&
+                   size.x <= 32 * CTC_WARPS(round);
         }
         default: return grid.x == N && grid.y == 1 && all == 32;
     }

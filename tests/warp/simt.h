@@ -183,6 +183,7 @@ template <class TO, class FROM> TO same_bits(FROM x) {
 inline double __hiloint2double(int high, int low) {
     return same_bits<double>((uint64_t)(uint32_t)high << 32 | (uint32_t)low);
 }
+inline int __double2loint(double x) { return (int)(uint32_t)same_bits<uint64_t>(x); }
 inline int __double2hiint(double x) { return (int)(same_bits<uint64_t>(x) >> 32); }
 inline double __longlong_as_double(long long x) { return same_bits<double>(x); }
 inline long long __double_as_longlong(double x) { return same_bits<long long>(x); }

@@ -1,240 +1,264 @@
-/* Kernel `chain` of the fast path: forward or backward variables of one sequence.
+/* Kernels `chain` of the fast path: forward and backward variables of a sequence, and posteriors.
  *
- * A thread has CTC_K labels and the blanks before them, cells that are doubles, each with a power
- * of two. A frame costs one shuffle, and five operations in double for a label and its blank,
- * without exp, maximum or memory on the way. Powers of two are taken anew every CTC_ROUND frames;
- * where emissions lie far apart, every CTC_HALF.
+ * A frame costs one shuffle, and five operations in double for a label and its blank, without exp,
+ * maximum or memory on the way.
  *
- * The backward variables are the forward variables of the mirrored target on mirrored frames,
- * stored before the emission of their frame. So one text serves both, in two blocks at the same
- * time.
+ * The backward variables are the forward variables of the mirrored target on mirrored frames. So
+ * one text serves both, in two blocks at the same time. The first kernel lets each go through half
+ * of the frames, from its end of the sequence to the middle, and stores the variables of labels, as
+ * words. There they meet: the sum over all paths is known. In the second kernel each goes on
+ * through the other half, where it finds the words of the other, and replaces them by posteriors.
+ * Forward variables are stored after the emission of their frame, backward ones before it.
  *
- * A block has several warps where a target needs them. In a round a cell depends on CTC_ROUND
- * labels to its left at most. So each warp also computes the last CTC_ROUND labels of the warp
- * before, its ghosts, takes them over from it at the start of a round, and needs no barrier in
- * between.
- *
- * What a double cannot hold is found, not prevented: where a cell could lose digits or vanish
- * before powers are taken anew, the sequence is flagged, and the careful path computes it again. */
+ * Rows of the lattice have whole rounds of frames: frames of padding, which change nothing, fill up
+ * the last round. A row is indexed by places of the forward direction: label s is at place s. */
 #ifndef CTC_CHAIN_H
 #define CTC_CHAIN_H
 #include "finish.h"
 
-enum {
-    /* Bits by which the power of a cell may be lower than that of a cell it gets something from.
-     * What comes through CTC_ROUND cells in a round is then below 2^900. Twice as many where powers
-     * live half a round. */
-    CTC_DECAY = 880 / CTC_ROUND,
-    CTC_DEEP = 256,            /* bits that a round may go down before powers are taken anew */
-    CTC_LOWEST = -960,         /* a cell above 2^this is held exactly */
-    CTC_UNREACHED = -(1 << 28) /* the exponent of 0, and the power of cells no path has reached */
+struct alignas(4 * CTC_K) ctc_pack {
+    unsigned word[CTC_K];
 };
 
-#define CTC_PLACES CTC_UNROLL for (int i = 0; i < CTC_K; i++)
-
-template <bool BACK> struct ctc_chain {
+template <int R, bool BACK, bool SECOND> struct ctc_chain {
+    static const int K = CTC_K, PARTS = R / CTC_PART, DECAY = CTC_DECAY / R,
+                     DECAY_OF_PART = CTC_DECAY / CTC_PART;
     const ctc_batch &b;
     const ctc_int n;
-    const int lane, warp, T, S;
-    const int first; /* place of the first label, counted from 1; 0, S + 1: only a blank, or none */
-    double label[CTC_K], blank[CTC_K];
-    int of_label[CTC_K], of_blank[CTC_K]; /* powers of two */
-    /* Between powers of two: blank to label, label to the left to label, and to blank. */
-    double inward[CTC_K], over[CTC_K], onward[CTC_K];
-    bool skip[CTC_K]; /* may the blank before the label be left out? */
-    bool kept[CTC_K]; /* cells are stored */
-    bool mine;        /* not ghosts */
-    int powers_of_frames, flags;
-    unsigned words[CTC_ROUND][CTC_K]; /* emissions of the frames of this round that are to come, */
-    const unsigned *emission;         /* and where those of the next are */
-    uint2 of_lane;                    /* of the blank in frame `lane` of this round, */
-    const uint2 *frame;               /* and where those of the next are */
-    uint2 *row;
-    int2 *powers;
+    ctc_scaled<R> cells;
+    const int T, S, places, begin; /* begin: place of the first label, counted in this direction */
+    const int rounds;              /* of this kernel */
+    const bool inside, kept;       /* this thread has places; it stores */
+    unsigned words[R][K];          /* emissions of the frames of this round that are to come, */
+    const unsigned *emission;      /* and where those of the next are; so for all that follow */
+    uint2 of_lane;                 /* of the blank in frame `lane` of this round */
+    const uint2 *frame;
+    unsigned theirs[SECOND ? R : 1][K]; /* words of the other direction */
+    int their_powers[PARTS][K];
+    const unsigned *their_row;
+    unsigned *row, *powers;
+    double near[K], away[K]; /* 2^(power of this cell + of theirs - of the sum), in two parts */
+    ctc_end total;
+    int depth[PARTS]; /* bits that each part of the round can go down */
 
     CTC_DEVICE ctc_chain(const ctc_batch &batch, ctc_int sequence)
-        : b(batch), n(sequence), lane(threadIdx.x & 31), warp(threadIdx.x / 32),
-          T(batch.frames[sequence]), S(batch.counts[sequence]),
-          first(warp * (32 * CTC_K - CTC_ROUND) + lane * CTC_K) {
-        const int slot = BACK ? S + 1 - first : first,
-                  read = min(first, S + 1); /* beyond the row: an emission of 0 */
-        const ctc_int begin = n * b.T + (BACK ? T - 1 : 0);
-        emission = b.emissions + begin * (b.S + 4) + 1 + (BACK ? S + 1 - read : read);
-        frame = (const uint2 *)b.blanks + begin;
-        row = (uint2 *)(BACK ? b.beta : b.alpha) + begin * (b.S + 2) + slot;
-        powers = (int2 *)(BACK ? b.beta_powers : b.alpha_powers) +
-                 n * ((b.T + CTC_HALF - 1) / CTC_HALF) * (b.S + 2) + slot;
-        mine = warp == 0 || lane * CTC_K >= CTC_ROUND;
-        powers_of_frames = flags = 0;
-        CTC_PLACES start(i, first + i);
+        : b(batch), n(sequence), T(batch.frames[sequence]), S(batch.counts[sequence]),
+          places(ctc_round_up(S + 2, CTC_K)), begin(BACK ? places - 1 - S : 1),
+          rounds(rounds_of(SECOND)), inside(cells.first < places),
+          kept(inside && cells.mine && batch.gradient) {
+        const int done = SECOND ? rounds_of(false) * R : 0,
+                  t = BACK ? ctc_round_up(T, R) - 1 - done : done,
+                  slot = BACK ? places - K - cells.first : cells.first;
+        const ctc_int at = n * b.rows + t, step = b.places;
+        emission = b.emissions + at * step + slot;
+        row = b.lattice + at * step + slot;
+        their_row = row;
+        powers = b.powers + (n * (b.rows / CTC_PART) + t / CTC_PART) * step + slot;
+        frame = (const uint2 *)b.blanks + at;
+        CTC_PLACES {
+            const int place = cells.first + i;
+            cells.skip[i] =
+                begin < place && place < begin + S && label_at(place) != label_at(place - 1);
+            cells.label[i] = 0;
+            cells.blank[i] = place == begin ? 1 : 0;
+            cells.of_label[i] = cells.of_blank[i] = 0;
+            CTC_UNROLL for (int r = 0; r < R; r++) words[r][i] = 0;
+        }
     }
-    CTC_DEVICE void start(int i, int place) {
-        kept[i] = mine && place <= S + 1 && b.gradient;
-        skip[i] = 2 <= place && place <= S && label_at(place) != label_at(place - 1);
-        label[i] = 0;
-        blank[i] = place == 1 ? 1 : 0;
-        of_label[i] = of_blank[i] = 0;
+    /* Forwards has one more round first, backwards then, where the number is odd. */
+    CTC_DEVICE int rounds_of(bool second) const {
+        return (ctc_round_up(T, R) / R + (BACK == second ? 1 : 0)) / 2;
     }
     CTC_DEVICE int label_at(int place) const {
-        return b.labels[n * b.S + (BACK ? S - place : place - 1)];
+        return b.labels[n * b.S + (BACK ? places - 2 - place : place - 1)];
     }
-    CTC_DEVICE static int at(int i) { return BACK ? -i : i; }
-    /* Moves a pointer by so many bytes, backwards if BACK. */
-    template <class T> CTC_DEVICE static void advance(T **p, ctc_int bytes) {
-        *p = (T *)((const char *)*p + (BACK ? -bytes : bytes));
+    CTC_DEVICE static int at(int i) { return BACK ? K - 1 - i : i; }
+    /* Moves a pointer to another frame or round, backwards if BACK. */
+    template <class X> CTC_DEVICE void advance(X **p, int steps) const {
+        *p += (BACK ? -steps : steps) * b.places;
     }
 
     /* Reads frame r of the next round. */
     CTC_DEVICE void fetch(int r) {
-        CTC_PLACES words[r][i] = emission[at(i)];
-        advance(&emission, b.emission_step);
+        if (inside) get(words[r], emission);
+        advance(&emission, 1);
+        if (!SECOND) return;
+        if (kept) get(theirs[SECOND ? r : 0], their_row);
+        advance(&their_row, 1);
+        if (r % CTC_PART) return;
+        if (kept) get((unsigned *)their_powers[r / CTC_PART], powers);
+        advance(&powers, 1);
     }
-    /* Returns what this lane has of the next round; `count` frames are left. */
-    CTC_DEVICE uint2 fetch_blanks(int count) {
-        uint2 found = lane < CTC_ROUND && lane < count ? frame[at(lane)] : make_uint2(0, 0);
-        frame += at(CTC_ROUND);
+    CTC_DEVICE static void get(unsigned *to, const unsigned *from) {
+        const ctc_pack found = *(const ctc_pack *)from;
+        CTC_PLACES to[i] = found.word[at(i)];
+    }
+    CTC_DEVICE void put(unsigned *to, const unsigned *from) const {
+        ctc_pack given;
+        CTC_PLACES given.word[at(i)] = from[i];
+        if (kept) *(ctc_pack *)to = given;
+    }
+    /* Of the next round: what this lane has of the blanks. */
+    CTC_DEVICE uint2 fetch_blanks() {
+        const uint2 found =
+            cells.lane < R ? frame[BACK ? -cells.lane : cells.lane] : make_uint2(0, 0);
+        frame += BACK ? -R : R;
         return found;
     }
+    /* After the last round there is no next one: it is read once more. */
+    CTC_DEVICE void go_back() {
+        advance(&emission, -R);
+        frame -= BACK ? -R : R;
+        if (!SECOND) return;
+        advance(&their_row, -R);
+        advance(&powers, -PARTS);
+    }
 
-    /* Graves et al., equations (6)-(8) and (9)-(11). */
     CTC_DEVICE void step(int r) {
-        double far = __shfl_up_sync(CTC_ALL_LANES, label[CTC_K - 1], 1);
-        double of_blanks = ctc_number(__shfl_sync(CTC_ALL_LANES, of_lane.x, r));
-        CTC_UNROLL for (int i = CTC_K - 1; i >= 0; i--) {
-            double before = i ? label[i - 1] : far;
-            double arriving = fma(before, over[i], fma(blank[i], inward[i], label[i]));
-            double staying = fma(before, onward[i], blank[i]);
-            label[i] = arriving * ctc_number(words[r][i]);
-            blank[i] = staying * of_blanks;
-            if (kept[i])
-                row[at(i)] = BACK ? make_uint2(ctc_word_of(arriving), ctc_word_of(staying))
-                                  : make_uint2(ctc_word_of(label[i]), ctc_word_of(blank[i]));
+        const double far = cells.left_of_lane(),
+                     of_blanks = ctc_number(__shfl_sync(CTC_ALL_LANES, of_lane.x, r));
+        unsigned stored[K];
+        CTC_UNROLL for (int i = K - 1; i >= 0; i--) {
+            const double before = i ? cells.label[i ? i - 1 : 0] : far,
+                         arriving = cells.arriving(i, before);
+            cells.blank[i] = cells.staying(i, before) * of_blanks;
+            cells.label[i] = arriving * ctc_number(words[r][i]);
+            const double cell = BACK ? arriving : cells.label[i];
+            if (SECOND) /* the last digits of the sum are the posterior in units of 2^-28 */
+                stored[i] = (unsigned)__double2loint(fma(
+                    cell * near[i], ctc_number(theirs[SECOND ? r : 0][i]) * away[i], 25165824.0));
+            else stored[i] = ctc_word_of(cell);
         }
-        advance(&row, b.cell_step);
+        put(row, stored);
+        advance(&row, 1);
     }
-    /* Half a round, from frame FROM of it on; each frame makes room for that of the next round.
-     * ALL: both rounds are whole. Else `count` frames are left. */
-    template <int FROM, bool ALL> CTC_DEVICE void half(int count) {
-        CTC_PLACES if (kept[i]) powers[at(i)] = make_int2(of_label[i], of_blank[i]);
-        powers = (int2 *)((char *)powers + b.cell_step);
-        CTC_UNROLL for (int r = FROM; r < FROM + CTC_HALF; r++) {
-            if (ALL || r < count) step(r);
-            if (ALL || r + CTC_ROUND < count) fetch(r);
+
+    /* A part of a round; each frame makes room for that of the next round. */
+    CTC_DEVICE void part(int p) {
+        if (SECOND) CTC_PLACES {
+                const int power = cells.of_label[i] + their_powers[p][i] - total.power;
+                near[i] = ctc_power(power >> 1);
+                away[i] = ctc_power(power - (power >> 1));
+            }
+        else {
+            put(powers, (const unsigned *)cells.of_label);
+            advance(&powers, 1);
+        }
+        CTC_UNROLL for (int r = p * CTC_PART; r < (p + 1) * CTC_PART; r++) {
+            step(r);
+            fetch(r);
         }
     }
 
-    CTC_DEVICE static int exponent(double cell, int power) {
-        return __double2hiint(cell) >> 20 ? ctc_exponent(cell) + power : (int)CTC_UNREACHED;
-    }
-    /* From one power of two to another, at most 2 * CTC_DECAY lower. */
-    CTC_DEVICE static double between(int from, int to) {
-        return __hiloint2double((1023 + max(from - to, -1023)) << 20, 0);
-    }
-    /* The exponent of a cell; of a cell that is 0, the least of those that it waits for. */
-    CTC_DEVICE static int awaited(int exponent, int other) {
-        return exponent == CTC_UNREACHED ? other : exponent;
+    CTC_DEVICE void measure(uint2 next) {
+        const int bits = ctc_group_sum<CTC_PART>((int)(next.y & 0xffff));
+        CTC_UNROLL for (int p = 0; p < PARTS; p++) depth[p] =
+            __shfl_sync(CTC_ALL_LANES, bits, p * CTC_PART);
     }
 
-    /* Takes the powers of two anew: that of the cell itself, or more where cells that it gets
-     * something from are so much larger that this would overflow. `ahead`: bits that emissions can
-     * take away until the next time. */
-    CTC_DEVICE void rescale(int ahead, int decay) {
-        int labels[CTC_K], blanks[CTC_K], power = CTC_UNREACHED, left, least = -CTC_UNREACHED;
-        CTC_PLACES {
-            labels[i] = exponent(label[i], of_label[i]);
-            blanks[i] = exponent(blank[i], of_blank[i]);
-            power = max(max(labels[i], blanks[i] - decay), power - decay);
-        }
-        CTC_UNROLL for (int d = 1; d < 32; d <<= 1) {
-            int other = __shfl_up_sync(CTC_ALL_LANES, power, d);
-            if (lane >= d) power = max(power, other - CTC_K * decay * d);
-        }
-        power = __shfl_up_sync(CTC_ALL_LANES, power, 1);
-        left = __shfl_up_sync(CTC_ALL_LANES, labels[CTC_K - 1], 1);
-        if (lane == 0) power = left = CTC_UNREACHED;
-        CTC_PLACES {
-            least = min(least, rescale_pair(i, labels[i], blanks[i], left, power, decay));
-            left = labels[i];
-            power = of_label[i];
-        }
-        if (mine && least < CTC_LOWEST + ahead) flags |= BACK ? CTC_AGAIN_GRADIENT : CTC_AGAIN;
-    }
-    /* own, of_zero, left: exponents of the label, its blank, and the label to the left, which has
-     * the power left_power. Returns the bits at which digits can get lost. */
-    CTC_DEVICE int rescale_pair(int i, int own, int of_zero, int left, int left_power, int decay) {
-        const int never = -CTC_UNREACHED,
-                  power = max(max(own, of_zero - decay), left_power - decay),
-                  blank_power = max(of_zero, left_power - decay);
-        label[i] *= ctc_power(of_label[i] - power);
-        blank[i] *= ctc_power(of_blank[i] - blank_power);
-        of_label[i] = power;
-        of_blank[i] = blank_power;
-        inward[i] = between(blank_power, power);
-        over[i] = skip[i] ? between(left_power, power) : 0;
-        onward[i] = between(left_power, blank_power);
-        left = awaited(left, never);
-        of_zero = awaited(of_zero, never);
-        own = awaited(own, skip[i] ? min(of_zero, left) : of_zero);
-        return min(own - power, (of_zero == never ? left : of_zero) - blank_power);
-    }
-
-    /* Ghosts take over the cells of the warp before. One barrier: rounds take turns with memory. */
-    CTC_DEVICE void meet(int turn) {
-        __shared__ double2 cells[2][CTC_WARPS][CTC_ROUND];
-        __shared__ int2 shared[2][CTC_WARPS][CTC_ROUND];
-        const int last = lane * CTC_K - (32 * CTC_K - CTC_ROUND);
-        CTC_PLACES if (last >= 0) {
-            cells[turn][warp][last + i] = make_double2(label[i], blank[i]);
-            shared[turn][warp][last + i] = make_int2(of_label[i], of_blank[i]);
-        }
-        __syncthreads();
-        CTC_PLACES if (!mine) {
-            const double2 cell = cells[turn][warp - 1][lane * CTC_K + i];
-            const int2 power = shared[turn][warp - 1][lane * CTC_K + i];
-            label[i] = cell.x, blank[i] = cell.y;
-            of_label[i] = power.x, of_blank[i] = power.y;
-        }
-    }
-
-    template <bool ALL> CTC_DEVICE void round(int count) {
-        const uint2 next = fetch_blanks(count - CTC_ROUND);
-        int depth = (int)(of_lane.y & 0xffff), early, late;
-        bool twice;
-        powers_of_frames += (int)(of_lane.y >> 16);
-        depth = ctc_group_sum<CTC_HALF>(depth);
-        early = __shfl_sync(CTC_ALL_LANES, depth, 0);
-        late = __shfl_sync(CTC_ALL_LANES, depth, CTC_HALF);
-        twice = early + late > CTC_DEEP;
-        rescale(twice ? early : early + late, twice ? 2 * CTC_DECAY : CTC_DECAY);
-        half<0, ALL>(count);
-        if (ALL || count > CTC_HALF) {
-            if (twice) rescale(late, 2 * CTC_DECAY);
-            half<CTC_HALF, ALL>(count);
+    CTC_DEVICE void round(bool last) {
+        int all = 0;
+        uint2 next;
+        bool deep;
+        CTC_UNROLL for (int p = 0; p < PARTS; p++) all += depth[p];
+        deep = all > CTC_DEEP * R;
+        if (last) go_back();
+        next = fetch_blanks();
+        CTC_UNROLL for (int p = 0; p < PARTS; p++) {
+            if (deep || p == 0) cells.rescale(deep ? depth[p] : all, deep ? DECAY_OF_PART : DECAY);
+            if (p == PARTS - 1) measure(next);
+            part(p);
         }
         of_lane = next;
     }
 
+    /* All rounds of this kernel. */
     CTC_DEVICE void run() {
-        CTC_UNROLL for (int r = 0; r < CTC_ROUND; r++) if (r < T) fetch(r);
-        of_lane = fetch_blanks(T);
-        for (int t = 0; t < T; t += CTC_ROUND) {
-            if (blockDim.x > 32 && t) meet(t / CTC_ROUND & 1);
-            if (T - t >= 2 * CTC_ROUND) round<true>(T - t);
-            else round<false>(T - t);
+        if (!rounds) return;
+        CTC_UNROLL for (int r = 0; r < R; r++) fetch(r);
+        of_lane = fetch_blanks();
+        measure(of_lane);
+        for (int i = 0; i < rounds; i++) {
+            if (blockDim.x > 32 && i) cells.take_over(i & 1);
+            round(i + 1 == rounds);
         }
-        if (flags) atomicOr(b.flags + n, flags);
-        if (!BACK) finish();
     }
 
-    /* A path ends in the last label or in the blank after it. */
-    CTC_DEVICE void finish() {
-        __shared__ ctc_end ends[2];
+    /* The cells in the middle, in places of this direction. */
+    CTC_DEVICE ctc_int middle(bool back) const { return (n * 2 + back) * b.places; }
+    CTC_DEVICE void save() const {
+        double2 *cell = (double2 *)b.middle + middle(BACK) + cells.first;
+        int2 *power = (int2 *)b.middle_powers + middle(BACK) + cells.first;
+        CTC_PLACES if (cells.mine && inside) {
+            cell[i] = make_double2(cells.label[i], cells.blank[i]);
+            power[i] = make_int2(cells.of_label[i], cells.of_blank[i]);
+        }
+    }
+    CTC_DEVICE void load() {
+        const ctc_int at = middle(BACK) + cells.first;
+        CTC_PLACES if (inside)
+            cells.get(i, (const double2 *)b.middle + at, (const int2 *)b.middle_powers + at);
+    }
+
+    /* Finds the sum over all paths: each goes from a cell of this direction to one of the other. */
+    CTC_DEVICE void meet() {
+        const double2 *cell = (const double2 *)b.middle + middle(!BACK) + places - 1 - cells.first;
+        const int2 *power =
+            (const int2 *)b.middle_powers + middle(!BACK) + places - 1 - cells.first;
+        double far;
+        cells.rescale(0, DECAY);
+        far = cells.left_of_lane();
+        total = ctc_end_of(0, 0);
         CTC_PLACES {
-            if (mine && first + i == S) ends[0] = ctc_end_of(label[i], of_label[i]);
-            if (mine && first + i == S + 1) ends[1] = ctc_end_of(blank[i], of_blank[i]);
+            const double before = i ? cells.label[i ? i - 1 : 0] : far;
+            if (!inside || !cells.mine) continue;
+            total = ctc_sum_of(total, ctc_product_of(cells.arriving(i, before), cells.of_label[i],
+                                                     cell[-i].x, power[-i].x));
+            if (cells.first + i) /* a blank lies before its label in either direction */
+                total =
+                    ctc_sum_of(total, ctc_product_of(cells.staying(i, before), cells.of_blank[i],
+                                                     cell[1 - i].y, power[1 - i].y));
+        }
+        total = ctc_sum_of_block(total);
+    }
+
+    /* At its end, each direction has the sum over all paths once more, and by itself. */
+    CTC_DEVICE void check() const {
+        __shared__ ctc_end ends[2];
+        CTC_PLACES if (cells.mine) {
+            const int place = cells.first + i - S;
+            if (place == begin - 1) ends[0] = ctc_end_of(cells.label[i], cells.of_label[i]);
+            if (place == begin) ends[1] = ctc_end_of(cells.blank[i], cells.of_blank[i]);
         }
         __syncthreads();
-        if (warp == 0) ctc_finish(b, n, ends[0], ends[1], ctc_warp_sum(powers_of_frames));
+        const ctc_end found = ctc_sum_of(ends[0], ends[1]);
+        const double ratio = found.cell / total.cell * ctc_power(found.power - total.power);
+        if (!(fabs(ratio - 1) < 1e-6)) atomicOr(b.flags + n, CTC_AGAIN);
     }
 };
+
+template <int R, bool BACK> CTC_DEVICE void ctc_first_half(const ctc_batch &b, ctc_int n) {
+    ctc_chain<R, BACK, false> chain(b, n);
+    chain.run();
+    chain.save();
+    if (chain.cells.lost) atomicOr(b.flags + n, CTC_AGAIN);
+}
+
+template <int R, bool BACK> CTC_DEVICE void ctc_second_half(const ctc_batch &b, ctc_int n) {
+    ctc_chain<R, BACK, true> chain(b, n);
+    chain.load();
+    chain.meet();
+    if (!(chain.total.cell > 0)) return; /* ctc_loss flags it */
+    chain.run();
+    chain.check();
+    if (chain.cells.lost) atomicOr(b.flags + n, CTC_AGAIN_GRADIENT);
+}
+
+template <int R> CTC_DEVICE void ctc_loss(const ctc_batch &b, ctc_int n) {
+    ctc_chain<R, false, true> chain(b, n);
+    chain.load();
+    chain.meet();
+    if (chain.cells.lost) atomicOr(b.flags + n, CTC_AGAIN);
+    if (chain.cells.warp == 0) ctc_finish(b, n, chain.total);
+}
 #endif

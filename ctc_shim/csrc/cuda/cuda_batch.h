@@ -5,11 +5,8 @@
 #define CTC_CUDA_BATCH_H
 
 enum { CTC_F32 = 0, CTC_F64 = 1, CTC_BF16 = 2, CTC_F16 = 3 }; /* element types of scores */
-#if !defined(CTC_LABELS_OF_A_THREAD) /* benchmarks/gpu.py tries other numbers */
-#define CTC_LABELS_OF_A_THREAD 2
-#endif
-#if !defined(CTC_FRAMES_OF_A_ROUND)
-#define CTC_FRAMES_OF_A_ROUND 8
+#if !defined(CTC_FEW_WARPS) /* benchmarks/gpu.py tries other numbers */
+#define CTC_FEW_WARPS 4
 #endif
 enum {
     CTC_LANES = 32,
@@ -18,16 +15,17 @@ enum {
     CTC_CHOICES = 4,
     CTC_BLOCK = 32, /* frames between checkpoints */
     /* The fast chain. */
-    CTC_K = CTC_LABELS_OF_A_THREAD,
-    CTC_ROUND = CTC_FRAMES_OF_A_ROUND, /* between meetings of warps; labels that two compute */
-    CTC_HALF = CTC_ROUND / 2,          /* frames for which powers of two are stored */
-    CTC_WARPS = CTC_K > 2 ? 8 : 16,    /* that a block may have */
-    CTC_OWN = 32 * CTC_K - CTC_ROUND,  /* labels that a warp has beyond those of the warp before */
-    CTC_PLACES_IN_ALL = CTC_OWN * CTC_WARPS + CTC_ROUND, /* labels + 2 */
-    CTC_ROW_WARPS = 24,                                  /* that may share a frame in `rows` */
-    CTC_SHORT = 128, /* labels, for 8 threads a frame in `posterior` */
-    CTC_FRAMES = 8   /* frames of a block, a warp each, in the kernels that go over frames */
+    CTC_K = 2,           /* labels of a thread */
+    CTC_PART = 4,        /* frames for which powers of two are stored */
+    CTC_ROUND = 16,      /* frames between barriers, where few warps have all labels, */
+    CTC_SHORT_ROUND = 8, /* and where more do, which have fewer registers each */
+    CTC_ROW_WARPS = 24,  /* that may share a frame in `rows` */
+    CTC_SHORT = 128,     /* labels, for 8 threads a frame in `posterior` */
+    CTC_FRAMES = 8       /* frames of a block, a warp each, in the kernels that go over frames */
 };
+/* Warps that a block of `chain` may have, and labels + 2 of so many. */
+#define CTC_WARPS(ROUND) ((ROUND) == CTC_ROUND ? CTC_FEW_WARPS : 16)
+#define CTC_MOST_PLACES(ROUND) ((32 * CTC_K - (ROUND)) * CTC_WARPS(ROUND) + (ROUND))
 enum { CTC_FINE = 0, CTC_INFEASIBLE = 1, CTC_WRONG = 2 }; /* verdicts on the integers */
 enum {
     CTC_AGAIN = 1,          /* flags: the careful chain computes loss and gradient */
@@ -58,15 +56,15 @@ typedef struct {
     unsigned long long *classes;   /* (N, C): sums of posteriors */
     int *labels, *frames, *counts; /* (N, S), (N,), (N,): the integers, as `prepare` checked them */
     int *verdict, *flags;          /* (N,) */
-    /* Of the fast path; a word is the upper half of a double. P = S + 2. */
-    /* (N, T, S + 4): emissions of the labels, relative to a power of two, between zeros. */
-    unsigned *emissions;
-    long long emission_step, cell_step; /* bytes from a frame to the next, in these and in rows */
-    unsigned *blanks;       /* (N, T, 2): that of the blank; 2^16 * the power + bits to the least */
-    unsigned *alpha, *beta; /* (N, T, P, 2): labels and blanks */
-    int *alpha_powers, *beta_powers; /* (N, T / CTC_HALF, P, 2), of beta from the last frame on */
-    int *first;                      /* (N, S): the first label of the same class */
-    double *totals;                  /* (N,): the sum over all paths, 1 .. 2 */
-    int *total_powers;               /* (N,) */
+    /* Of the fast path; a word is the upper half of a double. */
+    int rows, places;    /* T and S + 2, rounded up */
+    unsigned *emissions; /* (N, rows, places): of labels, relative to a power of two; else 0 */
+    unsigned *blanks;    /* (N, rows, 2): that of the blank; 2^16 * the power + bits to the least */
+    unsigned *lattice;   /* (N, rows, places): words of labels, then posteriors */
+    unsigned *powers;    /* (N, rows / CTC_PART, places): of these words */
+    double *middle;      /* (N, 2, places, 2): labels and blanks, in places of a direction, */
+    int *middle_powers;  /* and their powers */
+    int *first;          /* (N, S): the first label of the same class */
+    double *totals;      /* (N,): the sum over all paths, 1 .. 2 */
 } ctc_batch;
 #endif

@@ -43,10 +43,10 @@ template <class REAL, int MOST> struct ctc_frame {
     const ctc_int n;
     const int T, S, verdict, *labels;
     const float upstream;
-    const int C, chunk; /* chunk: classes that all threads hold at a time */
-    unsigned *words;    /* W: of all classes of this frame, in shared memory */
-    ctc_int at;         /* n * T + t */
-    const REAL *row;    /* of this frame */
+    const int C, chunk;  /* chunk: classes that all threads hold at a time */
+    unsigned *words;     /* W: of all classes of this frame, in shared memory */
+    ctc_int at, lattice; /* n * T + t; n * rows + t */
+    const REAL *row;     /* of this frame */
     REAL *out;
     int readable, writable; /* classes: C, or 0 */
     float z[V], maximum;    /* scores; after `sum`, exponentials where all are held */
@@ -121,15 +121,16 @@ template <class REAL, int MOST> struct ctc_frame {
     }
 
     CTC_DEVICE unsigned word_of(int c) {
-        return W ? words[c] : ctc_emission((float)row[c], maximum);
+        return W ? words[c] : readable ? ctc_emission((float)row[c], maximum) : 0;
     }
 
     /* Gathers the emissions that the lattice needs. Where all of them are small they are taken
-     * relative to a lower power of two: only what lies between them counts. */
+     * relative to a lower power of two: only what lies between them counts. A frame of padding has
+     * a blank of 1 and no label: it changes nothing. */
     CTC_DEVICE void gather(bool stored) {
-        unsigned *emissions = b.emissions + at * ((int)b.S + 4) + 1, *to = emissions + threadIdx.x;
+        unsigned *emissions = b.emissions + lattice * b.places, *to = emissions + threadIdx.x;
         const int *from = labels + threadIdx.x - 1;
-        const unsigned blank = word_of(b.blank);
+        const unsigned blank = readable ? word_of(b.blank) : (unsigned)CTC_ONE_FIELD << 20;
         int best = (int)(blank >> 20), least = blank ? best : 2047, power = 0, depth;
         bool small;
         CTC_NO_UNROLL for (int s = 1 + (int)threadIdx.x; s <= S; s += width()) {
@@ -139,8 +140,10 @@ template <class REAL, int MOST> struct ctc_frame {
             best = max(best, (int)(word >> 20));
             least = min(least, word ? (int)(word >> 20) : 2047);
         }
-        if (stored && threadIdx.x < 4)
-            emissions[(int)threadIdx.x + (threadIdx.x < 2 ? -1 : S - 1)] = 0;
+        if (stored && threadIdx.x < 3) { /* beside the labels */
+            const int empty = threadIdx.x ? S + (int)threadIdx.x : 0;
+            if (empty < b.places) emissions[empty] = 0;
+        }
         small = !ctc_frame_any<W>(best >= CTC_ONE_FIELD - 8);
         if (W ? __any_sync(CTC_ALL_LANES, small) : small) {
             best = ctc_frame_max<W>(best);
@@ -151,23 +154,25 @@ template <class REAL, int MOST> struct ctc_frame {
         least = -ctc_frame_max<W>(-least);
         depth = least > CTC_LEAST_FIELD ? max(CTC_ONE_FIELD - power - least, 0) : CTC_ONE_FIELD;
         if (!stored || threadIdx.x) return;
-        b.blanks[at * 2] = blank ? blank + ((unsigned)power << 20) : 0;
-        b.blanks[at * 2 + 1] = (unsigned)power << 16 | (unsigned)depth;
+        b.blanks[lattice * 2] = blank ? blank + ((unsigned)power << 20) : 0;
+        b.blanks[lattice * 2 + 1] = (unsigned)power << 16 | (unsigned)depth;
     }
 
     /* All threads of a block have the same `first`. */
     CTC_DEVICE void run(int first) {
         const int t = first + (int)threadIdx.y;
-        const bool held = W || C <= chunk;
+        const bool held = W || C <= chunk, in_lattice = t < ctc_round_up(T, CTC_ROUND);
         bool stored;
         double total;
         float share;
         at = (int)(n * b.T) + t;
+        lattice = n * b.rows + t;
         row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
         out = (REAL *)b.gradient + n * b.stride_n + t * b.stride_t;
         readable = t < T ? C : 0; /* scores of padding are not read */
         writable = b.gradient && t < b.T ? C : 0;
         if (verdict != CTC_FINE || first >= T) {
+            if (!W && verdict == CTC_FINE && in_lattice) gather(true);
             fill(verdict == CTC_WRONG && t < T ? CTC_NAN_FLOAT : 0.0f);
             return;
         }
@@ -183,7 +188,7 @@ template <class REAL, int MOST> struct ctc_frame {
         }
         total = held ? sum<true>() : sum<false>();
         if (W) __syncwarp();
-        gather(stored);
+        gather(in_lattice);
         if (W) __syncwarp(); /* before the next frame's words */
         if (stored && threadIdx.x == 0) {
             b.statistics[at * 2] = maximum;

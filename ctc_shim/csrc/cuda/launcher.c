@@ -34,7 +34,8 @@ static struct {
 enum { CTC_SIZES = 4 };
 static const int classes[CTC_SIZES] = {32, 64, 128, 0}; /* of `rows`; 0: any number */
 static const int widths[CTC_SIZES] = {8, 8, 16, 0};     /* threads of a frame; 0: a block */
-static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *chain, *posterior[CTC_KINDS][2];
+static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *posterior[CTC_KINDS][2];
+static void *first_half[2], *second_half[2]; /* of `chain`, with rounds of 8 frames or 16 */
 static void *careful_rows[CTC_KINDS], *careful[CTC_CHOICES]; /* choice c: 2^c cells in a lane */
 
 /* Writes the error of a call of the driver, if it failed. Returns its code. */
@@ -74,7 +75,12 @@ static int find_all_of(void *library, int kind, char *message, long long room) {
 static int find_all(void *library, char *message, long long room) {
     char name[64];
     int kind, choice, error = find(library, "ctc_shim_prepare", &prepare, message, room);
-    if (!error) error = find(library, "ctc_shim_chain", &chain, message, room);
+    for (choice = 0; choice < 2 && !error; choice++) {
+        snprintf(name, sizeof name, "ctc_shim_chain_first_%d", choice ? 16 : 8);
+        error = find(library, name, &first_half[choice], message, room);
+        snprintf(name, sizeof name, "ctc_shim_chain_second_%d", choice ? 16 : 8);
+        if (!error) error = find(library, name, &second_half[choice], message, room);
+    }
     for (kind = 0; kind < CTC_KINDS && !error; kind++)
         error = find_all_of(library, kind, message, room);
     for (choice = 0; choice < CTC_CHOICES && !error; choice++) {
@@ -157,9 +163,14 @@ static int launch_rows(const ctc_launch *to) {
 
 static int launch_chain(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
-    const int warps = (int)((b->S + 2 - CTC_ROUND + CTC_OWN - 1) / CTC_OWN);
-    return launch(to, chain, "chain", b->gradient ? 2 * b->N : b->N, 1,
-                  CTC_LANES * (warps > 1 ? warps : 1), 1);
+    const int few = b->S + 2 <= CTC_MOST_PLACES(CTC_ROUND),
+              round = few ? CTC_ROUND : CTC_SHORT_ROUND, own = CTC_LANES * CTC_K - round,
+              warps = (int)((b->S + 2 - round + own - 1) / own),
+              width = CTC_LANES * (warps > 1 ? warps : 1);
+    const int error = launch(to, first_half[few], "chain_first", 2 * b->N, 1, width, 1);
+    return error ? error
+                 : launch(to, second_half[few], "chain_second", (b->gradient ? 3 : 1) * b->N, 1,
+                          width, 1);
 }
 
 static int launch_posterior(const ctc_launch *to) {
@@ -225,7 +236,7 @@ static ctc_batch batch_of(const ctc_shim_call *call) {
  *
  * call: see ctc_shim.h, arrays on the device. cells: in a lane of the careful path, 1, 2, 4 or 8,
  * which then computes all sequences; or 0: the fast path, and the least that hold S labels. work:
- * `bytes` of device memory, aligned to 8 bytes; native.gpu_kernel.working_memory says how many.
+ * `bytes` of device memory, aligned to 16 bytes; native.gpu_kernel.working_memory says how many.
  * Where they are few, the fast path computes some sequences after others. */
 CTC_SHIM_EXPORT int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t cells, void *work,
                                              int64_t bytes, void *stream, char *message,

@@ -5,8 +5,9 @@
  * equations (6)-(8); backward variables, (9)-(11); gradient, (14)-(16).
  *
  * The fast path, for scores that are not double, in this order: `prepare` checks the integers;
- * `rows` computes what a frame needs, all frames at once; `chain` runs the recursions, which must
- * go from frame to frame; `posterior` brings both together, all frames at once.
+ * `rows` computes what a frame needs, all frames at once; two kernels `chain` run the recursions,
+ * which must go from frame to frame, and find the posteriors; `posterior` writes the gradient of
+ * the classes in the target, all frames at once.
  *
  * The careful path has the arithmetic of cpu/loss.c: a cell is m * 2^e, both doubles, with an
  * exponent of its own, and serves any scores and any number of labels. `careful_rows`, then
@@ -26,8 +27,8 @@
 #include "careful_row.h"
 
 /* For each frame of sequence blockIdx.x that this warp, or this block, has. */
-#define CTC_EACH_FRAME(t, first, step) \
-    for (int t = blockIdx.y * (step) + (first); t < b.T; t += gridDim.y * (step))
+#define CTC_EACH_FRAME(t, first, step, stop) \
+    for (int t = blockIdx.y * (step) + (first); t < (stop); t += gridDim.y * (step))
 
 /* N warps. */
 extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
@@ -42,7 +43,7 @@ extern "C" __global__ void ctc_shim_prepare(const ctc_batch b) {
         typedef ctc_frame<REAL, MOST> frame; \
         __shared__ unsigned words[MOST ? 32 * CTC_FRAMES * frame::V : 1]; \
         frame of_block(b, blockIdx.x, words); \
-        CTC_EACH_FRAME(first, 0, blockDim.y) of_block.run(first); \
+        CTC_EACH_FRAME(first, 0, blockDim.y, b.rows) of_block.run(first); \
     }
 
 /* Other blocks may be setting the flag meanwhile: all threads of a block must act on the same
@@ -60,8 +61,7 @@ CTC_DEVICE bool ctc_is_careful(const ctc_batch &b, ctc_int n) {
         const int n = blockIdx.x; \
         if (__any_sync(CTC_ALL_LANES, ctc_is_careful(b, n) || !b.frames[n])) return; \
         frame of_block(b, n, sums); \
-        CTC_EACH_FRAME(from, 0, 32 * CTC_FRAMES / W) \
-        if (from < of_block.T) of_block.run(from); \
+        CTC_EACH_FRAME(from, 0, 32 * CTC_FRAMES / W, of_block.T) of_block.run(from); \
     }
 #define CTC_FAST(REAL, KIND) \
     CTC_ROWS(REAL, KIND, 32) \
@@ -74,21 +74,34 @@ CTC_FAST(float, f32)
 CTC_FAST(ctc_bf16, bf16)
 CTC_FAST(ctc_f16, f16)
 
-/* N blocks; 2 N where there is a gradient. */
-extern "C" __global__ void __launch_bounds__(32 * CTC_WARPS) ctc_shim_chain(const ctc_batch b) {
-    const bool back = b.gradient && (blockIdx.x & 1);
-    const ctc_int n = b.gradient ? blockIdx.x / 2 : blockIdx.x;
-    if (__syncthreads_or(ctc_is_careful(b, n))) return;
-    if (back) ctc_chain<true>(b, n).run();
-    else ctc_chain<false>(b, n).run();
-}
+/* `first`: 2 N blocks, a direction each. `second`: as many, if there is a gradient, and N for the
+ * losses. Rounds of R frames. */
+#define CTC_CHAIN(R) \
+    extern "C" __global__ void __launch_bounds__(32 * CTC_WARPS(R)) \
+        ctc_shim_chain_first_##R(const ctc_batch b) { \
+        const ctc_int n = blockIdx.x / 2; \
+        if (__syncthreads_or(ctc_is_careful(b, n))) return; \
+        if (blockIdx.x & 1) ctc_first_half<R, true>(b, n); \
+        else ctc_first_half<R, false>(b, n); \
+    } \
+    extern "C" __global__ void __launch_bounds__(32 * CTC_WARPS(R)) \
+        ctc_shim_chain_second_##R(const ctc_batch b) { \
+        const ctc_int loss = (ctc_int)blockIdx.x - (b.gradient ? 2 * b.N : 0), \
+                      n = loss < 0 ? blockIdx.x / 2 : loss; \
+        if (__syncthreads_or(ctc_is_careful(b, n))) return; \
+        if (loss >= 0) ctc_loss<R>(b, n); \
+        else if (blockIdx.x & 1) ctc_second_half<R, true>(b, n); \
+        else ctc_second_half<R, false>(b, n); \
+    }
+CTC_CHAIN(8)
+CTC_CHAIN(16)
 
 /* N by any number of blocks; a frame for each warp. */
 #define CTC_CAREFUL_ROWS(REAL, KIND) \
     extern "C" __global__ void ctc_shim_careful_rows_##KIND(const ctc_batch b) { \
         const int n = blockIdx.x; \
         if (!(b.flags[n] & (CTC_AGAIN | CTC_AGAIN_GRADIENT))) return; \
-        CTC_EACH_FRAME(t, threadIdx.x / 32, CTC_FRAMES) ctc_row<REAL>(b, n, t); \
+        CTC_EACH_FRAME(t, threadIdx.x / 32, CTC_FRAMES, b.T) ctc_row<REAL>(b, n, t); \
     }
 CTC_CAREFUL_ROWS(float, f32)
 CTC_CAREFUL_ROWS(double, f64)

@@ -9,8 +9,13 @@ static int choice_for(long long S) {
     return choice;
 }
 
-/* Places arrays one after another; `a` is the number of elements. */
-#define CTC_PLACE(array, type, a) (array = (type *)at, at += (a) * (long long)sizeof(type))
+/* Places arrays one after another, aligned to 16 bytes; `a` is the number of elements. */
+#define CTC_PLACE(array, type, a) \
+    (array = (type *)at, at += ((a) * (long long)sizeof(type) + 15) / 16 * 16)
+
+static long long round_up(long long x, long long multiple) {
+    return (x + multiple - 1) / multiple * multiple;
+}
 
 static char *place_careful(ctc_batch *b, int choice, char *at) {
     long long lanes = (long long)CTC_LANES << choice, strips = b->S / lanes + 1;
@@ -21,22 +26,22 @@ static char *place_careful(ctc_batch *b, int choice, char *at) {
 }
 
 static char *place_fast(ctc_batch *b, char *at) {
-    long long pairs = b->S + 2, halves = (b->T + CTC_HALF - 1) / CTC_HALF;
-    CTC_PLACE(b->blanks, unsigned, b->N * b->T * 2);
-    CTC_PLACE(b->alpha, unsigned, b->N * b->T * pairs * 2);
-    CTC_PLACE(b->beta, unsigned, b->N * b->T * pairs * 2);
-    CTC_PLACE(b->alpha_powers, int, b->N * halves * pairs * 2);
-    CTC_PLACE(b->beta_powers, int, b->N * halves * pairs * 2);
-    CTC_PLACE(b->emissions, unsigned, b->N * b->T * (pairs + 2));
-    b->emission_step = (pairs + 2) * 4;
-    b->cell_step = pairs * 8;
-    return at + (b->N * b->T * pairs & 1) * 4; /* what follows is aligned to 8 bytes */
+    const long long rows = b->N * round_up(b->T, CTC_ROUND), places = round_up(b->S + 2, CTC_K);
+    b->rows = (int)(rows / b->N);
+    b->places = (int)places;
+    CTC_PLACE(b->blanks, unsigned, rows * 2);
+    CTC_PLACE(b->emissions, unsigned, rows *places);
+    CTC_PLACE(b->lattice, unsigned, rows *places);
+    CTC_PLACE(b->powers, unsigned, rows / CTC_PART * places);
+    CTC_PLACE(b->middle, double, b->N * places * 4);
+    CTC_PLACE(b->middle_powers, int, b->N * places * 4);
+    return at;
 }
 
 /* Divides the working memory of a batch. Returns its size in bytes. */
 static long long lay_out(ctc_batch *b, int choice, char *work) {
     char *at = work, *end;
-    CTC_PLACE(b->flags, int, b->N + (b->N & 1)); /* first: benchmarks/ looks at them */
+    CTC_PLACE(b->flags, int, b->N); /* first: benchmarks/ looks at them */
     CTC_PLACE(b->statistics, double, b->N * b->T * 2);
     CTC_PLACE(b->classes, unsigned long long, b->N * b->C);
     CTC_PLACE(b->totals, double, b->N);
@@ -51,7 +56,6 @@ static long long lay_out(ctc_batch *b, int choice, char *work) {
     CTC_PLACE(b->frames, int, b->N);
     CTC_PLACE(b->counts, int, b->N);
     CTC_PLACE(b->verdict, int, b->N);
-    CTC_PLACE(b->total_powers, int, b->N);
     return at - work;
 }
 
@@ -59,7 +63,7 @@ static long long lay_out(ctc_batch *b, int choice, char *work) {
 static long long at_a_time(const ctc_batch *b, int choice, long long bytes) {
     ctc_batch part = *b;
     long long found;
-    if (b->kind == CTC_F64 || b->S + 2 > CTC_PLACES_IN_ALL) return 0;
+    if (b->kind == CTC_F64 || b->S + 2 > CTC_MOST_PLACES(CTC_SHORT_ROUND)) return 0;
     if (bytes > 1ll << 33) bytes = 1ll << 33; /* kernels count cells with an int */
     part.careful = 0;
     if (lay_out(&part, choice, NULL) <= bytes) return b->N;

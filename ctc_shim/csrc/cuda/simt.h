@@ -61,6 +61,9 @@ CTC_DEVICE float ctc_inverse(float x) {
  * Turning it into that double is free. */
 CTC_DEVICE double ctc_number(unsigned word) { return __hiloint2double((int)word, 0); }
 CTC_DEVICE unsigned ctc_word_of(double x) { return (unsigned)__double2hiint(x); } /* rounds down */
+CTC_DEVICE int ctc_round_up(int x, int multiple) {
+    return (x + multiple - 1) / multiple * multiple;
+}
 CTC_DEVICE int ctc_exponent(double x) { return (__double2hiint(x) >> 20) - 1023; }
 
 /* 2^k; 0 where a normal number would be too small, the largest power where it would be too large.
