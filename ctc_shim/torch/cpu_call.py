@@ -80,7 +80,7 @@ def _in_numpy(
     logits: Any, integers: Any, upstream: Any, options: Any, loss: Any, gradient: Any
 ) -> None:
     host.compute(
-        Batch(*[tensor.numpy() for tensor in [logits] + integers]),
+        Batch(*[tensor.numpy() for tensor in (logits,) + integers]),
         Options(*options[:4]),
         loss.numpy(),
         None if gradient is None else gradient.numpy(),
