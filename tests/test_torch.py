@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
-from ctc_shim import ctc_loss, input_errors, reference
+from ctc_shim import ctc_loss, input_errors, native, reference
 
 
 def _batch(N=3, T=7, C=4, S=3):
@@ -47,6 +47,20 @@ def test_narrow_scores_are_computed_in_float32(narrow):
     assert (
         np.abs(batch[0].grad.double().numpy() - want).max() < 0.004
     )  # half a unit of bfloat16 below 1
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_numpy_computes_where_there_is_no_kernel(time_major):
+    batch = _batch()
+    want = _want(batch)
+    batch[0] = batch[0].swapaxes(0, 1) if time_major else batch[0]
+    batch[0] = batch[0].contiguous().requires_grad_()
+    with native.use_kernel("numpy"):
+        loss = ctc_loss(*batch, time_major=time_major)
+        loss.sum().backward()
+    gradient = batch[0].grad.swapaxes(0, 1) if time_major else batch[0].grad
+    assert_loss(loss.detach(), want[0], "float64")
+    assert_gradient(gradient, want[1], "float64")
 
 
 def test_any_integers_and_any_strides():
