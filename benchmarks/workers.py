@@ -124,7 +124,7 @@ def parser(
         made.add_argument("what", choices=what)
     made.add_argument("where", nargs="+", metavar=metavar)
     made.add_argument(
-        "--json", metavar="FILE", type=_save_at_exit, help="write the tables here as JSON, too"
+        "--json", metavar="FILE", type=save_at_exit, help="write the tables here as JSON, too"
     )
     if rounds:
         made.add_argument("--rounds", type=int, default=rounds)
@@ -134,7 +134,7 @@ def parser(
 _tables: List[List[Sequence[str]]] = []  # those printed so far, each with its heading
 
 
-def _save_at_exit(path: str) -> str:
+def save_at_exit(path: str) -> str:
     def save() -> None:
         with open(path, "w") as stream:
             json.dump({"machine": machine(), "command": sys.argv, "tables": _tables}, stream)

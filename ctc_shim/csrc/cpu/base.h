@@ -24,8 +24,10 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
-#if defined(__SSE2__)
-#include <xmmintrin.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 #if defined(__GNUC__)
@@ -75,6 +77,9 @@ static const double CTC_SHIM_NEVER = -1e290;
 static const double CTC_SHIM_LN2 = 0.6931471805599453094;
 #if !defined(CTC_SHIM_TABLE_BYTES)
 #define CTC_SHIM_TABLE_BYTES 8e5 /* of the lattice rows kept at a time: L2 holds them */
+#endif
+#if !defined(CTC_SHIM_STREAM_BYTES)
+#define CTC_SHIM_STREAM_BYTES 3.2e7 /* of a gradient that no cache will hold */
 #endif
 #if !defined(CTC_SHIM_SIGNAL_WORK)
 #define CTC_SHIM_SIGNAL_WORK 1e7 /* lattice cells and scores that take 0.01 to 0.1 s */

@@ -20,6 +20,7 @@ typedef struct {
     int64_t padded;          /* C rounded up */
     int64_t plain;           /* rows of scores are contiguous and aligned */
     int64_t copies;          /* rows of scores copied at a time; 0: they are read in place */
+    int64_t streams;         /* the gradient is written past the caches */
 } ctc_shim_batch;
 
 /* The memory of one thread, for the largest sequence of the batch. */
@@ -173,12 +174,12 @@ CTC_SHIM_LOCAL void ctc_shim_write_row(const ctc_shim_batch *b, const ctc_shim_s
     else if (b->item == 4) {
         if (sum)
             ctc_shim_softmax_f32((const float *)w->exps, w->reference, sum, b->C, (int)b->ratios,
-                                 value, (float *)out);
+                                 (int)b->streams, value, (float *)out);
         else ctc_shim_fill_f32((float *)out, b->C, (float)value);
     } else {
         if (sum)
             ctc_shim_softmax_f64((const double *)w->exps, w->reference, sum, b->C, (int)b->ratios,
-                                 value, (double *)out);
+                                 (int)b->streams, value, (double *)out);
         else ctc_shim_fill_f64((double *)out, b->C, value);
     }
 }

@@ -69,7 +69,7 @@ static void *ctc_shim_work(void *argument) {
     ctc_shim_pad(worker->batch, &worker->scratch);
     for (;;) {
         int64_t i = ctc_shim_take(worker->next), first, left;
-        if (i >= pieces || ctc_shim_stops(&worker->signal_check, 0)) return NULL;
+        if (i >= pieces || ctc_shim_stops(&worker->signal_check, 0)) break;
         if (i < order->alone) {
             ctc_shim_sequence(worker->batch, &worker->scratch, order->n[i]);
             continue;
@@ -79,6 +79,8 @@ static void *ctc_shim_work(void *argument) {
         ctc_shim_side_by_side(worker->batch, &worker->scratch, &worker->side, order->n + first,
                               left < CTC_SHIM_SIDE ? left : (int64_t)CTC_SHIM_SIDE);
     }
+    ctc_shim_stream_end();
+    return NULL;
 }
 
 /* Asks for huge pages. A large gradient is often new memory, and a page fault every 4 KiB costs
@@ -103,6 +105,8 @@ static void ctc_shim_plan(ctc_shim_batch *b) {
     b->plain = ctc_shim_plain(b);
     /* Copies have no remainder of a vector, and contain epsilon. */
     b->copies = b->plain && b->padded == b->C && !b->ratios ? 0 : CTC_SHIM_GROUP;
+    b->streams = b->C > CTC_SHIM_CHUNK &&
+                 (double)b->N * (double)b->T * (double)(b->C * b->item) > CTC_SHIM_STREAM_BYTES;
     /* S + 1 cells, rounded up. */
     b->width = (b->labels + CTC_SHIM_LANES) / CTC_SHIM_LANES * CTC_SHIM_LANES;
     b->rows = (int64_t)(CTC_SHIM_TABLE_BYTES / (double)(ctc_shim_row_size(b) / 2 * sizeof(double)));

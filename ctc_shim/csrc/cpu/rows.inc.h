@@ -102,10 +102,25 @@ CTC_SHIM_LOCAL ctc_shim_sum TYPED(ctc_shim_row)(const REAL *row, int64_t C, int6
     return sum;
 }
 
+/* out = factor * in, by ctc_shim_stream. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_stream_scaled)(const REAL *CTC_SHIM_RESTRICT in, REAL factor,
+                                                  int64_t n, REAL *CTC_SHIM_RESTRICT out) {
+    enum { LINE = 64 / sizeof(REAL) };
+    REAL line[LINE];
+    int64_t c, k;
+    for (c = 0; c < n && (uintptr_t)(out + c) % 64; c++) out[c] = in[c] * factor;
+    for (; c + LINE <= n; c += LINE) {
+#pragma omp simd
+        for (k = 0; k < LINE; k++) line[k] = in[c + k] * factor;
+        ctc_shim_stream(out + c, line);
+    }
+    for (; c < n; c++) out[c] = in[c] * factor;
+}
+
 /* A row of the gradient: out = factor * softmax. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_softmax)(const REAL *CTC_SHIM_RESTRICT exps,
                                             const double *reference, const ctc_shim_sum *sum,
-                                            int64_t C, int ratios, double factor,
+                                            int64_t C, int ratios, int streams, double factor,
                                             REAL *CTC_SHIM_RESTRICT out) {
     int64_t start, c, chunk = 0;
     for (start = 0; start < C; start += CTC_SHIM_CHUNK, chunk++) {
@@ -114,8 +129,9 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_softmax)(const REAL *CTC_SHIM_RESTRICT exps,
                           ? 1
                           : ctc_shim_relative(reference[chunk], sum->maximum, ratios);
         REAL scale = (REAL)(sum->ties > 0 ? factor * late / (sum->ties + sum->rest) : 0);
+        if (streams) TYPED(ctc_shim_stream_scaled)(exps + start, scale, stop - start, out + start);
 #pragma omp simd
-        for (c = start; c < stop; c++) out[c] = exps[c] * scale;
+        for (c = streams ? stop : start; c < stop; c++) out[c] = exps[c] * scale;
     }
 }
 

@@ -109,6 +109,26 @@ CTC_SHIM_INLINE float ctc_shim_exp_f32(float d, float zero) {
     return ctc_shim_keep_f32(p * power, !(k < zero));
 }
 
+/* Copies a cache line past the caches: the line need not be read first. */
+CTC_SHIM_INLINE void ctc_shim_stream(void *to, const void *from) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512((__m512i *)to, _mm512_loadu_si512(from));
+#elif defined(__SSE2__)
+    int i;
+    for (i = 0; i < 4; i++)
+        _mm_stream_si128((__m128i *)to + i, _mm_loadu_si128((const __m128i *)from + i));
+#else
+    memcpy(to, from, 64);
+#endif
+}
+
+/* Before other threads read what was streamed. */
+CTC_SHIM_INLINE void ctc_shim_stream_end(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 /* x = result * 2^*k for x >= 0, in the ranges of ctc_shim_split_exp. For probabilities. */
 CTC_SHIM_LOCAL double ctc_shim_split(double x, double *k) {
     int exponent;

@@ -59,11 +59,11 @@ CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_
     ctc_shim_regroup(s, pack, first, units);
     for (t = first; t < end; t++) {
         const double *from = row;
-        row = s->table + 2 * (t - base) * W;
+        if (b->gradient) row = s->table + 2 * (t - base) * W; /* else in place */
         ctc_shim_side_pick(b, s, pack, t - base);
         ctc_shim_side_forward(s, pack, t, units, from, row);
     }
-    for (i = 0; i < 2; i++)
+    for (i = 0; b->gradient && i < 2; i++)
         memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
                (size_t)((pack->labels + 1) * CTC_SHIM_SIDE) * sizeof(double));
     ctc_shim_settle(pack);
