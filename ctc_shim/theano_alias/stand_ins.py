@@ -98,7 +98,7 @@ _TENSOR_NAMES = dict(
     wscalar="tensor.wscalar",
     config="configuration:config",
     _shared="machinery.plain_arrays:shared",
-    **_at("machinery.op_classes", "DimShuffle Join"),
+    **_at("machinery.op_classes", "DimShuffle Join Split"),
     AllocDiag="tensor.basic.AllocDiag",
     advanced_set_subtensor1="tensor.subtensor.advanced_set_subtensor1",
     _allclose="machinery.testing:allclose",

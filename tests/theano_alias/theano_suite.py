@@ -31,24 +31,24 @@ FILES = """
 compile/tests/test_function.py compile/tests/test_function_module.py
 compile/tests/test_misc.py compile/tests/test_modes.py compile/tests/test_pfunc.py
 compile/tests/test_shared.py
+sandbox/tests/test_rng_mrg.py
 scan_module/tests/test_scan.py scan_module/tests/test_scan_utils.py
-tensor/nnet/tests/test_bn.py tensor/nnet/tests/test_nnet.py tensor/nnet/tests/test_sigm.py
-tensor/tests/test_casting.py tensor/tests/test_elemwise.py
+tensor/nnet/tests/test_bn.py tensor/nnet/tests/test_conv.py tensor/nnet/tests/test_nnet.py
+tensor/nnet/tests/test_sigm.py tensor/signal/tests/test_conv.py
+tensor/tests/test_basic.py tensor/tests/test_casting.py tensor/tests/test_elemwise.py
 tensor/tests/test_extra_ops.py tensor/tests/test_inc_subtensor.py tensor/tests/test_keepdims.py
-tensor/tests/test_shared_randomstreams.py tensor/tests/test_sharedvar.py tensor/tests/test_sort.py
+tensor/tests/test_nlinalg.py
+tensor/tests/test_shared_randomstreams.py tensor/tests/test_sharedvar.py
+tensor/tests/test_slinalg.py tensor/tests/test_sort.py
 tensor/tests/test_subtensor.py tensor/tests/test_var.py
 tests/test_2nd_order_grads.py tests/test_dictionary_output.py tests/test_gradient.py
 tests/test_ifelse.py tests/test_printing.py tests/test_updates.py
 """.split()
-# These run when they are named. They have no list yet: on Theano they want its C linker, or take
-# very long without it. (Other files import test_basic.py.)
+# These run when they are named. They have no list: without the C linker, Theano takes an hour.
 UNLISTED = """
-sandbox/tests/test_rng_mrg.py tensor/tests/test_basic.py
-tensor/nnet/tests/test_abstract_conv.py tensor/nnet/tests/test_conv.py
-tensor/nnet/tests/test_conv3d2d.py tensor/nnet/tests/test_neighbours.py
-tensor/signal/tests/test_conv.py tensor/signal/tests/test_pool.py
-tensor/tests/test_nlinalg.py tensor/tests/test_raw_random.py tensor/tests/test_slinalg.py
-tests/test_rop.py
+tensor/nnet/tests/test_abstract_conv.py tensor/nnet/tests/test_conv3d2d.py
+tensor/nnet/tests/test_neighbours.py tensor/signal/tests/test_pool.py
+tensor/tests/test_raw_random.py tests/test_rop.py
 """.split()
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable
 
+from ctc_shim.theano_alias.ops.tensor_functions import split
 from ctc_shim.theano_alias.server import part, pt
 
 
@@ -16,6 +17,37 @@ def _made_as(library_class: Any, make: Callable[..., Any]) -> Any:
             return isinstance(op, library_class)
 
     return Meta(library_class.__name__, (), {"__doc__": library_class.__doc__})
+
+
+class _LibraryOps(type):
+    """A metaclass: the Ops of the class's `library_class` are its instances."""
+
+    def __instancecheck__(cls, op: Any) -> bool:
+        return isinstance(op, cls.library_class)  # type: ignore[attr-defined]
+
+
+class Join(metaclass=_LibraryOps):
+    """Join()(axis, *tensors)"""
+
+    library_class = part("tensor.basic").Join
+
+    def __init__(self, view: int = -1) -> None:
+        pass
+
+    def __call__(self, axis: Any, *tensors: Any) -> Any:
+        return pt.join(axis, *tensors)
+
+
+class Split(metaclass=_LibraryOps):
+    """Split(how many)(x, axis, lengths)"""
+
+    library_class = part("tensor.basic").Split
+
+    def __init__(self, len_splits: int) -> None:
+        self.len_splits = len_splits
+
+    def __call__(self, x: Any, axis: Any, splits: Any) -> Any:
+        return split(x, splits, self.len_splits, getattr(axis, "data", axis))
 
 
 def _dimshuffle(input_broadcastable: Any, new_order: Any, inplace: bool = True) -> Any:
@@ -56,7 +88,6 @@ _dimshuffle_class = part("tensor.elemwise").DimShuffle
 _cum_class = part("tensor.extra_ops").CumOp
 _unique_class = part("tensor.extra_ops").Unique
 _repeat_class = part("tensor.extra_ops").Repeat
-_join_class = part("tensor.basic").Join
 _softmax_class = part("tensor.special").Softmax
 _logsoftmax_class = part("tensor.special").LogSoftmax
 
@@ -66,7 +97,5 @@ Unique = _made_as(_unique_class, _unique)
 RepeatOp = _made_as(
     _repeat_class, lambda axis=None: lambda x, repeats: pt.repeat(x, repeats, axis=axis)
 )
-Join = _made_as(_join_class, lambda view=-1: pt.join)
 Softmax = _made_as(_softmax_class, lambda axis=-1: _softmax_class(axis=axis))
-LogJoin = _made_as(_join_class, lambda view=-1: pt.join)
-Softmax = _made_as(_logsoftmax_class, lambda axis=-1: _logsoftmax_class(axis=axis))
+LogSoftmax = _made_as(_logsoftmax_class, lambda axis=-1: _logsoftmax_class(axis=axis))

@@ -29,6 +29,15 @@ from ctc_shim.theano_alias.tuning import memory_order, scan_vm
 
 modes = part("compile.mode")
 
+# Rewrites that gain nothing in the programs that run here, and ask for the shapes of scans or the
+# structure of matrices again and again: a fifth of the calls with which image_ocr.py is compiled.
+LEFT_OUT = (
+    "local_useless_subtensor",
+    "dot_diag_to_elemwise",
+    "selection_dot_to_indexing",
+    "useless_symmetric_transpose",
+)
+
 # Mode -> the users' rewrites in it, and the Mode made from it: PyTensor keeps compiled functions of
 # a variable's eval() by Mode.
 _made: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
@@ -44,9 +53,7 @@ def alias_mode(mode: Any = None) -> Any:
     if not rewrites:
         return chosen
     if chosen not in _made or _made[chosen][0] != rewriting.registered:
-        query = (
-            of_pytensor.query_of(chosen).excluding("local_useless_subtensor").register(*rewrites)
-        )
+        query = of_pytensor.query_of(chosen).excluding(*LEFT_OUT).register(*rewrites)
         made = modes.Mode(chosen.provided_linker, query, db=chosen.optdb)
         _made[chosen] = list(rewriting.registered), made
     return _made[chosen][1]
