@@ -33,7 +33,14 @@ def _left_out():
     reasons = {}
     for name in os.listdir(HERE):
         if name.startswith(
-            ("test_keras_", "test_faults", "test_examples.", "test_matrix", "test_parity")
+            (
+                "test_keras_",
+                "test_faults",
+                "test_examples.",
+                "test_matrix",
+                "test_parity",
+                "test_wrappers",
+            )
         ) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
             reasons[name] = "needs a legacy Keras on Theano"
         if name in ("ops", "test_batch_cost.py") and not (

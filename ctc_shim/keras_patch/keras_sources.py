@@ -11,6 +11,7 @@ Each change is made only where it is needed, and the ledger takes it back.
   as text. Keras' sources are edited as they are loaded, so ctc_shim must be imported before Keras.
   keras.datasets of 2.2.4 and older load their files without allow_pickle, which numpy 1.16.3 wants.
   A module that is already loaded keeps the edits after the undo: without them it could not run.
+* scikit-learn 1.6 asks every estimator for ``__sklearn_tags__``: Keras' wrappers get it.
 """
 
 import importlib
@@ -34,6 +35,7 @@ from ctc_shim.patching.source_transformers import (
 
 BACKEND = "keras.backend.theano_backend"
 RANDOM = "theano.sandbox.rng_mrg"
+WRAPPERS = "keras.wrappers.scikit_learn"
 
 
 def _h5py_returns_text() -> bool:
@@ -94,8 +96,28 @@ def prepare(ledger: Ledger) -> None:
         if hasattr(module, "MRG_RandomStream") and not hasattr(module, "MRG_RandomStreams"):
             ledger.bind(module, "MRG_RandomStreams", module.MRG_RandomStream)
 
+    def add_tags(module: Any) -> None:
+        for kind in (module.KerasClassifier, module.KerasRegressor):
+            for function in (__sklearn_tags__, __sklearn_is_fitted__):
+                if not hasattr(kind, function.__name__):
+                    ledger.bind(kind, function.__name__, function)
+
     ledger.insert_finder(KerasSourceFinder())
     call_after_import(ledger, RANDOM, add_random_streams)
+    call_after_import(ledger, WRAPPERS, add_tags)
+
+
+def __sklearn_tags__(wrapper: Any) -> Any:
+    """What scikit-learn 1.6 and later ask of a classifier or a regressor."""
+    base: Any = importlib.import_module("sklearn.base")
+    is_classifier = hasattr(wrapper, "predict_proba")
+    mixin = base.ClassifierMixin if is_classifier else base.RegressorMixin
+    return type("Estimator", (mixin, base.BaseEstimator), {})().__sklearn_tags__()
+
+
+def __sklearn_is_fitted__(wrapper: Any) -> bool:
+    """scikit-learn would look for attributes like `coef_`."""
+    return hasattr(wrapper, "model")
 
 
 def missing_ifelse(backend: Any) -> Optional[ModuleType]:
