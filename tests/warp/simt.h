@@ -1,7 +1,5 @@
 // CUDA on a CPU, for the tests: each thread of a block is a fiber, and goes on until it must wait
 // for others. Only what loss.cu uses. Blocks run one after another.
-#undef _FORTIFY_SOURCE // it takes a jump to another stack for an error
-#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -43,9 +41,13 @@ static int backwards; // the order in which threads run: results must not depend
 struct Barrier {
     int members, arrived, passed;
 };
+typedef void *Place[5]; // where a thread goes on
+// A jump to another stack leaves no frame: the address sanitizer must not take it for one that
+// does.
+#define JUMPS __attribute__((noinline, no_sanitize("address")))
 struct Fiber {
     ucontext_t start;
-    jmp_buf at;
+    Place at;
     std::unique_ptr<char[]> stack;
     bool begun, done;
 };
@@ -54,7 +56,7 @@ static Fiber fibers[MOST];
 static Barrier warps[MOST / 32], block;
 static uint64_t slots[2][MOST]; // what lanes show each other: meetings take turns
 static int threads, current, idle;
-static ucontext_t home;
+static Place home;
 static std::function<void()> kernel_body;
 
 inline void take_place(int thread) {
@@ -62,8 +64,17 @@ inline void take_place(int thread) {
     threadIdx = {thread % blockDim.x, thread / blockDim.x};
 }
 
+// Goes on as this thread. A fiber is made once, and waits for the next block where it has ended.
+JUMPS static void resume(int thread) {
+    Fiber &f = fibers[thread];
+    take_place(thread);
+    if (f.begun) __builtin_longjmp(f.at, 1);
+    f.begun = true;
+    setcontext(&f.start);
+}
+
 // Lets the next thread go on.
-inline void pass_on() {
+JUMPS static void pass_on() {
     int from = current, next = from;
     do next = (next + (backwards ? threads - 1 : 1)) % threads;
     while (fibers[next].done && next != from);
@@ -71,21 +82,36 @@ inline void pass_on() {
         fprintf(stderr, "threads wait for a thread that does not come\n");
         abort();
     }
-    if (next == from) return;
-    take_place(next);
-    if (_setjmp(fibers[from].at)) return;
-    if (fibers[next].begun) _longjmp(fibers[next].at, 1);
-    fibers[next].begun = true;
-    setcontext(&fibers[next].start);
+    if (next != from && !__builtin_setjmp(fibers[from].at)) resume(next);
 }
 
-static void run_thread() {
-    kernel_body();
-    fibers[current].done = true;
+JUMPS static void run_thread() {
+    for (;;) {
+        Fiber &f = fibers[current];
+        kernel_body();
+        f.done = true;
+        idle = 0;
+        if (__builtin_setjmp(f.at)) continue; // another block
+        for (int i = 0; i < threads; i++)
+            if (!fibers[i].done) resume(i);
+        __builtin_longjmp(home, 1);
+    }
+}
+
+JUMPS static void run_block() {
+    for (int i = 0; i < threads; i++) {
+        Fiber &f = fibers[i];
+        f.done = false;
+        if (f.stack) continue;
+        f.stack.reset(new char[STACK]);
+        f.begun = false;
+        getcontext(&f.start);
+        f.start.uc_stack.ss_sp = f.stack.get();
+        f.start.uc_stack.ss_size = STACK;
+        makecontext(&f.start, run_thread, 0);
+    }
     idle = 0;
-    for (int i = 0; i < threads; i++)
-        if (!fibers[i].done) pass_on();
-    setcontext(&home);
+    if (!__builtin_setjmp(home)) resume(backwards ? threads - 1 : 0);
 }
 
 inline void wait_for(Barrier &group) {
@@ -108,19 +134,7 @@ template <class F> void run_blocks(dim3 grid, dim3 size, F body) {
             blockIdx = {x, y};
             block = {threads, 0, 0};
             for (Barrier &warp : warps) warp = {32, 0, 0};
-            for (int i = 0; i < threads; i++) {
-                Fiber &f = fibers[i];
-                if (!f.stack) f.stack.reset(new char[STACK]);
-                f.begun = f.done = false;
-                getcontext(&f.start);
-                f.start.uc_stack.ss_sp = f.stack.get();
-                f.start.uc_stack.ss_size = STACK;
-                makecontext(&f.start, run_thread, 0);
-            }
-            idle = 0;
-            take_place(backwards ? threads - 1 : 0);
-            fibers[current].begun = true;
-            swapcontext(&home, &fibers[current].start);
+            run_block();
         }
     }
 }
