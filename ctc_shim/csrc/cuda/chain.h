@@ -61,10 +61,10 @@ template <int R, bool BACK, bool SECOND> struct ctc_chain {
             cells.blank[i] = cells.staying(i, before) * of_blanks;
             cells.label[i] = arriving * ctc_number(rows.words[r][i]);
             const double cell = BACK ? arriving : cells.label[i];
-            if (SECOND) /* the last digits of the sum are the posterior in units of 2^-28 */
+            if (SECOND)
                 stored[i] = (unsigned)__double2loint(
                     fma(cell * near[i], ctc_number(rows.theirs[SECOND ? r : 0][i]) * away[i],
-                        25165824.0));
+                        CTC_UNITS));
             else stored[i] = ctc_word_of(cell);
         }
         rows.put_row(stored);
