@@ -90,7 +90,9 @@ def test_random_batches(gpu):
     gpu_fuzz.main(120, seed=1)
 
 
-@pytest.mark.parametrize("S", [54, 55, 62, 63, 64, 110, 118, 119, 128, 129, 206, 207, 300, 902, 903])
+@pytest.mark.parametrize(
+    "S", [54, 55, 62, 63, 64, 110, 111, 118, 119, 128, 129, 206, 207, 286, 287, 300, 902, 903]
+)
 def test_a_target_of_several_warps(gpu, S):
     """A warp has 48 labels and 16 of its neighbour, or 56 and 8; beyond that the careful path."""
     rng = np.random.RandomState(S)

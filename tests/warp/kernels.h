@@ -60,6 +60,7 @@ inline bool fits(const Kernel &kernel, const ctc_batch &b, dim3 grid, dim3 size)
             const unsigned round = strchr(kernel.name, '8') ? CTC_SHORT_ROUND : CTC_ROUND;
             const unsigned blocks = kernel.shape == FIRST ? 2 : b.gradient ? 3 : 1;
             return grid.x == blocks * N && grid.y == 1 && size.y == 1 &&
+                   (b.S + 2 > CTC_MOST_PLACES(CTC_ROUND)) == (round == CTC_SHORT_ROUND) &&
                    size.x / 32 * (32 * CTC_K - round) + round >= b.S + 2 &&
                    size.x <= 32 * CTC_WARPS(round);
         }

@@ -20,7 +20,7 @@ template <class REAL, int W> struct ctc_posterior {
     /* Words of the lattice were rounded down, by .72 * 2^-21 of a posterior in the mean. */
     CTC_DEVICE ctc_posterior(const ctc_batch &batch, int sequence, int *shared)
         : b(batch), n(sequence), T(batch.frames[n]), S(batch.counts[n]), lane(threadIdx.x),
-          unit((float)((1 + 3.43e-7) / 268435456 / batch.totals[n])),
+          unit((float)((1 + 3.43e-7) * CTC_UNIT / batch.totals[n])),
           upstream(ctc_upstream(batch, n)), sums(shared + threadIdx.y * MOST) {
         CTC_NO_UNROLL for (int s = lane; s < S; s += W) sums[s] = 0;
         __syncwarp();

@@ -11,7 +11,7 @@
  * or vanish before powers are taken anew. */
 #ifndef CTC_SCALED_H
 #define CTC_SCALED_H
-#include "emission.h"
+#include "lattice.h"
 
 enum {
     /* Bits by which the power of a cell may be lower than that of a cell it gets something from,
@@ -22,8 +22,6 @@ enum {
     CTC_LOWEST = -960,         /* a cell above 2^this is held exactly */
     CTC_UNREACHED = -(1 << 28) /* the exponent of 0, and the power of cells no path has reached */
 };
-
-#define CTC_PLACES CTC_UNROLL for (int i = 0; i < CTC_K; i++)
 
 template <int R> struct ctc_scaled {
     static const int K = CTC_K, WARPS = CTC_WARPS(R);

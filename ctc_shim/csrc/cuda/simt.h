@@ -75,6 +75,11 @@ CTC_DEVICE float ctc_power_float(int k) {
     return ctc_float((unsigned)(127 + min(max(k, -127), 127)) << 23);
 }
 
+/* A posterior is an integer number of units of 2^-28. It is what adding 1.5 * 2^52 units to it
+ * leaves in the lower half of a double. */
+#define CTC_UNIT 3.7252902984619140625e-9
+#define CTC_UNITS (6755399441055744.0 * CTC_UNIT)
+
 /* Beside scores that are not double. */
 CTC_DEVICE float ctc_upstream(const ctc_batch &b, ctc_int n) {
     return b.upstream ? ((const float *)b.upstream)[n] : 1.0f;
