@@ -11,11 +11,12 @@ and a function in Python that does nothing.
 
 import os
 import sys
-import time
-from typing import Any, Callable, Tuple
+from typing import Any
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(os.path.dirname(HERE), "tests"), os.path.dirname(HERE)]
+import workers
+
+TOP = os.path.dirname(workers.HERE)
+sys.path[:0] = [os.path.join(TOP, "tests"), TOP]
 
 import torch  # noqa: E402
 from fake_cuda import FakeCuda  # noqa: E402
@@ -41,20 +42,6 @@ class Nothing(torch.autograd.Function):
         return ctx.saved_tensors[0], None, None, None
 
 
-def microseconds(
-    function: Callable[[], Any], rounds: int = 1000, calls: int = 5
-) -> Tuple[float, float]:
-    for _ in range(20 * calls):
-        function()
-    found = []
-    for _ in range(rounds):
-        start = time.thread_time()
-        for _ in range(calls):
-            function()
-        found.append((time.thread_time() - start) / calls * 1e6)
-    return min(found), sorted(found)[rounds // 2]
-
-
 def main() -> None:
     torch.set_num_threads(1)
     logits = torch.randn(N, T, C, requires_grad=True)
@@ -77,13 +64,13 @@ def main() -> None:
         "ctc_shim.torch.ctc_loss, forward + backward": pair(drop_in, log_probs),
     }
     for name, run in runs.items():
-        print(LINE % (("CPU", name) + microseconds(run)))
-    print(LINE % (("CPU", "PyTorch's own") + microseconds(pair(native, log_probs))))
+        print(LINE % (("CPU", name) + workers.microseconds(run)))
+    print(LINE % (("CPU", "PyTorch's own") + workers.microseconds(pair(native, log_probs))))
     with FakeCuda():
         kernels.is_on_gpu = lambda tensor: True
         gpu_kernel.launch = lambda *arguments, **options: None
         for name, run in list(runs.items())[2:]:
-            print(LINE % (("GPU", name) + microseconds(run)))
+            print(LINE % (("GPU", name) + workers.microseconds(run)))
 
 
 if __name__ == "__main__":

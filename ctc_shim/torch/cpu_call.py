@@ -31,8 +31,9 @@ def compute(
     """
     import torch
 
-    long, logits = torch.int64, tensors[0].detach()  # which also unwraps what left torch.func
-    targets, frames, counts = [t if t.dtype is long else t.long() for t in tensors[1:]]
+    logits, targets, frames, counts = tensors
+    if not targets.dtype is frames.dtype is counts.dtype is torch.int64:
+        targets, frames, counts = targets.long(), frames.long(), counts.long()
     loss = logits.new_empty(logits.shape[1 if options.time_major else 0])
     gradient = None
     if with_gradient:
@@ -40,7 +41,7 @@ def compute(
     upstream = None if upstream is None else upstream.detach().to(loss.dtype)
     library = load.kernel()
     if library is None:
-        _in_numpy(logits, (targets, frames, counts), upstream, options, loss, gradient)
+        _in_numpy(logits.detach(), (targets, frames, counts), upstream, options, loss, gradient)
         return loss, gradient
     contract.check_shape(logits.shape)
     given = interface.Call.from_buffer_copy(
@@ -63,7 +64,8 @@ def compute(
     given.input_lengths = frames.data_ptr()
     given.target_lengths = counts.data_ptr()
     given.loss = loss.data_ptr()
-    given.threads = min(torch.get_num_threads(), call.thread_count())
+    threads = torch.get_num_threads()
+    given.threads = 1 if threads == 1 else min(threads, call.thread_count())
     if gradient is not None:
         given.gradient = gradient.data_ptr()
     if upstream is not None:

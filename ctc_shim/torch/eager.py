@@ -44,13 +44,18 @@ def loss(batch: Batch, options: TorchOptions) -> Any:
     """(N,) losses of a batch that `serves` accepts."""
     if _has_derivatives(batch):
         return _function().apply(*batch, options)
-    return kernels.compute(batch, None, options, with_gradient=False)[0]
+    return kernels.compute(_values(batch), None, options, with_gradient=False)[0]
 
 
 def _has_derivatives(batch: Batch) -> bool:
     import torch
 
     return batch.logits.requires_grad and torch.is_grad_enabled()
+
+
+def _values(batch: Batch) -> Any:
+    """Its tensors; of logits that have left a transform of torch.func, the tensor inside."""
+    return (batch.logits.detach(),) + batch[1:]
 
 
 def loss_by_operators(batch: Batch, options: TorchOptions) -> Any:
@@ -61,7 +66,7 @@ def loss_by_operators(batch: Batch, options: TorchOptions) -> Any:
 def loss_and_gradient(batch: Batch, options: TorchOptions) -> Tuple[Any, Any]:
     """(N,) losses of checked tensors, and the gradient of their sum."""
     if serves(batch) and not _has_derivatives(batch):
-        return kernels.compute(batch, None, options, with_gradient=True)
+        return kernels.compute(_values(batch), None, options, with_gradient=True)
     found, gradient = operators.registered().ctc_loss_and_gradient(*batch, None, *options)
     return found, gradient
 
