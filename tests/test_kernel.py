@@ -88,7 +88,9 @@ def test_the_upstream_gradient_is_folded_in(library):
     batch = _large_batch(N=4, T=30, C=9, S=5)
     weights = np.array([0.5, 0.0, -2.0, 1e3], dtype="float32")
     plain, scaled = _call(library, *batch)[1], _call(library, *batch, upstream=weights)[1]
-    np.testing.assert_allclose(scaled, plain * weights[:, None, None], rtol=1e-6, atol=1e-10)
+    for ours, alone, weight in zip(scaled, plain, weights):
+        atol = 1e-10 * max(1, abs(weight))  # softmax and posteriors are rounded before they cancel
+        np.testing.assert_allclose(ours, alone * weight, rtol=1e-6, atol=atol)
     assert (scaled[1] == 0).all()
 
 

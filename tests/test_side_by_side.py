@@ -1,4 +1,4 @@
-"""Short sequences, which the compiled kernel computes side by side: each in a lane of a vector."""
+"""What the compiled kernel computes side by side, in the lanes of vectors: sequences, or frames."""
 
 import numpy as np
 import pytest
@@ -180,6 +180,57 @@ def test_upstream_posteriors_and_strides(library, dtype):
     for view in (time_major, backwards, np.asfortranarray(batch[0])):
         got = _call(library, (view,) + batch[1:])
         assert all(a.tobytes() == b.tobytes() for a, b in zip(got, plain))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS + ["sure"])
+def test_frames_side_by_side(library, kind, dtype):
+    """Long targets of few classes: a sequence reads 16 frames at a time."""
+    rng = np.random.RandomState(60 + (KINDS + ["sure"]).index(kind))
+    for N, T, C, S in [(2, 150, 32, 40), (2, 97, 64, 33), (2, 130, 5, 36), (1, 90, 96, 40)]:
+        batch = _batch(kind, N, T, C, S, dtype, rng)
+        if kind == "sure":  # every frame of one path has a probability near 1
+            batch = _certain(batch)
+        options = contract.Options(normalize=bool(rng.randint(2)))
+        want = reference.ctc_loss_and_gradient(
+            batch[0].astype("float64"), *batch[1:], 0, options.normalize
+        )
+        _assert_right(_call(library, batch, options), want, dtype)
+        alone = [_call(library, [part[n : n + 1] for part in batch]) for n in range(N)]
+        together = _call(library, batch)
+        for n in range(N):  # so few of them are computed one by one
+            assert alone[n][0].tobytes() == together[0][n : n + 1].tobytes()
+            assert alone[n][1].tobytes() == together[1][n : n + 1].tobytes()
+
+
+def _certain(batch):
+    """Scores that are 40 higher along one path; every second sequence has a hole in each frame."""
+    logits, targets, frames, counts = batch
+    for n in range(len(frames)):
+        counts[n] = min(counts[n], frames[n] // 2)
+        path = np.zeros(frames[n], int)
+        path[1 : 2 * counts[n] : 2] = targets[n, : counts[n]]
+        logits[n, np.arange(frames[n]), path] += 40
+        if n % 2:
+            logits[n, np.arange(frames[n]), (path + 1) % logits.shape[2]] = -np.inf
+    return logits, targets, frames, counts
+
+
+def test_a_gradient_larger_than_the_caches(library):
+    """It is written past them: the same numbers, and nothing around them."""
+    rng = np.random.RandomState(8)
+    N, T, C, S = 9, 900, 1025, 5
+    logits = rng.randn(N, T, C).astype("float32")
+    batch = logits, rng.randint(1, C, (N, S)), np.arange(T - N, T), np.full(N, S)
+    room = np.full(N * T * C + 8, 7, "float32")  # rows start anywhere in a line of the cache
+    loss, gradient = np.empty(N, "float32"), room[3:-5].reshape(N, T, C)
+    assert gradient.nbytes > 3.2e7
+    call.loss(library, contract.Batch(*batch), contract.Options(), loss, gradient, threads=2)
+    assert (room[:3] == 7).all() and (room[-5:] == 7).all()
+    for n in (0, N - 1):
+        alone = _call(library, [part[n : n + 1] for part in batch])
+        assert alone[0].tobytes() == loss[n : n + 1].tobytes()
+        assert alone[1].tobytes() == gradient[n : n + 1].tobytes()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
