@@ -21,12 +21,18 @@ from pytensor.compile.mode import get_default_mode, optdb, predefined_modes, pre
 from pytensor.scan.op import Scan
 
 def database(db):
-    tags = vars(db)["__db__"]
+    # Asking for a tag that a database does not know makes an entry without rewrites in it.
+    tags = {tag: rewrites for tag, rewrites in vars(db)["__db__"].items() if rewrites}
     return {tag: sorted(type(r).__name__ + str(r.name) for r in tags[tag]) for tag in tags}
 
 def queries():
     chosen = {name: optdb.query(mode.provided_optimizer) for name, mode in predefined_modes.items()}
     return {name: [type(r).__name__ for r in rewriters] for name, rewriters in chosen.items()}
+
+def default_mode():
+    mode = get_default_mode()
+    assert mode.optdb is optdb  # compared above; its text shows entries without rewrites too
+    return mode.provided_linker, str(mode.provided_optimizer)
 
 def options():
     return {
@@ -49,7 +55,7 @@ def compiled():
 def snapshot():
     behaviour = compiled()
     return (behaviour, options(), database(optdb), database(optdb["specialize"]), queries(),
-            str(get_default_mode()), sorted(predefined_linkers), sorted(predefined_modes),
+            default_mode(), sorted(predefined_linkers), sorted(predefined_modes),
             os.environ.get("PYTENSOR_FLAGS"))
 
 # PyTensor loads parts of itself, and reads its options, when it compiles the first time.

@@ -14,6 +14,7 @@ RECURRENT = """
 from ctc_shim import theano_alias
 theano_alias.install()
 import numpy as np, theano, theano.tensor as T
+from ctc_shim.theano_alias.tuning.alias_mode import LEFT_OUT
 from pytensor.link.c.cvm import CVM
 from pytensor.scan.op import Scan
 
@@ -38,6 +39,7 @@ for op in scans_of(compiled):
     assert all(isinstance(op.fn.vm, CVM) for op in inner)
 assert len(scans_of(compiled)) > 1 and len(inner) > 0
 assert all(op.mode is None for op in scans_of(plain))
+assert set(LEFT_OUT) <= set(compiled.maker.mode.provided_optimizer.exclude)
 
 rng = np.random.RandomState(0)
 for frames in 1, 7:
