@@ -7,7 +7,9 @@
  * differ by the rounding, 5e-7.
  *
  * The frames of a warp take the same path through the code, because threads exchange numbers: a
- * frame that is padding or beyond the last one is computed too, and its results are not stored. */
+ * frame that is padding or beyond the last one is computed too, and its results are not stored.
+ * Where W threads share a frame, a block has a multiple of CTC_ROUND frames: the padding that fills
+ * up a round of the lattice is in the block of the last frame. */
 #ifndef CTC_FRAMES_H
 #define CTC_FRAMES_H
 #include "emission.h"
