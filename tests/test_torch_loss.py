@@ -66,6 +66,29 @@ def test_as_pytorch(targets, kind, reduction):
         assert_equal(*both(given, targets, *lengths, reduction=reduction), tolerance=tolerance)
 
 
+@pytest.mark.parametrize("without_kernel", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(30, 40, 12, 5), (50, 2, 40, 41), (30, 2, 200, 5)], ids=str)
+def test_as_pytorch_in_every_kernel(shape, dtype, without_kernel):
+    """Sequences side by side, frames side by side, rows; and numpy."""
+    frames, count, classes, labels = shape
+    rng = np.random.RandomState(1)
+    given = torch.from_numpy(rng.randn(frames, count, classes)).to(dtype) - 2
+    given[torch.from_numpy(rng.rand(*given.shape) < 0.02)] = -60  # at -inf PyTorch has NaN
+    targets = torch.from_numpy(rng.randint(1, classes, (count, labels)))
+    lengths = [frames - n % 9 for n in range(count)], [labels - n % 5 for n in range(count)]
+    native, ours = _in_numpy(without_kernel, given, targets, *lengths)
+    finite = torch.isfinite(native[0])  # PyTorch's gradient is NaN elsewhere
+    ours[1][:, ~finite], native[1][:, ~finite] = 0, 0
+    assert finite.any()
+    assert_equal(native, ours, tolerance=1e-9 if dtype == torch.float64 else 2e-4)
+
+
+def _in_numpy(without_kernel, *arguments):
+    with ctc_shim.native.use_kernel("numpy" if without_kernel else "auto"):
+        return both(*arguments, reduction="none")
+
+
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("lengths", [((7,), (3,)), (torch.tensor(7), torch.tensor(3))])
 def test_one_sequence(lengths, reduction):

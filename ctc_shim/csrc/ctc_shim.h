@@ -10,7 +10,7 @@
 #define CTC_SHIM_H
 #include <stdint.h>
 
-#define CTC_SHIM_ABI 3
+#define CTC_SHIM_ABI 4
 
 /* Element types of logits and gradient. CPUs take F32 and F64. Losses and upstream gradients are
  * F64 beside F64 logits, and F32 beside all others. */
@@ -52,7 +52,11 @@ enum ctc_shim_input {
 };
 
 /* What `gradient` receives. */
-enum ctc_shim_mode { CTC_SHIM_MODE_GRADIENT = 0, CTC_SHIM_MODE_POSTERIORS = 1 };
+enum ctc_shim_mode {
+    CTC_SHIM_MODE_GRADIENT = 0,
+    CTC_SHIM_MODE_POSTERIORS = 1,
+    CTC_SHIM_MODE_PYTORCH = 2 /* exp(logits) - posterior, on a CPU, without `normalize` */
+};
 
 /* Functions of the Python that called and holds its GIL. A call that is given them releases the GIL
  * while it computes, and lets signals be handled about ten times a second. Where a handler raises,

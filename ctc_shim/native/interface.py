@@ -2,7 +2,7 @@
 
 import ctypes
 
-ABI = 3
+ABI = 4
 
 TYPE_F32 = 0
 TYPE_F64 = 1
@@ -29,6 +29,7 @@ INPUT_PROBABILITIES = 1
 
 MODE_GRADIENT = 0
 MODE_POSTERIORS = 1
+MODE_PYTORCH = 2
 
 
 class Python(ctypes.Structure):

@@ -68,6 +68,8 @@ def compute(
     given.threads = 1 if threads == 1 else min(threads, call.thread_count())
     if gradient is not None:
         given.gradient = gradient.data_ptr()
+        if options.add_probabilities:
+            given.mode = interface.MODE_PYTORCH
     if upstream is not None:
         contract.check_rows(len(loss), *[None] * 3, upstream)
         given.upstream = upstream.data_ptr()

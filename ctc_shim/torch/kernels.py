@@ -5,7 +5,7 @@ torch is imported inside functions.
 
 from typing import Any, NamedTuple, Optional, Tuple
 
-from ctc_shim.native import gpu_kernel
+from ctc_shim.native import gpu_kernel, load
 from ctc_shim.torch import cpu_call, gpu_call, huge_pages
 
 AT_ONCE = 1 << 18  # numbers of a piece of a large array, which then stays in a cache
@@ -45,8 +45,10 @@ def compute(
 
     `tensors` are those of a Batch, `upstream` (N,) multiplies the gradient.
     """
-    on_device = gpu_call.compute if is_on_gpu(tensors[0]) else cpu_call.compute
-    if not (with_gradient and options.add_probabilities):
+    on_gpu = is_on_gpu(tensors[0])
+    on_device = gpu_call.compute if on_gpu else cpu_call.compute
+    adds = with_gradient and options.add_probabilities
+    if not adds or (not on_gpu and load.kernel() is not None):  # which adds them itself
         return on_device(tensors, upstream, options, with_gradient)
     loss, gradient = on_device(tensors, None, options, True)
     _add_probabilities(gradient, tensors[0].detach(), options.time_major)

@@ -23,6 +23,11 @@ typedef struct {
     int64_t streams;         /* the gradient is written past the caches */
 } ctc_shim_batch;
 
+/* Does the gradient contain exp(score), divided by the frame's sum with `normalize`? */
+CTC_SHIM_INLINE int ctc_shim_has_exps(const ctc_shim_batch *b) {
+    return b->mode == CTC_SHIM_MODE_PYTORCH || (b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT);
+}
+
 /* The memory of one thread, for the largest sequence of the batch. */
 typedef struct {
     ctc_shim_frame *frames; /* (longest,) */

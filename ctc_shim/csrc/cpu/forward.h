@@ -131,17 +131,18 @@ CTC_SHIM_LOCAL int64_t ctc_shim_checkpoint(const ctc_shim_batch *b, const ctc_sh
 CTC_SHIM_LOCAL double ctc_shim_read(const ctc_shim_batch *b, const ctc_shim_scratch *w, int64_t n,
                                     int64_t t, double upstream, double *outside) {
     const void *row = ctc_shim_scores(b, w, n, t);
-    char *exps = b->gradient && b->mode == CTC_SHIM_MODE_GRADIENT ? w->exps : NULL;
-    int softmax = b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT, ratios = (int)b->ratios;
+    const int softmax = b->gradient && ctc_shim_has_exps(b), ratios = (int)b->ratios;
+    const int64_t sums = b->normalize || softmax;
+    char *exps = softmax ? w->exps : NULL;
     ctc_shim_frame *frame = &w->frames[t];
     double blank;
     ctc_shim_sum sum;
     if (b->item == 4) {
-        sum = ctc_shim_row_f32((const float *)row, b->padded, b->normalize, ratios, (float *)exps,
+        sum = ctc_shim_row_f32((const float *)row, b->padded, sums, ratios, (float *)exps,
                                (float *)w->exps, w->reference);
         blank = ((const float *)row)[b->blank];
     } else {
-        sum = ctc_shim_row_f64((const double *)row, b->padded, b->normalize, ratios, (double *)exps,
+        sum = ctc_shim_row_f64((const double *)row, b->padded, sums, ratios, (double *)exps,
                                (double *)w->exps, w->reference);
         blank = ((const double *)row)[b->blank];
     }
@@ -153,8 +154,13 @@ CTC_SHIM_LOCAL double ctc_shim_read(const ctc_shim_batch *b, const ctc_shim_scra
         frame->blank_m =
             ctc_shim_split_exp(blank - frame->maximum, &frame->blank_e, CTC_SHIM_FLOORS.split,
                                CTC_SHIM_FLOORS.never, CTC_SHIM_FLOORS.half, 1);
+    if (!b->normalize) {
+        sum.ties = sum.ties > 0;
+        sum.rest = 0;
+        upstream *= softmax ? exp(frame->maximum) : 1;
+        *outside -= frame->maximum;
+    }
     if (b->gradient) ctc_shim_write_row(b, w, n, t, softmax ? upstream : 0, softmax ? &sum : NULL);
-    if (!b->normalize) *outside -= frame->maximum;
     return b->normalize && sum.ties > 0 ? sum.ties + sum.rest : 1;
 }
 

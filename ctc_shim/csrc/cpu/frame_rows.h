@@ -44,7 +44,7 @@ CTC_SHIM_LOCAL char *ctc_shim_exps_of(const ctc_shim_batch *b, const ctc_shim_sc
 CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_shim_scratch *w,
                                            int64_t n, int64_t t, int64_t end, double upstream,
                                            int write) {
-    const int softmax = b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT;
+    const int softmax = ctc_shim_has_exps(b);
     double product = 1;
     for (; t < end; t += CTC_SHIM_SIDE) {
         char *e = ctc_shim_exps_of(b, w, t), *out[CTC_SHIM_SIDE];
@@ -78,7 +78,8 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
             product *= refused[i] > 0 ? 0 : b->normalize ? sums[i] : 1;
         }
         if (!(product > 0)) return 0;
-        for (i = 0; i < CTC_SHIM_SIDE; i++) factor[i] = upstream / sums[i];
+        for (i = 0; i < CTC_SHIM_SIDE; i++)
+            factor[i] = b->normalize ? upstream / sums[i] : upstream * exp2(scales[i]);
         if (write && softmax && b->item == 4)
             ctc_shim_put_rows_f32(b->C, 0, (const float *)(void *)e, factor, NULL, NULL, 0,
                                   (float *)(void *)w->turned, out);

@@ -24,7 +24,11 @@ CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_s
     else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
-        else pack->exponent[i] -= pack->scales[i];
+        else {
+            pack->exponent[i] -= pack->scales[i];
+            if (ctc_shim_has_exps(b))
+                sums[i] = exp2(-scales[i]); /* of exp(score), which is not e */
+        }
     }
 }
 
@@ -98,7 +102,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_
                                         const ctc_shim_pack *pack, int64_t t, int64_t r) {
     const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
     const int64_t cells = (pack->labels + 1) * CTC_SHIM_SIDE;
-    int softmax = b->normalize && b->mode == CTC_SHIM_MODE_GRADIENT;
+    const int softmax = ctc_shim_has_exps(b);
     ctc_shim_each inverse;
     char *rows[CTC_SHIM_SIDE];
     int64_t i;
