@@ -18,7 +18,7 @@
  *
  * Backwards, beta is kept in units of total / 2^scale[j]. Posteriors are plain products, the
  * transitions are those of the forward pass transposed, and a product that underflows is a
- * posterior below 2^-200. Only cells that alpha calls impossible, whose posterior is 0 * beta,
+ * posterior below 2^-190. Only cells that alpha calls impossible, whose posterior is 0 * beta,
  * could overflow: they stop at a ceiling. */
 static const double CTC_SHIM_DROP = 50;
 static const double CTC_SHIM_LOWEST = -500;
