@@ -7,7 +7,7 @@ Speckles and shifts are new in each training step.
 
 import os
 import re
-from typing import List
+from typing import Any, List
 
 import numpy as np
 
@@ -25,7 +25,35 @@ EASY_EPOCHS, EASY = 2, 4  # in the first epochs, words have at most so many lett
 FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")
 
 
-def make_lines(count: int, shortest: int, longest: int, seed: int, is_test: bool = False) -> Lines:
+def speckled(frames: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """White ink on black paper with coarse and fine noise."""
+    coarse = random.uniform(-0.15, 0.3, size=(len(frames), WIDTH // 2, HEIGHT // 2, 1))
+    coarse = coarse.repeat(2, axis=1).repeat(2, axis=2)
+    return (frames + coarse * random.uniform(size=frames.shape)).astype("float32")
+
+
+def speckled_paper(frames: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """As Keras' example: black ink on white paper, and blurred noise that is cut at both."""
+    noise = random.standard_normal(frames.shape[:3]) * random.uniform(0, 0.6, (len(frames), 1, 1))
+    noise = _blur(WIDTH) @ noise @ _blur(HEIGHT)
+    return np.clip(1 - frames + noise[..., np.newaxis], 0, 1).astype("float32")
+
+
+def _blur(size: int) -> np.ndarray:
+    """(size, size), a Gaussian of one pixel's width around each pixel."""
+    distances = np.arange(-4, 5)
+    weights = np.exp(-0.5 * distances**2) / np.exp(-0.5 * distances**2).sum()
+    return sum(w * np.roll(np.eye(size), d, axis=0) for w, d in zip(weights, distances))
+
+
+def make_lines(
+    count: int,
+    shortest: int,
+    longest: int,
+    seed: int,
+    is_test: bool = False,
+    speckle: Any = speckled,
+) -> Lines:
     """The first `count` training or test words of `shortest` to `longest` letters.
 
     Returns
@@ -49,7 +77,7 @@ def make_lines(count: int, shortest: int, longest: int, seed: int, is_test: bool
         labels[n, : len(text)] = [ALPHABET.index(letter) for letter in text]
     frames = images[chosen].transpose(0, 2, 1)[..., np.newaxis].astype("float32") / 255
     if is_test:
-        frames = _speckled(frames, np.random.RandomState(seed))
+        frames = speckle(frames, np.random.RandomState(seed))
     lengths = np.array([[len(text)] for text in texts], dtype="int64")
     return Lines(frames, np.full_like(lengths, FRAMES), labels, lengths, texts)
 
@@ -60,21 +88,14 @@ def order(lines: Lines, epoch: int, random: np.random.RandomState) -> np.ndarray
     return np.array(allowed)[random.randint(len(allowed), size=len(lines.texts))]
 
 
-def with_noise(lines: Lines, seed: int) -> Lines:
+def with_noise(lines: Lines, seed: int, speckle: Any = speckled) -> Lines:
     """A batch for training: shifted and speckled, with empty pictures as its last rows."""
     random = np.random.RandomState(seed)
     frames, labels, counts = lines.frames.copy(), lines.labels.copy(), lines.label_length.copy()
     for image in frames:
         image[...] = np.roll(image, (random.randint(-2, 3), random.randint(-2, 3)), axis=(0, 1))
     frames[-BLANK_ROWS:], labels[-BLANK_ROWS:], counts[-BLANK_ROWS:] = 0, BLANK, 1
-    return lines._replace(frames=_speckled(frames, random), labels=labels, label_length=counts)
-
-
-def _speckled(frames: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    """Coarse and fine noise."""
-    coarse = random.uniform(-0.15, 0.3, size=(len(frames), WIDTH // 2, HEIGHT // 2, 1))
-    coarse = coarse.repeat(2, axis=1).repeat(2, axis=2)
-    return (frames + coarse * random.uniform(size=frames.shape)).astype("float32")
+    return lines._replace(frames=speckle(frames, random), labels=labels, label_length=counts)
 
 
 def words() -> List[str]:

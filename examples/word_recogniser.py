@@ -12,7 +12,7 @@ from word_data import ALPHABET, CLASSES, DROPPED, FRAMES, HEIGHT, POOLED, WIDTH
 FILTERS, DENSE, RECURRENT = 16, 32, 128  # image_ocr.py: 16, 32, 512
 
 
-def build(longest: int, learning_rate: float) -> Tuple[Any, Any]:
+def build(longest: int, learning_rate: float, activation: str = "tanh") -> Tuple[Any, Any]:
     """As in recogniser.py, with pictures (N, WIDTH, HEIGHT, 1) as frames."""
     frames = Input(shape=(WIDTH, HEIGHT, 1), name="frames")
     labels = Input(shape=(longest,), name="labels")
@@ -25,7 +25,7 @@ def build(longest: int, learning_rate: float) -> Tuple[Any, Any]:
         hidden = Conv2D(FILTERS, (3, 3), padding="same", activation="relu", **kind)(hidden)
         hidden = MaxPooling2D((2, 2), **kind)(hidden)
     hidden = Reshape((WIDTH // POOLED, HEIGHT // POOLED * FILTERS))(hidden)
-    hidden = Dense(DENSE, activation="tanh")(hidden)
+    hidden = Dense(DENSE, activation=activation)(hidden)
     for merge in ("sum", "concat"):
         hidden = Bidirectional(recogniser.gru(RECURRENT), merge_mode=merge)(hidden)
     probabilities = Dense(CLASSES, activation="softmax")(hidden)

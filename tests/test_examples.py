@@ -19,6 +19,7 @@ EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 sys.path.insert(0, EXAMPLES)
 
 import digit_data  # noqa: E402
+import image_ocr_seeds  # noqa: E402
 import report  # noqa: E402
 import training  # noqa: E402
 import word_data  # noqa: E402
@@ -152,6 +153,17 @@ def test_frozen_image_ocr_supports_the_claims():
         )
         < 0.05
     )
+
+
+def test_frozen_seeds_are_whole_trainings():
+    results = image_ocr_seeds.saved()
+    assert {"patched", "like", "tensorflow"} <= set(results)
+    for result in results.values():
+        distances, losses = np.array(result["read"]), np.array(result["losses"])
+        assert distances.shape == losses.shape and distances.shape[1] == image_ocr_seeds.EPOCHS
+        assert np.isfinite(losses).all() and (distances[:, -1] < 0.2).all()
+    lines = image_ocr_seeds.table(results)
+    assert len(lines) == 2 + len(image_ocr_seeds.SHOWN) and "patched (5)" in lines[0]
 
 
 @pytest.mark.parametrize(
