@@ -52,6 +52,8 @@ def _left_out():
         for name in os.listdir(HERE):
             if name.startswith(("test_keras_", "test_faults")) and name != "test_keras_sources.py":
                 reasons[name] = "needs Theano itself"
+    if not _installed("sklearn"):
+        reasons["test_wrappers.py"] = "needs scikit-learn"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):

@@ -7,10 +7,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-pytest.importorskip("sklearn", reason="the wrappers are for scikit-learn")
-
 PROGRAM = """
 import numpy as np
 from keras.layers import Dense
