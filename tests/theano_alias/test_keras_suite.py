@@ -57,12 +57,10 @@ def test_what_is_not(listed, side, changes, words):
 def test_lists_are_whole(version):
     counts, listed = keras_suite.read_expected(version)
     assert counts and all(entry["why"] for entry in listed.values())
-    assert {entry[side] for entry in listed.values() for side in ("theano", "alias")} <= {
-        "passed",
-        "failed",
-        "error",
-        "either",
-    }
+    outcomes = {"passed", "failed", "error", "either"}
+    assert {entry["alias"] for entry in listed.values()} <= outcomes
+    # What Theano's own tests skip on Theano may fail here.
+    assert {entry["theano"] for entry in listed.values()} <= outcomes | {"skipped"}
 
 
 def test_the_files_that_are_chosen(tmp_path):
