@@ -157,11 +157,13 @@ def test_frozen_image_ocr_supports_the_claims():
 
 def test_frozen_seeds_are_whole_trainings():
     results = image_ocr_seeds.saved()
-    assert {"patched", "like", "tensorflow"} <= set(results)
-    for result in results.values():
+    assert set(results) == set(image_ocr_seeds.WAYS)
+    for way, result in results.items():
         distances, losses = np.array(result["read"]), np.array(result["losses"])
         assert distances.shape == losses.shape and distances.shape[1] == image_ocr_seeds.EPOCHS
-        assert np.isfinite(losses).all() and (distances[:, -1] < 0.2).all()
+        assert np.isfinite(losses).all()
+        assert (distances[:, -1] < (0.3 if way == "stock" else 0.2)).all()
+        assert (losses[:, -1] < 0).all() == (way == "stock")
     lines = image_ocr_seeds.table(results)
     assert len(lines) == 2 + len(image_ocr_seeds.SHOWN) and "patched (5)" in lines[0]
 
