@@ -56,12 +56,12 @@ AXES = {"logits": 3, "targets": 2, "input_lengths": 1, "target_lengths": 1}
 
 def check_options(blank: int, normalize: bool, infeasible: str, time_major: bool) -> Options:
     """The keyword arguments of a loss, checked; TypeError or ValueError."""
-    if type(blank) is int and type(normalize) is type(time_major) is bool:
-        check_policy(infeasible)
-        return Options(blank, normalize, infeasible, time_major)  # as nearly always
     check_policy(infeasible)
-    flags = check_flag("normalize", normalize), check_flag("time_major", time_major)
-    return Options(check_blank(blank), flags[0], infeasible, flags[1])
+    if not (type(blank) is int and type(normalize) is type(time_major) is bool):
+        normalize = check_flag("normalize", normalize)
+        time_major = check_flag("time_major", time_major)
+        blank = check_blank(blank)
+    return Options(blank, normalize, infeasible, time_major)
 
 
 def check_policy(infeasible: str) -> int:
@@ -201,6 +201,11 @@ def check_shape(shape: Sequence[int]) -> None:
 def check_rows(count: int, *arrays: Any) -> None:
     """CTCInputError unless targets, input_lengths, target_lengths, upstream have `count` rows."""
     check_counts(count, *[count if array is None else array.shape[0] for array in arrays])
+
+
+def check_upstream(count: int, upstream: Any) -> None:
+    """The same of `upstream` alone."""
+    check_counts(count, *[count] * 3, upstream.shape[0])
 
 
 def check_counts(count: int, *counts: int) -> None:

@@ -77,16 +77,12 @@ def test_as_pytorch_in_every_kernel(shape, dtype, without_kernel):
     given[torch.from_numpy(rng.rand(*given.shape) < 0.02)] = -60  # at -inf PyTorch has NaN
     targets = torch.from_numpy(rng.randint(1, classes, (count, labels)))
     lengths = [frames - n % 9 for n in range(count)], [labels - n % 5 for n in range(count)]
-    native, ours = _in_numpy(without_kernel, given, targets, *lengths)
+    with ctc_shim.native.use_kernel("numpy" if without_kernel else "auto"):
+        native, ours = both(given, targets, *lengths, reduction="none")
     finite = torch.isfinite(native[0])  # PyTorch's gradient is NaN elsewhere
     ours[1][:, ~finite], native[1][:, ~finite] = 0, 0
     assert finite.any()
     assert_equal(native, ours, tolerance=1e-9 if dtype == torch.float64 else 2e-4)
-
-
-def _in_numpy(without_kernel, *arguments):
-    with ctc_shim.native.use_kernel("numpy" if without_kernel else "auto"):
-        return both(*arguments, reduction="none")
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])

@@ -71,7 +71,7 @@ def compute(
         if options.add_probabilities:
             given.mode = interface.MODE_PYTORCH
     if upstream is not None:
-        contract.check_rows(len(loss), *[None] * 3, upstream)
+        contract.check_upstream(len(loss), upstream)
         given.upstream = upstream.data_ptr()
         given.upstream_stride = upstream.stride(0) * upstream.element_size()
     report = call.called(library, "ctc_shim_loss", given)

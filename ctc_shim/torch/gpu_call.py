@@ -47,7 +47,7 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
         logits.shape, integers[0].shape, integers[1].shape, integers[2].shape, options
     )
     if upstream is not None:
-        contract.check_rows(shape[0], *[None] * 3, upstream)
+        contract.check_upstream(shape[0], upstream)
         upstream = upstream.detach().to(wide(logits.dtype)).contiguous()
     if options.infeasible in contract.RAISING:
         labels, frames, counts = [tensor.cpu().numpy() for tensor in integers]

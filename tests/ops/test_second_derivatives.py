@@ -30,7 +30,7 @@ def _differences(batch, direction, step=1e-5, **options):
     return (ends[0] - ends[1]) / (2 * step)
 
 
-def _check(batch, direction, inputs=None, step=1e-5, atol=1e-8, **options):
+def _assert_as_differences(batch, direction, inputs=None, step=1e-5, atol=1e-8, **options):
     inputs = inputs or graphs.symbols() + [T.tensor3("v", dtype="float64")]
     product = _product(inputs[:-1], inputs[-1], **options)
     product = graphs.function(inputs, product, FAST_COMPILE)
@@ -40,7 +40,7 @@ def _check(batch, direction, inputs=None, step=1e-5, atol=1e-8, **options):
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_hessian_vector_product(normalize):
-    _check(graphs.batch(), _direction(), normalize=normalize)
+    _assert_as_differences(graphs.batch(), _direction(), normalize=normalize)
 
 
 def test_second_derivative_with_weights():
@@ -58,7 +58,7 @@ def test_second_derivatives_where_paths_tie():
     """All scores equal: the log-adds meet ties, where max-based formulas go wrong."""
     batch = graphs.batch()
     batch[0] *= 0
-    _check(batch, _direction(), step=1e-4, atol=1e-7)
+    _assert_as_differences(batch, _direction(), step=1e-4, atol=1e-7)
 
 
 def test_a_second_derivative_along_the_scores_themselves():
@@ -92,7 +92,7 @@ def test_second_derivatives_where_an_axis_is_one(N, T_n, C, S, what_is_known):
     batch = [rng.randn(N, T_n, C), np.ones((N, S), "int64"), np.full(N, T_n), np.full(N, S)]
     direction = rng.randn(N, T_n, C)
     inputs = [_typed(array, what_is_known) for array in batch + [direction]]
-    _check(batch, direction, inputs)
+    _assert_as_differences(batch, direction, inputs)
 
 
 @pytest.mark.skipif(not hasattr(library.gradient, "pullback"), reason="a node in PyTensor 3 only")

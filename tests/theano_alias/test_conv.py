@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias.ops import conv
+from ctc_shim.theano_alias.ops import conv, conv_more
 from ctc_shim.theano_alias.ops import conv_kernels as kernels
 from ctc_shim.theano_alias.server import lib, pt
 
@@ -187,6 +187,8 @@ def test_what_does_not_fit_is_named():
         conv.conv2d(pt.tensor4(), pt.tensor4(), border_mode="same")
     with pytest.raises(TypeError, match="dimensions"):
         conv.conv2d(pt.matrix(), pt.tensor4())
+    with pytest.raises(TypeError, match="does not serve imshp_logical"):
+        conv_more.old_conv2d(pt.tensor4(), pt.tensor4(), unroll_kern=2, imshp_logical=(4, 4))
     with pytest.raises(ValueError, match="transposed convolution"):
         compute(
             lambda a, b: conv.conv2d_grad_wrt_inputs(a, b, (9, 9)),

@@ -78,16 +78,19 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
             product *= refused[i] > 0 ? 0 : b->normalize ? sums[i] : 1;
         }
         if (!(product > 0)) return 0;
+        if (!write) continue;
+        if (!softmax) {
+            for (i = 0; i < count; i++) memset(out[i], 0, (size_t)(b->C * b->item));
+            continue;
+        }
         for (i = 0; i < CTC_SHIM_SIDE; i++)
             factor[i] = b->normalize ? upstream / sums[i] : upstream * exp2(scales[i]);
-        if (write && softmax && b->item == 4)
+        if (b->item == 4)
             ctc_shim_put_rows_f32(b->C, 0, (const float *)(void *)e, factor, NULL, NULL, 0,
                                   (float *)(void *)w->turned, out);
-        else if (write && softmax)
+        else
             ctc_shim_put_rows_f64(b->C, 0, (const double *)(void *)e, factor, NULL, NULL, 0,
                                   (double *)(void *)w->turned, out);
-        else if (write)
-            for (i = 0; i < count; i++) memset(out[i], 0, (size_t)(b->C * b->item));
     }
     return product;
 }

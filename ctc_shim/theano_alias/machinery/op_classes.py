@@ -19,35 +19,15 @@ def _made_as(library_class: Any, make: Callable[..., Any]) -> Any:
     return Meta(library_class.__name__, (), {"__doc__": library_class.__doc__})
 
 
-class _LibraryOps(type):
-    """A metaclass: the Ops of the class's `library_class` are its instances."""
-
-    def __instancecheck__(cls, op: Any) -> bool:
-        return isinstance(op, cls.library_class)  # type: ignore[attr-defined]
+def _join(view: int = -1) -> Any:
+    return pt.join
 
 
-class Join(metaclass=_LibraryOps):
-    """Join()(axis, *tensors)"""
+def _split(len_splits: int) -> Any:
+    def op(x: Any, axis: Any, splits: Any) -> Any:
+        return split(x, splits, len_splits, getattr(axis, "data", axis))
 
-    library_class = part("tensor.basic").Join
-
-    def __init__(self, view: int = -1) -> None:
-        pass
-
-    def __call__(self, axis: Any, *tensors: Any) -> Any:
-        return pt.join(axis, *tensors)
-
-
-class Split(metaclass=_LibraryOps):
-    """Split(how many)(x, axis, lengths)"""
-
-    library_class = part("tensor.basic").Split
-
-    def __init__(self, len_splits: int) -> None:
-        self.len_splits = len_splits
-
-    def __call__(self, x: Any, axis: Any, splits: Any) -> Any:
-        return split(x, splits, self.len_splits, getattr(axis, "data", axis))
+    return op
 
 
 def _dimshuffle(input_broadcastable: Any, new_order: Any, inplace: bool = True) -> Any:
@@ -91,6 +71,8 @@ _repeat_class = part("tensor.extra_ops").Repeat
 _softmax_class = part("tensor.special").Softmax
 _logsoftmax_class = part("tensor.special").LogSoftmax
 
+Join = _made_as(part("tensor.basic").Join, _join)
+Split = _made_as(part("tensor.basic").Split, _split)
 DimShuffle = _made_as(_dimshuffle_class, _dimshuffle)
 CumOp = _made_as(_cum_class, _cumulative)
 Unique = _made_as(_unique_class, _unique)

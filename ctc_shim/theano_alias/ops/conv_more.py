@@ -8,6 +8,8 @@ from ctc_shim.theano_alias.ops import conv
 from ctc_shim.theano_alias.ops.conv_ops import Conv, unshared_conv2d
 from ctc_shim.theano_alias.server import config, pt
 
+_TUNING = set("unroll_batch unroll_kern unroll_patch openmp verbose version direction_hint".split())
+
 
 def abstract_conv2d(
     input: Any,
@@ -32,9 +34,12 @@ def old_conv2d(
     filter_shape: Any = None,
     border_mode: Any = "valid",
     subsample: Any = (1, 1),
-    **unrolling: Any,
+    **options: Any,
 ) -> Any:
-    """theano.tensor.nnet.conv.conv2d; how its C code was to be unrolled is not used."""
+    """theano.tensor.nnet.conv.conv2d. The options that its C code was tuned with change nothing."""
+    others = sorted(set(options) - _TUNING)
+    if others:
+        raise TypeError("conv2d: the theano alias does not serve %s" % ", ".join(others))
     return conv.conv2d(input, filters, border_mode=border_mode, subsample=subsample)
 
 
