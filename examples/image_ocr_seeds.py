@@ -6,7 +6,8 @@
 
 The net of Keras' image_ocr.py, its relu layers included, on pictures as the example's: much of the
 paper is exactly white, and there max pooling meets ties. A seed chooses the first weights, the
-order of the words and the speckles; these are the same in every way. README.md has the results.
+order of the words and the speckles; these are the same in every way. The results are in
+docs/differences_to_tensorflow.md.
 """
 
 import json
