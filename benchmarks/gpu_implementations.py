@@ -10,8 +10,9 @@ import torch
 
 from ctc_shim import ctc_loss
 from ctc_shim.contract import Options
-from ctc_shim.native import gpu_kernel
+from ctc_shim.native import gpu_kernel, gpu_launch
 from ctc_shim.torch import gpu_call
+from ctc_shim.torch.kernels import TorchOptions
 
 Batch = Sequence[np.ndarray]  # logits (N, T, C), targets (N, S), both lengths (N,)
 Function = Callable[[], Any]
@@ -28,7 +29,7 @@ def ours(device: str, batch: Batch, dtype: Any = torch.float32) -> Function:
     """The kernel alone, without autograd."""
     logits, *integers = tensors(device, batch)
     logits = logits.to(dtype)
-    return lambda: gpu_call.compute([logits] + integers, None, Options(), with_gradient=True)
+    return lambda: gpu_call.compute([logits] + integers, None, TorchOptions(), with_gradient=True)
 
 
 def ours_bfloat16(device: str, batch: Batch) -> Function:
@@ -37,7 +38,7 @@ def ours_bfloat16(device: str, batch: Batch) -> Function:
 
 def ours_loss_alone(device: str, batch: Batch) -> Function:
     given = tensors(device, batch)
-    return lambda: gpu_call.compute(given, None, Options(), with_gradient=False)
+    return lambda: gpu_call.compute(given, None, TorchOptions(), with_gradient=False)
 
 
 def ours_by_cells(device: str, batch: Batch, cells: int, launcher: Any = None) -> Function:
@@ -47,11 +48,11 @@ def ours_by_cells(device: str, batch: Batch, cells: int, launcher: Any = None) -
     size = gpu_kernel.working_memory(N, T, C, S, cells or None)
     work = torch.empty(size, dtype=torch.uint8, device=device)
     given += [None, torch.empty(N, device=device), torch.empty_like(logits)]
-    named = dict(zip(gpu_kernel.POINTERS, given))
+    named = dict(zip(gpu_launch.POINTERS, given))
 
     def both() -> Any:
         stream = torch.cuda.current_stream().cuda_stream if device == "cuda" else 0
-        gpu_kernel.launch(
+        gpu_launch.launch(
             launcher or gpu_kernel.load(),
             "float32",
             {name: None if value is None else value.data_ptr() for name, value in named.items()},

@@ -21,7 +21,7 @@ def flags(few: int) -> List[str]:
 
 
 def launcher(few: int, driver: str, ptx: str) -> Any:
-    """A launcher for `gpu_kernel.launch`, with a driver and the PTX text of the variant."""
+    """A launcher for `gpu_launch.launch`, with a driver and the PTX text of the variant."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "launcher.so")
         command = os.environ.get("CC", "cc").split() + flags(few) + ["-O1", "-shared", "-fPIC"]

@@ -13,7 +13,7 @@ import tempfile
 
 import numpy as np
 
-from ctc_shim.native import gpu_kernel
+from ctc_shim.native import gpu_kernel, gpu_launch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
@@ -80,6 +80,8 @@ class FakeCuda(object):
         wide=(True, True, True),
         stream=0,
         spare=0,
+        adds=False,
+        upstream_step=1,
     ):
         """(loss, gradient) of a case. The memory around results and working memory is checked."""
         options = dict(
@@ -108,7 +110,7 @@ class FakeCuda(object):
             gradient=gradient.address if with_gradient else None,
             upstream=None if upstream is None else upstream.ctypes.data,
         )
-        gpu_kernel.launch(
+        gpu_launch.launch(
             self.library,
             kind,
             arrays,
@@ -123,6 +125,8 @@ class FakeCuda(object):
             (work.address, memory),
             stream,
             cells,
+            adds,
+            upstream_step,
         )
         for written in (loss, gradient, work):
             written.check()
@@ -130,6 +134,26 @@ class FakeCuda(object):
         return loss.array(result), _numbers(gradient.array(logits.dtype), kind).reshape(
             logits.shape
         ) if with_gradient else None
+
+    def scale(self, array, kind, rows, time_major, in_place=False):
+        """array * rows, (N,) or one number. The memory around the result is checked."""
+        given = np.ascontiguousarray(_stored(array, kind))
+        rows = np.asarray(rows, dtype="float64" if kind == "float64" else "float32")
+        N, T = array.shape[:2][:: -1 if time_major else 1]
+        product = Guarded(given.nbytes)
+        if in_place:
+            product.view(given.dtype)[:] = given.ravel()
+        gpu_launch.scale(
+            self.library,
+            kind,
+            (N, T, array.shape[2], 0),
+            time_major,
+            (product.address if in_place else given.ctypes.data, rows.ctypes.data, product.address),
+            int(rows.ndim > 0),
+            0,
+        )
+        product.check()
+        return _numbers(product.array(given.dtype), kind).reshape(array.shape)
 
 
 class Guarded(object):
@@ -145,8 +169,11 @@ class Guarded(object):
             self.whole[GUARD + self.size :] == 0xA5
         ).all(), "written outside of its memory"
 
+    def view(self, dtype):
+        return self.whole[GUARD : GUARD + self.size].view(dtype)
+
     def array(self, dtype):
-        return self.whole[GUARD : GUARD + self.size].copy().view(dtype)
+        return self.view(dtype).copy()
 
 
 def _stored(values, kind):

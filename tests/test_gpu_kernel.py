@@ -20,7 +20,7 @@ from comparing import assert_contract, assert_exact_zero, assert_loss
 from fake_cuda import FakeCuda, rounded
 
 from ctc_shim import reference
-from ctc_shim.native import MissingKernelWarning, build, find, gpu_kernel
+from ctc_shim.native import MissingKernelWarning, build, find, gpu_kernel, gpu_launch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -251,7 +251,7 @@ def test_the_upstream_gradient_is_folded_in(gpu):
 def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
     scores = np.zeros((2, 3, 3))
     scores[0, :, 2] = -np.inf
-    for kind in gpu_kernel.KINDS:
+    for kind in gpu_launch.KINDS:
         gradient = gpu.compute(cases.case("", scores, [[1], [1]]), kind, upstream=[np.inf, 1])[1]
         assert_exact_zero(gradient[0, :, 2], slice(None))
 
@@ -259,7 +259,7 @@ def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_no_upstream_gradient_reaches_padding_or_an_infeasible_row(gpu, value):
     c = cases.case("", np.zeros((3, 6, 3)), [[1, 2], [1, 1], [1, 2]], [3, 2, 6], [2, 2, 0])
-    for kind in gpu_kernel.KINDS:
+    for kind in gpu_launch.KINDS:
         gradient = gpu.compute(c, kind, upstream=[value, value, 1])[1]
         assert_exact_zero(gradient, np.s_[0, 3:])
         assert_exact_zero(gradient, np.s_[1])
@@ -408,17 +408,21 @@ def test_no_compiler_is_one_warning(monkeypatch):
     _refused("no C compiler to build its launcher", fake_cuda.driver())
 
 
-def test_the_text_that_is_shipped_is_of_this_source():
-    with open(gpu_kernel.PTX) as stream:
-        text = stream.read()
-    assert text.startswith(build_ptx.header()), "run python tools/build_ptx.py"
+def _entries():
+    """Names of all kernels."""
     narrow, wanted = ("f32", "bf16", "f16"), ["prepare"]
     wanted += ["chain_%s_%d" % (half, R) for half in ("first", "second") for R in (8, 16)]
     wanted += ["rows_%s_%d" % (kind, C) for kind in narrow for C in (32, 64, 128, 0)]
     wanted += ["posterior_%s_%d" % (kind, W) for kind in narrow for W in (8, 32)]
-    wanted += ["careful_rows_" + kind for kind in narrow + ("f64",)]
-    wanted += ["careful_%d" % K for K in gpu_kernel.CELLS]
-    assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == sorted(wanted)
+    wanted += [name + kind for name in ("careful_rows_", "scale_") for kind in narrow + ("f64",)]
+    return sorted(wanted + ["careful_%d" % K for K in gpu_kernel.CELLS])
+
+
+def test_the_text_that_is_shipped_is_of_this_source():
+    with open(gpu_kernel.PTX) as stream:
+        text = stream.read()
+    assert text.startswith(build_ptx.header()), "run python tools/build_ptx.py"
+    assert sorted(re.findall(r"\.entry ctc_shim_(\w+)\(", text)) == _entries()
     assert ".version 8.0" in text and ".target sm_75" in text
     assert ".local" not in text  # the rows of the lattice are registers
 
@@ -434,7 +438,7 @@ def test_it_compiles_to_ptx(architecture):
         pytest.skip("NVRTC is not installed, and CTC_SHIM_NVRTC does not ask for it")
     text = build_ptx.ptx(architecture)
     assert (
-        text.count(".entry ctc_shim_") == 27 + len(gpu_kernel.CELLS)
+        text.count(".entry ctc_shim_") == len(_entries())
         and ".target sm_" + architecture[-2:] in text
     )
     if version == (12, 0) and architecture == build_ptx.ARCHITECTURE:
@@ -455,6 +459,6 @@ def test_the_assembler_takes_the_text(architecture):
     found = re.findall(
         r"properties for ctc_shim_(\w+)\s+(\d+) bytes stack frame, (\d+) bytes spill", done.stderr
     )
-    assert len(found) == 27 + len(gpu_kernel.CELLS)
+    assert sorted(name for name, _, _ in found) == _entries()
     for name, stack, spilled in found:  # the rows of the lattice are registers
         assert int(stack) <= 256 and (name.startswith("careful") or spilled == "0"), found

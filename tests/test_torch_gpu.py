@@ -18,7 +18,7 @@ from fake_cuda import FakeCuda
 import ctc_shim.torch
 from ctc_shim import CTCInputError, InfeasibleTargetError, contract, ctc_loss, reference
 from ctc_shim.compat import of_torch
-from ctc_shim.native import MissingKernelWarning, gpu_kernel
+from ctc_shim.native import MissingKernelWarning, gpu_kernel, gpu_launch
 from ctc_shim.torch import gpu_call, kernels, loop
 
 
@@ -338,17 +338,17 @@ def test_the_launch_is_on_the_device_and_stream_of_the_logits(monkeypatch):
         finally:
             current[0] = before
 
-    def launch(*arguments, stream):
+    def launch(*arguments, stream, **options):
         seen.append((current[0], stream))
         if len(seen) == 2:
             raise RuntimeError("CUDA_ERROR_LAUNCH_FAILED")
 
     monkeypatch.setattr(torch.cuda, "device", device)
     monkeypatch.setattr(of_torch, "raw_stream", lambda index: 7000 + index)
-    monkeypatch.setattr(gpu_kernel, "launch", launch)
+    monkeypatch.setattr(gpu_launch, "launch", launch)
     logits, *integers = _batch(regimes.case("random", T=20, S=8), torch.float32)
     given = [logits.detach().as_subclass(OnGpu)] + integers
-    gpu_call.compute(given, None, contract.Options(), True)
+    gpu_call.compute(given, None, kernels.TorchOptions(), True)
     with pytest.raises(RuntimeError, match="LAUNCH_FAILED"):
-        gpu_call.compute(given, None, contract.Options(), True)
+        gpu_call.compute(given, None, kernels.TorchOptions(), True)
     assert seen == [(3, 7003), (3, 7003)] and current == [0]

@@ -37,7 +37,7 @@ VARIANTS = ("base", "v2", "v3", "v4")
 def exports(library, machine):
     """The names that a library must export."""
     if library == "cuda":
-        names = ["cuda_open", "cuda_launch"]
+        names = ["cuda_open", "cuda_launch", "cuda_scale"]
     else:
         kinds = VARIANTS if machine in ("x86_64", "AMD64") else VARIANTS[:1]
         names = ["loss", "decode", "align", "processors", "variant", "trial"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ctc_shim.commands.proofs import close
 from ctc_shim.contract import Batch, Options
-from ctc_shim.native import gpu_kernel, host
+from ctc_shim.native import gpu_kernel, gpu_launch, host
 
 SHAPE = 8, 100, 32, 20  # N, T, C, S
 ROUNDS = 10
@@ -48,7 +48,7 @@ def _batch() -> Batch:
 def _on_gpu(driver: "_Driver", batch: Batch) -> Tuple[np.ndarray, np.ndarray, float]:
     """Loss, gradient and milliseconds."""
     loss, gradient = np.empty(SHAPE[0], np.float32), np.empty(SHAPE[:3], np.float32)
-    given = zip(gpu_kernel.POINTERS, batch)
+    given = zip(gpu_launch.POINTERS, batch)
     arrays: Dict[str, Optional[int]] = {
         name: driver.copied(np.ascontiguousarray(value)) for name, value in given
     }
@@ -58,7 +58,7 @@ def _on_gpu(driver: "_Driver", batch: Batch) -> Tuple[np.ndarray, np.ndarray, fl
 
     def launch() -> None:
         options = Options()
-        gpu_kernel.launch(
+        gpu_launch.launch(
             library, "float32", arrays, SHAPE, options, (True,) * 3, (work, size), stream=0
         )
 

@@ -10,7 +10,7 @@
 #define CTC_SHIM_H
 #include <stdint.h>
 
-#define CTC_SHIM_ABI 4
+#define CTC_SHIM_ABI 5
 
 /* Element types of logits and gradient. CPUs take F32 and F64. Losses and upstream gradients are
  * F64 beside F64 logits, and F32 beside all others. */
@@ -55,7 +55,7 @@ enum ctc_shim_input {
 enum ctc_shim_mode {
     CTC_SHIM_MODE_GRADIENT = 0,
     CTC_SHIM_MODE_POSTERIORS = 1,
-    CTC_SHIM_MODE_PYTORCH = 2 /* exp(logits) - posterior, on a CPU, without `normalize` */
+    CTC_SHIM_MODE_PYTORCH = 2 /* exp(logits) - posterior, without `normalize` */
 };
 
 /* Functions of the Python that called and holds its GIL. A call that is given them releases the GIL
@@ -145,6 +145,7 @@ int64_t ctc_shim_trial(void);
 int64_t ctc_shim_cuda_open(const char *driver, const char *ptx, char *message, int64_t room);
 int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t cells, void *work, int64_t bytes,
                              void *stream, char *message, int64_t room);
+int64_t ctc_shim_cuda_scale(const ctc_shim_call *call, void *stream, char *message, int64_t room);
 
 /* Of every library: CTC_SHIM_ABI and the hash of the sources it was built from. */
 int64_t ctc_shim_abi(void);

@@ -1,33 +1,23 @@
-"""The kernel for NVIDIA GPUs: csrc/cuda/loss.ptx loaded and launched through the CUDA driver.
+"""The kernel for NVIDIA GPUs: csrc/cuda/loss.ptx loaded through the CUDA driver.
 
-Frameworks bring device memory and a stream. Only the driver is needed, no CUDA toolkit. The
-launcher, csrc/cuda/launcher.c, is prebuilt, or built once by the C compiler of the machine.
+Only the driver is needed, no CUDA toolkit. The launcher, csrc/cuda/launcher.c, is prebuilt, or
+built once by the C compiler of the machine.
 """
 
 import ctypes
 import functools
 import os
 import warnings
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Tuple
 
-from ctc_shim import contract
 from ctc_shim.native import build, interface, sources
 from ctc_shim.native import load as loading
 
 PTX = os.path.join(sources.CSRC, "cuda", "loss.ptx")
 DRIVER = "libcuda.so.1"
-TYPES = {
-    "float32": interface.TYPE_F32,
-    "float64": interface.TYPE_F64,
-    "bfloat16": interface.TYPE_BF16,
-    "float16": interface.TYPE_F16,
-}
-KINDS = tuple(TYPES)
-ITEM_SIZES = (4, 8, 2, 2)
 CELLS = (1, 2, 4, 8)  # cells in a lane: there is a kernel for each of these
 LANES, BLOCK, ROUND, PART, K, PLACES = 32, 32, 16, 4, 2, 904  # as in cuda_batch.h
 ROOM = 2**30
-POINTERS = ("logits", "targets", "input_lengths", "target_lengths", "upstream", "loss", "gradient")
 
 
 def cells_in_a_lane(S: int) -> int:
@@ -99,17 +89,12 @@ def opened(launcher: Any, driver: str, ptx: bytes) -> Optional[str]:
     """Declare a launcher's functions and let it load a driver and PTX text; the problem, if any."""
     text, integer, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
     launcher.ctc_shim_cuda_open.argtypes = [text, text, text, integer]
-    launcher.ctc_shim_cuda_open.restype = launcher.ctc_shim_cuda_launch.restype = integer
     call = ctypes.POINTER(interface.Call)
-    launcher.ctc_shim_cuda_launch.argtypes = [
-        call,
-        integer,
-        pointer,
-        integer,
-        pointer,
-        text,
-        integer,
-    ]
+    work = [integer, pointer, integer]
+    launcher.ctc_shim_cuda_launch.argtypes = [call] + work + [pointer, text, integer]
+    launcher.ctc_shim_cuda_scale.argtypes = [call, pointer, text, integer]
+    for name in ("open", "launch", "scale"):
+        getattr(launcher, "ctc_shim_cuda_" + name).restype = integer
     message = ctypes.create_string_buffer(512)
     failed = launcher.ctc_shim_cuda_open(driver.encode(), ptx, message, len(message))
     return message.value.decode(errors="replace") if failed else None
@@ -155,82 +140,3 @@ def attempt() -> Tuple[Any, Optional[str]]:
     """(launcher, None), or (None, the reason why there is none), without a warning."""
     found: Tuple[Any, Optional[str]] = _driver[0].get()
     return found
-
-
-def launch(
-    library: Any,
-    kind: str,
-    arrays: Dict[str, Optional[int]],
-    shape: Tuple[int, int, int, int],
-    options: Tuple[int, bool, str, bool],
-    wide: Sequence[bool],
-    work: Tuple[int, int],
-    stream: int,
-    cells: int = 0,
-) -> None:
-    """Start loss and gradient of a batch on a stream, and return without waiting.
-
-    Parameters
-    ----------
-    library : ctypes.CDLL
-        From `load`.
-    kind : str
-        The dtype of logits and gradient, one of KINDS.
-    arrays : dict
-        Device addresses by the names in POINTERS. None or 0 in `upstream` and `gradient`: there is
-        none. Loss and upstream gradient are float64 beside float64 logits, else float32. Logits
-        and gradient are contiguous (N, T, C), or (T, N, C).
-    shape : (N, T, C, S)
-    options : (blank, normalize, infeasible, time_major)
-        `blank` lies in 0 .. C - 1. An `infeasible` other than "zero" acts as "inf".
-    wide : sequence of three bools
-        Which of targets, input_lengths and target_lengths are int64; the others are int32.
-    work : (address, bytes)
-        Device memory, see `working_memory`.
-    stream : int
-        A CUstream.
-    cells : int
-        In a lane of the careful path, which then computes all sequences; 0: the fast path, and
-        `cells_in_a_lane` for the sequences that it leaves to the careful one.
-
-    Raises
-    ------
-    RuntimeError
-        Names the CUDA error.
-    """
-    given = interface.Call.from_buffer_copy(_described(kind, shape, options, tuple(wide)))
-    for name in POINTERS:
-        setattr(given, name, arrays.get(name))
-    message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_launch(given, cells, work[0], work[1], stream, message, len(message)):
-        raise RuntimeError(message.value.decode(errors="replace"))
-
-
-@functools.lru_cache(256)
-def _described(
-    kind: str,
-    shape: Tuple[int, int, int, int],
-    options: Tuple[int, bool, str, bool],
-    wide: Tuple[bool, ...],
-) -> interface.Call:
-    """The struct of `launch` without addresses."""
-    (N, T, C, S), (blank, normalize, infeasible, time_major) = shape, options
-    item = ITEM_SIZES[TYPES[kind]]
-    targets, input_lengths, target_lengths = (8 if is_wide else 4 for is_wide in wide)
-    return interface.Call(
-        type=TYPES[kind],
-        N=N,
-        T=T,
-        C=C,
-        S=S,
-        logits_stride_n=(1 if time_major else T) * C * item,
-        logits_stride_t=(N if time_major else 1) * C * item,
-        logits_stride_c=item,
-        targets_stride_n=S * targets,
-        targets_stride_s=targets,
-        input_lengths_stride=input_lengths,
-        target_lengths_stride=target_lengths,
-        blank=blank,
-        normalize=int(normalize),
-        policy=contract.check_policy(infeasible),
-    )

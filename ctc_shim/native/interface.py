@@ -2,7 +2,7 @@
 
 import ctypes
 
-ABI = 4
+ABI = 5
 
 TYPE_F32 = 0
 TYPE_F64 = 1

@@ -8,6 +8,7 @@ from typing import Any, Optional, Tuple
 from ctc_shim import contract
 from ctc_shim.contract import Batch, Options
 from ctc_shim.native import call, host, interface, load
+from ctc_shim.torch import huge_pages
 
 
 def compute(
@@ -21,7 +22,7 @@ def compute(
         The tensors of a Batch: logits of float32 or float64, integers.
     upstream : (N,) tensor, optional
         Multiplies the gradient.
-    options : Options or TorchOptions
+    options : TorchOptions
     with_gradient : bool
 
     Raises
@@ -83,10 +84,16 @@ def compute(
 def _in_numpy(
     logits: Any, integers: Any, upstream: Any, options: Any, loss: Any, gradient: Any
 ) -> None:
+    adds = gradient is not None and options.add_probabilities
     host.compute(
         Batch(*[tensor.numpy() for tensor in (logits,) + integers]),
         Options(*options[:4]),
         loss.numpy(),
         None if gradient is None else gradient.numpy(),
-        upstream=None if upstream is None else upstream.numpy(),
+        upstream=None if upstream is None or adds else upstream.numpy(),
     )
+    if adds:
+        # The posteriors of a frame sum to 1: only a frame without a gradient has the sum 0.
+        gradient += logits.exp().masked_fill_(gradient.sum(2, keepdim=True) == 0, 0)
+        if upstream is not None:
+            huge_pages.product(gradient, upstream, options.time_major, False, in_place=True)

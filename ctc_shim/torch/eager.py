@@ -8,7 +8,7 @@ from typing import Any, Tuple
 
 from ctc_shim.compat import of_torch
 from ctc_shim.contract import Batch
-from ctc_shim.torch import huge_pages, kernels, operators, torch_derivatives
+from ctc_shim.torch import kernels, operators, torch_derivatives
 from ctc_shim.torch.kernels import TorchOptions
 
 
@@ -88,8 +88,7 @@ class CTCLoss(object):
         if torch.is_grad_enabled() or not of_torch.is_plain_call(d_loss):
             return torch_derivatives.pull(ctx, d_loss)[:5]
         gradient, time_major = ctx.saved_tensors[4], ctx.options.time_major
-        on_gpu, last = kernels.is_on_gpu(gradient), not of_torch.keeps_graph()
-        found = huge_pages.product(gradient, d_loss, time_major, on_gpu, last)
+        found = kernels.times(gradient, d_loss, time_major, in_place=not of_torch.keeps_graph())
         return found, None, None, None, None
 
 

@@ -4,13 +4,13 @@ torch is imported inside functions.
 """
 
 import functools
-from typing import Any, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from ctc_shim import contract
 from ctc_shim.compat import of_torch
-from ctc_shim.contract import Batch, Options
-from ctc_shim.native import gpu_kernel, host
+from ctc_shim.native import gpu_kernel, gpu_launch
 from ctc_shim.reference.validation import validate
+from ctc_shim.torch import cpu_call
 
 Sizes = Tuple[int, ...]
 
@@ -22,17 +22,12 @@ def wide(dtype: Any) -> Any:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> Tuple[Any, Any]:
+def compute(
+    tensors: Any, upstream: Optional[Any], options: Any, with_gradient: bool
+) -> Tuple[Any, Any]:
     """(loss, gradient or None) of tensors on a GPU, started on torch's current stream.
 
-    Parameters
-    ----------
-    tensors : sequence
-        The tensors of a Batch, all on one device.
-    upstream : (N,) tensor, optional
-        Multiplies the gradient.
-    options : Options or TorchOptions
-    with_gradient : bool
+    The parameters are those of `cpu_call.compute`; logits may be bfloat16 or float16, too.
 
     Rows that are wrong give NaN: an error would have to wait for the device. The policies "raise"
     and "tensorflow" ask for an error, and wait.
@@ -46,9 +41,10 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
     shape, given, size = _described(
         logits.shape, integers[0].shape, integers[1].shape, integers[2].shape, options
     )
+    step = 1
     if upstream is not None:
         contract.check_upstream(shape[0], upstream)
-        upstream = upstream.detach().to(wide(logits.dtype)).contiguous()
+        upstream, step = _rows(upstream, logits)
     if options.infeasible in contract.RAISING:
         labels, frames, counts = [tensor.cpu().numpy() for tensor in integers]
         validate(shape[1], shape[2], labels, frames, counts, given[0], options.infeasible)
@@ -61,30 +57,72 @@ def compute(tensors: Any, upstream: Any, options: Any, with_gradient: bool) -> T
     loss = logits.new_empty(shape[0], dtype=wide(logits.dtype))
     gradient = torch.empty_like(logits) if with_gradient else None
     work = logits.new_empty(size, dtype=torch.uint8)
-    arguments = (
+    arrays = {
+        "logits": logits.data_ptr(),
+        "targets": targets.data_ptr(),
+        "input_lengths": frames.data_ptr(),
+        "target_lengths": counts.data_ptr(),
+        "upstream": None if upstream is None else upstream.data_ptr(),
+        "loss": loss.data_ptr(),
+        "gradient": None if gradient is None else gradient.data_ptr(),
+    }
+    _start(
+        logits,
+        gpu_launch.launch,
         library,
-        str(logits.dtype)[len("torch.") :],
-        {
-            "logits": logits.data_ptr(),
-            "targets": targets.data_ptr(),
-            "input_lengths": frames.data_ptr(),
-            "target_lengths": counts.data_ptr(),
-            "upstream": None if upstream is None else upstream.data_ptr(),
-            "loss": loss.data_ptr(),
-            "gradient": None if gradient is None else gradient.data_ptr(),
-        },
+        _kind(logits),
+        arrays,
         shape,
         given,
         is_wide,
         (work.data_ptr(), size),
+        adds=options.add_probabilities,
+        upstream_step=step,
     )
-    if not logits.is_cuda:  # host memory that stands for a device's
-        gpu_kernel.launch(*arguments, stream=0)
-        return loss, gradient
-    index = logits.device.index
-    with torch.cuda.device(index):  # the caching allocator frees memory in the stream's order
-        gpu_kernel.launch(*arguments, stream=of_torch.raw_stream(index))
     return loss, gradient
+
+
+def product(tensor: Any, rows: Any, time_major: bool, in_place: bool) -> Any:
+    """tensor * rows (N,) by the GPU kernel; 0 where the tensor is 0.
+
+    The tensor, on a GPU and shaped as the logits, may become the product if `in_place`.
+    """
+    import torch
+
+    tensor, (rows, step) = tensor.contiguous(), _rows(rows, tensor)
+    found = tensor if in_place else torch.empty_like(tensor)
+    N, T, C = tensor.shape
+    shape = (T, N, C, 0) if time_major else (N, T, C, 0)
+    addresses = tensor.data_ptr(), rows.data_ptr(), found.data_ptr()
+    library, kind = gpu_kernel.load(), _kind(tensor)
+    _start(tensor, gpu_launch.scale, library, kind, shape, time_major, addresses, step)
+    return found
+
+
+def _rows(rows: Any, logits: Any) -> Tuple[Any, int]:
+    """(N,) numbers as the kernel takes them, and the step from one to the next: 1, or 0."""
+    rows = rows.detach().to(wide(logits.dtype))
+    step = rows.stride(0)
+    return (rows, step) if step in (0, 1) else (rows.contiguous(), 1)
+
+
+def _kind(tensor: Any) -> str:
+    return str(tensor.dtype)[len("torch.") :]
+
+
+def _start(tensor: Any, launch: Callable[..., None], *arguments: Any, **options: Any) -> None:
+    """Launch on torch's current stream on the device of a tensor.
+
+    The caching allocator frees memory in the order of the stream.
+    """
+    import torch
+
+    if not tensor.is_cuda:  # host memory that stands for a device's
+        launch(*arguments, stream=0, **options)
+        return
+    index = tensor.device.index
+    with torch.cuda.device(index):
+        launch(*arguments, stream=of_torch.raw_stream(index), **options)
 
 
 @functools.lru_cache(256)
@@ -106,13 +144,7 @@ def _on_the_host(
 ) -> Tuple[Any, Any]:
     """The CPU kernel, on copies."""
     scores = logits.cpu().to(wide(logits.dtype))
-    loss = scores.new_empty(len(integers[0]))
-    gradient: Any = scores.new_empty(scores.shape) if with_gradient else None
-    host.compute(
-        Batch(scores.numpy(), *[tensor.cpu().long().numpy() for tensor in integers]),
-        Options(*options[:4]),
-        loss.numpy(),
-        gradient.numpy() if with_gradient else None,
-        upstream=None if upstream is None else upstream.detach().cpu().to(scores.dtype).numpy(),
-    )
+    upstream = None if upstream is None else upstream.cpu()
+    batch = [scores] + [tensor.cpu() for tensor in integers]
+    loss, gradient = cpu_call.compute(batch, upstream, options, with_gradient)
     return loss.to(logits.device), gradient.to(logits) if with_gradient else None

@@ -7,7 +7,7 @@ import cases
 import regimes
 from comparing import assert_contract
 from ctc_shim import reference
-from ctc_shim.native import find, gpu_kernel
+from ctc_shim.native import find, gpu_launch
 from fake_cuda import FakeCuda
 
 find.variant_path = lambda name: None  # build it here, with the sanitizers
@@ -18,7 +18,7 @@ with FakeCuda() as gpu:
         + cases.error_cases()
         + [regimes.case("x15", S=S, T=150, C=4) for S in (31, 32, 33, 64, 70)]
     ):
-        for kind in gpu_kernel.KINDS:
+        for kind in gpu_launch.KINDS:
             for cells in (0, 1):
                 loss, gradient = gpu.compute(c, kind, cells=cells, wide=(done % 2 == 0,) * 3)
                 if c.error is None and kind == "float64":

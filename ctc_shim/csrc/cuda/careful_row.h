@@ -12,15 +12,14 @@ template <class REAL> CTC_DEVICE Double ctc_softmax(Double d) {
     return p * ctc_scale(k);
 }
 
-/* The maximum of a frame and ln of its sum; writes upstream * softmax into its gradient. */
+/* The maximum of a frame and ln of its sum; writes upstream * softmax into its gradient, or, where
+ * scores are not normalised, 0 or upstream * exp(z). */
 template <class REAL> CTC_DEVICE void ctc_row(const ctc_batch &b, ctc_int n, ctc_int t) {
     const REAL *row = (const REAL *)b.logits + n * b.stride_n + t * b.stride_t;
     REAL *out = b.gradient ? (REAL *)b.gradient + n * b.stride_n + t * b.stride_t : 0;
     double *statistics = b.statistics + (n * b.T + t) * 2;
     double nan = CTC_INFINITY - CTC_INFINITY;
-    double upstream =
-        b.upstream ? (double)((const typename ctc_wide<REAL>::type *)b.upstream)[n] : 1.0;
-    double maximum, inside;
+    double maximum, inside, share, upstream = ctc_upstream<REAL>(b, n);
     Double best = Double(-CTC_INFINITY), ties = Double(0.0), rest = Double(0.0);
     bool bad = false;
     int start, C = (int)b.C;
@@ -46,14 +45,16 @@ template <class REAL> CTC_DEVICE void ctc_row(const ctc_batch &b, ctc_int n, ctc
     statistics[0] = maximum;
     statistics[1] = bad ? nan : inside;
     if (!out) return;
-    if (!b.normalize || bad || !(maximum > -CTC_INFINITY)) {
+    if (!(b.normalize || b.adds) || bad || !(maximum > -CTC_INFINITY)) {
         ctc_fill(out, b.C, 0.0); /* `chain` writes NaN where it belongs */
         return;
     }
+    share = b.normalize ? 1 : exp(maximum);
+    if (!b.normalize) inside = 0;
     for (start = 0; start < C; start += 32) {
         Mask valid = lane_index() + start < C;
         Double z = load(row, lane_index() + start, valid, -CTC_INFINITY),
-               p = ctc_softmax<REAL>(z - maximum - inside);
+               p = ctc_softmax<REAL>(z - maximum - inside) * share;
         store(out, lane_index() + start, valid, select(p > Double(0.0), p * upstream, Double(0.0)));
     }
 }

@@ -40,7 +40,9 @@ typedef struct {
     void *loss, *gradient; /* (N,); as logits, or null */
     long long N, T, C, S;
     long long stride_n, stride_t; /* of logits and gradient, in elements */
+    long long upstream_stride;    /* in elements: 0 where all are the same */
     int blank, normalize, zero;   /* blank: 0 .. C - 1; zero: an infeasible target costs 0 */
+    int adds;                     /* without `normalize`: exp(logits) is added to the gradient */
     int wide;    /* bits 1, 2, 4: targets, input_lengths, target_lengths are int64 */
     int kind;    /* of logits and gradient */
     int careful; /* the careful chain computes all sequences, not only those in `flags` */

@@ -26,6 +26,11 @@ CTC_DEVICE unsigned ctc_emission(float z, float maximum) {
 CTC_DEVICE float ctc_plain(unsigned word) {
     return word < (897u << 20) ? 0.0f : ctc_float((word - (896u << 20)) << 3);
 }
+/* What the gradient has beside posteriors, the softmax or exp(z), divided by exp(z - maximum).
+ * sum: of all exp(z - maximum) of the frame. */
+CTC_DEVICE float ctc_share(const ctc_batch &b, float maximum, float sum) {
+    return b.normalize ? ctc_inverse(sum) : b.adds ? expf(maximum) : 0.0f;
+}
 /* Rounded as an emission is. */
 CTC_DEVICE float ctc_rounded(float p) { return ctc_float((ctc_bits(p) + 4u) & ~7u); }
 #endif

@@ -55,8 +55,8 @@ template <class REAL, int MOST> struct ctc_frame {
 
     CTC_DEVICE ctc_frame(const ctc_batch &batch, ctc_int sequence, unsigned *shared)
         : b(batch), n(sequence), T(batch.frames[n]), S(batch.counts[n]), verdict(batch.verdict[n]),
-          labels(batch.labels + n * batch.S), upstream(ctc_upstream(batch, n)), C((int)batch.C),
-          chunk(V * width()), words(shared + threadIdx.y * (V * W)) {}
+          labels(batch.labels + n * batch.S), upstream(ctc_upstream<float>(batch, n)),
+          C((int)batch.C), chunk(V * width()), words(shared + threadIdx.y * (V * W)) {}
 
     CTC_DEVICE static int width() { return W ? W : (int)blockDim.x; }
     /* Loops over chunks go to here; there is one where W threads share a frame. */
@@ -199,8 +199,8 @@ template <class REAL, int MOST> struct ctc_frame {
                 atomicOr(b.flags + n, CTC_NOT_NORMALIZED);
         }
         if (!b.gradient) return;
-        share = stored && b.normalize ? ctc_inverse((float)total) : 0;
-        if (!b.normalize && !W) fill(0);
+        share = stored ? ctc_share(b, maximum, (float)total) : 0;
+        if (!b.normalize && !b.adds && !W) fill(0);
         else if (held) write<true>(share);
         else write<false>(share);
     }

@@ -37,6 +37,7 @@ static const int widths[CTC_SIZES] = {8, 8, 16, 0};     /* threads of a frame; 0
 static void *prepare, *rows[CTC_KINDS][CTC_SIZES], *posterior[CTC_KINDS][2];
 static void *first_half[2], *second_half[2]; /* of `chain`, with rounds of 8 frames or 16 */
 static void *careful_rows[CTC_KINDS], *careful[CTC_CHOICES]; /* choice c: 2^c cells in a lane */
+static void *scale[CTC_KINDS];
 
 /* Writes the error of a call of the driver, if it failed. Returns its code. */
 static int said(const char *call, int code, char *message, long long room) {
@@ -60,6 +61,8 @@ static int find_all_of(void *library, int kind, char *message, long long room) {
     int size, error;
     snprintf(name, sizeof name, "ctc_shim_careful_rows_%s", kind_names[kind]);
     error = find(library, name, &careful_rows[kind], message, room);
+    snprintf(name, sizeof name, "ctc_shim_scale_%s", kind_names[kind]);
+    if (!error) error = find(library, name, &scale[kind], message, room);
     if (kind == CTC_F64) return error;
     for (size = 0; size < CTC_SIZES && !error; size++) {
         snprintf(name, sizeof name, "ctc_shim_rows_%s_%d", kind_names[kind], classes[size]);
@@ -147,18 +150,24 @@ static long long over_frames(long long N, long long T, int frames) {
     return blocks < 65535 ? blocks : 65535;
 }
 
-static int launch_rows(const ctc_launch *to) {
+/* Which kernel of `rows` has that many classes. */
+static int size_for(long long C) {
+    int size = 0;
+    while (classes[size] && C > classes[size]) size++;
+    return size;
+}
+
+/* A kernel that goes over all classes of all frames. */
+static int launch_over_rows(const ctc_launch *to, void *kernel, const char *name) {
     const ctc_batch *b = to->batch;
     const long long warps = (b->C + 511) / 512;
-    int size = 0, width, frames = 1;
-    while (classes[size] && b->C > classes[size]) size++;
-    width = 32 * (int)(warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps);
+    const int size = size_for(b->C);
+    int width = 32 * (int)(warps > CTC_ROW_WARPS ? CTC_ROW_WARPS : warps), frames = 1;
     if (classes[size]) {
         width = widths[size];
         frames = 32 * CTC_FRAMES / width;
     }
-    return launch(to, rows[b->kind][size], "rows", b->N, over_frames(b->N, b->T, frames), width,
-                  frames);
+    return launch(to, kernel, name, b->N, over_frames(b->N, b->T, frames), width, frames);
 }
 
 static int launch_chain(const ctc_launch *to) {
@@ -183,7 +192,7 @@ static int launch_posterior(const ctc_launch *to) {
 
 static int launch_fast(const ctc_launch *to) {
     const ctc_batch *b = to->batch;
-    int error = b->T ? launch_rows(to) : 0;
+    int error = b->T ? launch_over_rows(to, rows[b->kind][size_for(b->C)], "rows") : 0;
     if (!error) error = launch_chain(to);
     return error || !b->gradient || !b->T ? error : launch_posterior(to);
 }
@@ -225,6 +234,8 @@ static ctc_batch batch_of(const ctc_shim_call *call) {
     b.stride_t = call->logits_stride_t / item;
     b.blank = (int)call->blank;
     b.normalize = call->normalize != 0;
+    b.upstream_stride = call->upstream_stride / (b.kind == CTC_F64 ? 8 : 4);
+    b.adds = call->mode == CTC_SHIM_MODE_PYTORCH && !b.normalize;
     b.zero = call->policy == CTC_SHIM_POLICY_ZERO;
     b.wide = (call->targets_stride_s == 8) | (call->input_lengths_stride == 8) << 1 |
              (call->target_lengths_stride == 8) << 2;
@@ -267,4 +278,15 @@ CTC_SHIM_EXPORT int64_t ctc_shim_cuda_launch(const ctc_shim_call *call, int64_t 
         error = launch_all(&to, choice);
     }
     return error;
+}
+
+/* Starts the product of an array and `upstream` on a stream. Returns as ctc_shim_cuda_launch.
+ *
+ * call: its logits are the array, and its gradient is the result, which may be the same. */
+CTC_SHIM_EXPORT int64_t ctc_shim_cuda_scale(const ctc_shim_call *call, void *stream, char *message,
+                                            int64_t room) {
+    ctc_batch b = batch_of(call);
+    const ctc_launch to = {&b, stream, message, room};
+    if (!b.N || !b.T || !b.C) return 0;
+    return launch_over_rows(&to, scale[b.kind], "scale");
 }

@@ -25,6 +25,7 @@
 #include "posterior.h"
 #include "prepare.h"
 #include "careful_row.h"
+#include "scale.h"
 
 /* For each frame of sequence blockIdx.x that this warp, or this block, has. */
 #define CTC_EACH_FRAME(t, first, step, stop) \
@@ -107,6 +108,21 @@ CTC_CAREFUL_ROWS(float, f32)
 CTC_CAREFUL_ROWS(double, f64)
 CTC_CAREFUL_ROWS(ctc_bf16, bf16)
 CTC_CAREFUL_ROWS(ctc_f16, f16)
+
+/* N by any number of blocks; blockDim.y frames in each. */
+#define CTC_SCALE(REAL, KIND) \
+    extern "C" __global__ void ctc_shim_scale_##KIND(const ctc_batch b) { \
+        const ctc_int n = blockIdx.x; \
+        CTC_EACH_FRAME(t, threadIdx.y, blockDim.y, b.T) { \
+            const ctc_int at = n * b.stride_n + t * b.stride_t; \
+            ctc_scale_row((const REAL *)b.logits + at, (REAL *)b.gradient + at, (int)b.C, \
+                          ctc_upstream<REAL>(b, n)); \
+        } \
+    }
+CTC_SCALE(float, f32)
+CTC_SCALE(double, f64)
+CTC_SCALE(ctc_bf16, bf16)
+CTC_SCALE(ctc_f16, f16)
 
 /* N blocks of a warp. */
 #define CTC_CAREFUL(K) \

@@ -83,7 +83,7 @@ static ctc_batch part_of(const ctc_batch *b, long long from, long long count) {
     part.input_lengths = (const char *)b->input_lengths + from * (b->wide & 2 ? 8 : 4);
     part.target_lengths = (const char *)b->target_lengths + from * (b->wide & 4 ? 8 : 4);
     part.loss = (char *)b->loss + from * result;
-    if (b->upstream) part.upstream = (const char *)b->upstream + from * result;
+    if (b->upstream) part.upstream = (const char *)b->upstream + from * b->upstream_stride * result;
     if (b->gradient) part.gradient = (char *)b->gradient + row;
     return part;
 }

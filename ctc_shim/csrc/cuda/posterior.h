@@ -21,7 +21,7 @@ template <class REAL, int W> struct ctc_posterior {
     CTC_DEVICE ctc_posterior(const ctc_batch &batch, int sequence, int *shared)
         : b(batch), n(sequence), T(batch.frames[n]), S(batch.counts[n]), lane(threadIdx.x),
           unit((float)((1 + 3.43e-7) * CTC_UNIT / batch.totals[n])),
-          upstream(ctc_upstream(batch, n)), sums(shared + threadIdx.y * MOST) {
+          upstream(ctc_upstream<float>(batch, n)), sums(shared + threadIdx.y * MOST) {
         CTC_NO_UNROLL for (int s = lane; s < S; s += W) sums[s] = 0;
         __syncwarp();
     }
@@ -51,10 +51,10 @@ template <class REAL, int W> struct ctc_posterior {
                   *labels = b.labels + (ctc_int)n * b.S;
         const ctc_int at = n * (ctc_int)b.rows + t, first = at * b.places + 1;
         const float sum = (float)add(b.lattice + first) * unit;
+        const double *statistics = b.statistics + (n * b.T + t) * 2;
         row = (REAL *)b.gradient + n * b.stride_n + t * b.stride_t;
-        share = !b.normalize ? 0.0f
-                             : ctc_inverse((float)(1 + b.statistics[(n * b.T + t) * 2 + 1])) *
-                                   ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
+        share = ctc_share(b, (float)statistics[0], (float)(1 + statistics[1])) *
+                ctc_power_float(-(int)(b.blanks[at * 2 + 1] >> 16));
         CTC_NO_UNROLL for (int s = lane; s < S; s += W) {
             const int found = sums[s];
             sums[s] = 0;

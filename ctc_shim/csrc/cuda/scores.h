@@ -67,6 +67,13 @@ struct ctc_f16 {
     }
 };
 
+/* What the gradient of a sequence is multiplied with. */
+template <class REAL>
+CTC_DEVICE typename ctc_wide<REAL>::type ctc_upstream(const ctc_batch &b, ctc_int n) {
+    typedef typename ctc_wide<REAL>::type wide;
+    return b.upstream ? ((const wide *)b.upstream)[n * b.upstream_stride] : (wide)1;
+}
+
 /* An integer of a caller's array; -1, which is never valid, for one beyond the range of int. */
 CTC_DEVICE int ctc_integer(const void *p, bool wide, ctc_int i) {
     ctc_int x = wide ? ((const ctc_int *)p)[i] : ((const int *)p)[i];

@@ -80,8 +80,4 @@ CTC_DEVICE float ctc_power_float(int k) {
 #define CTC_UNIT 3.7252902984619140625e-9
 #define CTC_UNITS (6755399441055744.0 * CTC_UNIT)
 
-/* Beside scores that are not double. */
-CTC_DEVICE float ctc_upstream(const ctc_batch &b, ctc_int n) {
-    return b.upstream ? ((const float *)b.upstream)[n] : 1.0f;
-}
 #endif

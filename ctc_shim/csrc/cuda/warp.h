@@ -196,8 +196,7 @@ template <int K> struct ctc_warp {
         Double high = Double(CTC_NEVER), mass = Double(0.0), blanks = Double(0.0), values[K],
                of_blank;
         Mask mine[K];
-        double highest, total,
-            share = b.normalize && strips == 1 ? exp(-b.statistics[(n * b.T + t) * 2 + 1]) : 0;
+        double highest, total, share = strips == 1 ? share_of(b.statistics + (n * b.T + t) * 2) : 0;
         CTC_CELLS {
             joint_l[i] =
                 ctc_renormalised(ctc_times(l[i], ctc_make(get(row, 4 * i), get(row, 4 * i + 1))));
@@ -223,6 +222,10 @@ template <int K> struct ctc_warp {
 #define CTC_WRITE(REAL) write<REAL>(t, mine, values, of_blank)
         CTC_BY_KIND(b.kind, CTC_WRITE)
         settle();
+    }
+    /* As ctc_share. */
+    CTC_DEVICE double share_of(const double *statistics) {
+        return b.normalize ? exp(-statistics[1]) : b.adds ? exp(statistics[0]) : 0;
     }
     /* 0 stays 0, whatever upstream is. */
     CTC_DEVICE static Double scaled(ctc_cell emission, double share, double upstream) {
@@ -296,9 +299,8 @@ template <int K> struct ctc_warp {
     }
 
     CTC_DEVICE void run() {
-        double upstream = b.upstream ? b.kind == CTC_F64 ? ((const double *)b.upstream)[n]
-                                                         : ((const float *)b.upstream)[n]
-                                     : 1.0;
+        const double upstream =
+            b.kind == CTC_F64 ? ctc_upstream<double>(b, n) : ctc_upstream<float>(b, n);
         double rest, m, value;
         const double nan = CTC_INFINITY - CTC_INFINITY,
                      largest = b.kind == CTC_F64 ? 1.7976931348623157e308 : 3.4028235677973366e38;

@@ -73,6 +73,7 @@ static ctc_shim_call call_of(const XLA_FFI_CallFrame *frame) {
     call.normalize = attribute(frame, "normalize");
     call.policy = attribute(frame, "infeasible") ? CTC_SHIM_POLICY_ZERO : CTC_SHIM_POLICY_INF;
     call.upstream = frame->args.size > 4 ? in[4]->data : NULL;
+    call.upstream_stride = call.type == CTC_SHIM_TYPE_F64 ? 8 : 4;
     call.loss = out[0]->data;
     call.gradient = frame->rets.size > 2 ? out[1]->data : NULL;
     return call;
