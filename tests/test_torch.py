@@ -11,6 +11,8 @@ import torch
 from comparing import assert_exact_zero, assert_gradient, assert_loss
 
 from ctc_shim import ctc_loss, input_errors, native, reference
+from ctc_shim.contract import Batch
+from ctc_shim.torch import eager
 
 
 def _batch(N=3, T=7, C=4, S=3):
@@ -47,6 +49,21 @@ def test_narrow_scores_are_computed_in_float32(narrow):
     assert (
         np.abs(batch[0].grad.double().numpy() - want).max() < 0.004
     )  # half a unit of bfloat16 below 1
+
+
+def test_integers_of_32_bits_in_every_derivative():
+    """They take the short way, too, and reach the loop of the second derivative."""
+    logits, *integers = _batch()
+    found = []
+    for dtype in (torch.int64, torch.int32):
+        x = logits.clone().requires_grad_()
+        batch = Batch(x, *[tensor.to(dtype) for tensor in integers])
+        assert eager.serves(batch)
+        loss = ctc_loss(*batch)
+        (gradient,) = torch.autograd.grad(loss.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad((gradient * logits).sum(), x)
+        found.append((loss.detach(), gradient.detach(), second))
+    assert all(torch.equal(wide, narrow) for wide, narrow in zip(*found))
 
 
 @pytest.mark.parametrize("time_major", [False, True])

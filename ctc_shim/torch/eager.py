@@ -22,11 +22,13 @@ def serves(batch: Batch) -> bool:
     if torch.compiler.is_compiling():
         return False
     logits, targets, frames, counts = batch
-    plain, long = torch.Tensor, torch.int64
+    plain, integers = torch.Tensor, (torch.int64, torch.int32)
     return (
         type(logits) in (plain, torch.nn.Parameter)
         and type(targets) is type(frames) is type(counts) is plain
-        and targets.dtype is frames.dtype is counts.dtype is long
+        and targets.dtype in integers
+        and frames.dtype in integers
+        and counts.dtype in integers
         and (logits.ndim, targets.ndim, frames.ndim, counts.ndim) == (3, 2, 1, 1)
         and logits.get_device() == targets.get_device()
         and frames.get_device() == counts.get_device() == logits.get_device()

@@ -140,7 +140,8 @@ def push(ctx: Any, direction: Any) -> Any:
 
 def bend(ctx: Any, direction: Any) -> Any:
     """The Hessian of the summed loss times a direction of the logits."""
-    batch, gradient, options = Batch(*ctx.saved_tensors[:4]), ctx.saved_tensors[4], ctx.options
+    logits, *integers, gradient = ctx.saved_tensors[:5]
+    batch, options = Batch(logits, *[tensor.long() for tensor in integers]), ctx.options
     known = loop.answerable(gradient.detach(), options.time_major)
     plain = Options(*options[:4])
     return loop.hessian_product(batch, plain, direction, known, options.add_probabilities)
