@@ -29,31 +29,19 @@ def _installed(*names):
 
 
 def _left_out():
-    """{file: reason}: what an environment is not made for."""
+    """{file or folder: reason}: what an environment is not made for."""
     reasons = {}
-    for name in os.listdir(HERE):
-        if name.startswith(
-            (
-                "test_keras_",
-                "test_faults",
-                "test_examples.",
-                "test_matrix",
-                "test_parity",
-                "test_wrappers",
-            )
-        ) and not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
-            reasons[name] = "needs a legacy Keras on Theano"
-        if name in ("ops", "test_batch_cost.py") and not (
-            os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))
-        ):
-            reasons[name] = "needs a library of the Theano family"
+    if not (os.environ.get("CTC_SHIM_KERAS") or _installed("keras", "theano")):
+        reasons["with_keras"] = "needs a legacy Keras on Theano"
+    if not (os.environ.get("CTC_SHIM_LIBRARY") or any(map(_installed, FAMILY))):
+        reasons["ops"] = reasons["test_batch_cost.py"] = "needs a library of the Theano family"
     if os.environ.get("CTC_SHIM_ON", "theano") != "theano" and not _installed("theano"):
         # Keras runs on a library under the name of Theano: these tests need Theano itself.
-        for name in os.listdir(HERE):
+        for name in os.listdir(os.path.join(HERE, "with_keras")):
             if name.startswith(("test_keras_", "test_faults")) and name != "test_keras_sources.py":
-                reasons[name] = "needs Theano itself"
+                reasons["with_keras/" + name] = "needs Theano itself"
     if not _installed("sklearn"):
-        reasons["test_wrappers.py"] = "needs scikit-learn"
+        reasons["with_keras/test_wrappers.py"] = "needs scikit-learn"
     if not _installed("matplotlib"):
         reasons["test_plot.py"] = "needs matplotlib"
     if not _installed("matplotlib", "tqdm", "rapidfuzz", "pytensor", "pymc"):
@@ -61,17 +49,15 @@ def _left_out():
             "needs PyTensor, PyMC, matplotlib, tqdm and rapidfuzz"
         )
     if not _installed("matplotlib", "tqdm", "jax"):
-        reasons["test_examples_jax.py"] = "needs jax, matplotlib and tqdm"
+        reasons["with_jax/test_examples_jax.py"] = "needs jax, matplotlib and tqdm"
     if not _installed("yaml"):
-        reasons["test_project.py"] = "needs PyYAML"
+        reasons["project/test_project.py"] = "needs PyYAML"
     named = os.environ.get("CTC_SHIM_IMPLEMENTATIONS", "").split(",")
     for library in ("jax", "torch"):
         if library not in named and not _installed(library):
-            for name in os.listdir(HERE):
-                if name.startswith("test_" + library):
-                    reasons[name] = "needs %s" % library
+            reasons["with_" + library] = "needs %s" % library
     if not _installed("jax", "optax"):
-        reasons["test_optax.py"] = "needs jax and optax"
+        reasons["with_jax/test_optax.py"] = "needs jax and optax"
     if os.environ["KERAS_BACKEND"] not in ("jax", "torch", "numpy"):
         reasons["test_keras3.py"] = "needs Keras 3 (KERAS_BACKEND=jax, torch or numpy)"
     live = os.environ.get("CTC_SHIM_LIVE")

@@ -1,4 +1,4 @@
-"""The GPU kernel without a GPU: the package's launcher on tests/warp/fake_driver.cpp.
+"""The GPU kernel without a GPU: the package's launcher on tests/gpu/warp/fake_driver.cpp.
 
 Host memory stands for device memory.
 """
@@ -12,11 +12,11 @@ import subprocess
 import tempfile
 
 import numpy as np
+from places import TESTS
 
 from ctc_shim.native import gpu_kernel, gpu_launch
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.join(HERE, "warp", "fake_driver.cpp")
+SOURCE = os.path.join(TESTS, "gpu", "warp", "fake_driver.cpp")
 GUARD = 4096  # bytes around each array that the kernels write
 _drivers = {}
 

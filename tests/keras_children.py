@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from places import ROOT
 
 METHODS = ["fork", "spawn", "forkserver", "subprocess"]
 METHODS += ["loky"] if importlib.util.find_spec("joblib") else []

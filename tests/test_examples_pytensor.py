@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from places import EXAMPLES
 
 import ctc_shim
 from ctc_shim.legacy_formulas import gradient_formulas
 
-EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "examples")
 sys.path.insert(0, EXAMPLES)
 
 import emissions  # noqa: E402

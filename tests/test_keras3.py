@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from places import EXAMPLES, ROOT, SCRIPTS
 
 import ctc_shim
 from ctc_shim import input_errors, reference
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 BACKEND = keras.backend.backend()
 # Keras reads tensors as numpy arrays in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -171,7 +171,7 @@ if BACKEND == "torch":
 
     def test_the_example_of_digit_lines(monkeypatch):
         """A step of it, in Keras and patched: the same loss."""
-        monkeypatch.syspath_prepend(os.path.join(os.path.dirname(HERE), "examples"))
+        monkeypatch.syspath_prepend(EXAMPLES)
         import digits_keras3
 
         (stock, _), (patched, _) = digits_keras3.compare(epochs=1, count=32).values()
@@ -197,7 +197,7 @@ def test_patched_before_it_is_imported():
 
 
 def test_the_block_of_the_page():
-    path = os.path.join(os.path.dirname(__file__), os.pardir, "docs", "keras3.md")
+    path = os.path.join(ROOT, "docs", "keras3.md")
     with open(path) as stream:
         (code,) = re.findall(r"```python\n(.*?)```", stream.read(), flags=re.S)
     exec(code, {})
@@ -208,7 +208,7 @@ def test_their_own_tests_pass():
     """But for two with the blank among the labels, a NaN in JAX and an error elsewhere."""
     folder = os.path.join(os.path.dirname(keras.__file__), "src")
     suites = [os.path.join(folder, *path) for path in (("ops", "nn_test.py"), LOSSES)]
-    script = os.path.join(os.path.dirname(__file__), "scripts", "their_suite.py")
+    script = os.path.join(SCRIPTS, "their_suite.py")
     path = os.pathsep.join([os.path.dirname(os.path.dirname(ctc_shim.__file__))] + sys.path)
     done = subprocess.run(
         [sys.executable, script, "keras"] + suites,

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import numpy as np
+from places import SCRIPTS
 
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scripts", "one_script.py")
+SCRIPT = os.path.join(SCRIPTS, "one_script.py")
 
 
 def _run(output, command, backend):

@@ -5,6 +5,7 @@ import os
 import runpy
 
 import matplotlib
+from places import ROOT
 
 matplotlib.use("Agg")
 
@@ -15,7 +16,6 @@ import pytest  # noqa: E402
 import ctc_shim  # noqa: E402
 from ctc_shim import plot, reference  # noqa: E402
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 T, C, TARGET, NAMES = 30, 6, [1, 3, 3, 2], "-abcde"
 
 

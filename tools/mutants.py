@@ -29,7 +29,7 @@ FAST = ["-k", "not twenty"]
 TESTS = {
     "kernel": [
         "tests/test_contract.py",
-        "tests/test_kernel.py",
+        "tests/kernel/test_kernel.py",
         "-k",
         "not twenty and not every_variant and not fast_math and not no_compiler",
     ],

@@ -17,7 +17,7 @@ import zipfile
 import targets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CSRC = os.path.join(ROOT, "ctc_shim", "csrc")
+CSRC, C_TESTS = os.path.join(ROOT, "ctc_shim", "csrc"), os.path.join(ROOT, "tests", "kernel")
 FLAGS = ["-O2", "-fopenmp-simd", "-fno-math-errno", "-D_GNU_SOURCE"]
 
 
@@ -52,10 +52,8 @@ def try_target(name, wheel, rounds, folder):
     end, processors = target.suffix.replace(".so", ""), os.path.join(CSRC, "cpu", "processors.c")
     end = ".exe" if end == ".dll" else end
     tests = TESTS + ("scalars",) if name.startswith("manylinux") else TESTS
-    tests = [os.path.join(CSRC, "cpu", "test_%s.c" % part) for part in tests]
-    fuzzers = [
-        os.path.join(ROOT, "tests", part + "_fuzz.c") for part in ("kernel", "decode", "align")
-    ]
+    tests = [os.path.join(C_TESTS, "test_%s.c" % part) for part in tests]
+    fuzzers = [os.path.join(C_TESTS, part + "_fuzz.c") for part in ("kernel", "decode", "align")]
     # musl is linked in: for ARM there is no loader for it.
     static = ["-static"] if name == "musllinux_aarch64" else []
     for source in tests + fuzzers:

@@ -2,7 +2,7 @@
 
     python layer_cases.py OUT.npz
 
-One text for TensorFlow (make_layers.py freezes its numbers) and for Theano (tests/test_parity.py
+One text for TensorFlow (make_layers.py freezes its numbers) and for Theano (test_parity.py
 compares). Inputs have what tells the backends apart: ties, exact zeros, saturated probabilities.
 Every gradient is that of a sum with unequal weights. Theano convolves where TensorFlow correlates:
 kernels of convolutions are flipped there, as Keras does when it loads weights.

@@ -2,7 +2,7 @@
 
     python training_cases.py OUT.json [NAME]...
 
-TensorFlow's losses are frozen (make_layers.py); tests/test_parity.py trains them on Theano. SGD
+TensorFlow's losses are frozen (make_layers.py); test_parity.py trains them on Theano. SGD
 only: what Adam does depends on the backend, and on TensorFlow on the run.
 """
 

@@ -32,7 +32,7 @@ compile/tests/test_function.py compile/tests/test_function_module.py
 compile/tests/test_misc.py compile/tests/test_modes.py compile/tests/test_pfunc.py
 compile/tests/test_shared.py
 sandbox/tests/test_rng_mrg.py
-scan_module/tests/test_scan.py scan_module/tests/test_scan_utils.py
+scan_module/tests/commands/test_scan.py scan_module/tests/test_scan_utils.py
 tensor/nnet/tests/test_bn.py tensor/nnet/tests/test_conv.py tensor/nnet/tests/test_nnet.py
 tensor/nnet/tests/test_sigm.py tensor/signal/tests/test_conv.py
 tensor/tests/test_basic.py tensor/tests/test_casting.py tensor/tests/test_elemwise.py

@@ -1,6 +1,6 @@
 /* What the threads of a warp do together, and bits of numbers: the words of the fast path.
  *
- * This text and what includes it is plain CUDA; tests/warp/simt.h runs it on a CPU. */
+ * This text and what includes it is plain CUDA; tests/gpu/warp/simt.h runs it on a CPU. */
 #ifndef CTC_SIMT_H
 #define CTC_SIMT_H
 #include "scores.h"
