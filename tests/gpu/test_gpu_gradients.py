@@ -5,17 +5,11 @@ import gpu_fuzz
 import numpy as np
 import pytest
 import regimes
-from comparing import assert_contract, assert_gradient
-from fake_cuda import FakeCuda, rounded
+from comparing import assert_contract, assert_exact_zero, assert_gradient
+from fake_cuda import rounded
 
 from ctc_shim import reference
 from ctc_shim.native import gpu_launch
-
-
-@pytest.fixture(scope="module")
-def gpu():
-    with FakeCuda() as fake:
-        yield fake
 
 
 def _log_probabilities(c):
@@ -103,3 +97,31 @@ def test_a_product_with_the_upstream_gradient(gpu, shape, time_major, kind):
         for in_place in (False, True):
             product = gpu.scale(array, kind, given, time_major, in_place)
             np.testing.assert_array_equal(product, want)
+
+
+def test_the_upstream_gradient_is_folded_in(gpu):
+    c = regimes.case("random")
+    for kind in ("float64", "float32"):
+        got = gpu.compute(c, kind, upstream=[-2, 0.5])[1]
+        np.testing.assert_allclose(
+            got,
+            gpu.compute(c, kind)[1] * [[[-2]], [[0.5]]],
+            atol=1e-12 if kind == "float64" else 1e-6,
+        )
+
+
+def test_nothing_comes_back_where_the_gradient_is_zero(gpu):
+    scores = np.zeros((2, 3, 3))
+    scores[0, :, 2] = -np.inf
+    for kind in gpu_launch.KINDS:
+        gradient = gpu.compute(cases.case("", scores, [[1], [1]]), kind, upstream=[np.inf, 1])[1]
+        assert_exact_zero(gradient[0, :, 2], slice(None))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_no_upstream_gradient_reaches_padding_or_an_infeasible_row(gpu, value):
+    c = cases.case("", np.zeros((3, 6, 3)), [[1, 2], [1, 1], [1, 2]], [3, 2, 6], [2, 2, 0])
+    for kind in gpu_launch.KINDS:
+        gradient = gpu.compute(c, kind, upstream=[value, value, 1])[1]
+        assert_exact_zero(gradient, np.s_[0, 3:])
+        assert_exact_zero(gradient, np.s_[1])

@@ -1,6 +1,6 @@
 """Runs the shared cases through the launcher and the emulated kernel, all built with sanitizers.
 
-Prints the number of runs. See test_gpu_kernel.py.
+Prints the number of runs. See test_gpu_driver.py.
 """
 
 import cases
