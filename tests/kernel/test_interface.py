@@ -119,12 +119,12 @@ def test_a_library_of_other_sources_is_not_used(installed, tmp_path, file, old, 
 
 
 def test_a_launcher_of_other_sources_is_not_used(installed, tmp_path):
-    launcher = installed / "ctc_shim" / "csrc" / "cuda" / "launcher.c"
-    _edited(launcher, "CTC_KINDS = 4", "CTC_KINDS = 3")
+    header = installed / "ctc_shim" / "csrc" / "cuda" / "driver.h"
+    _edited(header, "CTC_KINDS = 4", "CTC_KINDS = 3")
     try:
         assert _shown(installed, tmp_path, **NO_COMPILER)[1] == "None"
     finally:
-        shutil.copy(os.path.join(PACKAGE, "csrc", "cuda", "launcher.c"), str(launcher))
+        shutil.copy(os.path.join(PACKAGE, "csrc", "cuda", "driver.h"), str(header))
 
 
 def test_what_is_not_a_library_of_ours_is_not_used(tmp_path, monkeypatch):
