@@ -5,6 +5,7 @@
 #include "lanes.h"
 
 enum { CTC_SHIM_SIDE_CLASSES = 96 }; /* with more of them a vector of classes is full, too */
+enum { CTC_SHIM_SIDE_LABELS = 32 };  /* with more of them a vector of labels is full, too */
 
 #if defined(CTC_SHIM_HAS_LANES)
 /* A number of each lane. */

@@ -4,21 +4,16 @@
 CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const char *idle,
                                                 const char *const *rows, const double *epsilon,
                                                 REAL *to) {
+    const int quads = b->plain && sizeof(REAL) == 4 && b->C >= 4;
     int64_t lane, c, k;
-    for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4) {
-        if (!(b->plain && sizeof(REAL) == 4 && b->C >= 4)) break;
-        for (c = 0; c < b->C; c += 4) {
-            const float *in[4];
-            float *out[4];
-            if (c > b->C - 4) c = b->C - 4; /* the last block may overlap the one before */
-            for (k = 0; k < 4; k++) {
-                in[k] = (const float *)(const void *)rows[lane + k] + c;
-                out[k] = (float *)(void *)(to + (c + k) * CTC_SHIM_SIDE + lane);
-            }
-            ctc_shim_turn(in, out);
-        }
+    for (c = 0; quads && c < b->C; c += 4) {
+        ctc_shim_f32 v[4];
+        if (c > b->C - 4) c = b->C - 4; /* the last block may overlap the one before */
+        for (k = 0; k < 4; k++) v[k] = ctc_shim_load_quads(rows + k, c);
+        ctc_shim_turn(v);
+        for (k = 0; k < 4; k++) *(ctc_shim_f32 *)(void *)(to + (c + k) * CTC_SHIM_SIDE) = v[k];
     }
-    for (; lane < CTC_SHIM_SIDE; lane++)
+    for (lane = 0; lane < (quads ? 0 : CTC_SHIM_SIDE); lane++)
         for (c = 0; c < b->C; c++) {
             const int64_t stride = rows[lane] == idle ? b->item : b->stride_c;
             memcpy(to + c * CTC_SHIM_SIDE + lane, rows[lane] + c * stride, sizeof(REAL));
@@ -127,37 +122,45 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_pick_band)(const REAL *CTC_SHIM_RESTRICT e, i
     for (j = start; j < stop; j++) y[j] = (double)e[label[j] * CTC_SHIM_SIDE];
 }
 
-/* The gradient of a frame: e * inverse plus the posteriors, into the rows `out`. For probabilities
- * it is that by p: d score / d p = 1 / (p + epsilon). */
+/* The softmax of a frame, e * factor, into the rows `out`. For probabilities it is divided by them:
+ * d score / d p = 1 / (p + epsilon). */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(int64_t C, int ratios, const REAL *e,
-                                             const double *inverse, const double *posterior,
-                                             const int32_t *place, int64_t cells, REAL *g,
-                                             char *const *rows) {
-    REAL factor[CTC_SHIM_SIDE];
+                                             const double *factors, char *const *out) {
+    REAL factor[CTC_SHIM_SIDE] __attribute__((aligned(64)));
     int64_t lane, c, k;
-    for (k = 0; k < CTC_SHIM_SIDE; k++) factor[k] = (REAL)inverse[k];
-    for (c = 0; c < C; c++) {
-#pragma omp simd
-        for (k = 0; k < CTC_SHIM_SIDE; k++)
-            g[c * CTC_SHIM_SIDE + k] = e[c * CTC_SHIM_SIDE + k] * factor[k];
+    for (k = 0; k < CTC_SHIM_SIDE; k++) factor[k] = (REAL)factors[k];
+    for (c = 0; sizeof(REAL) == 4 && C >= 4 && c < C; c += 4) {
+        ctc_shim_f32 v[4];
+        if (c > C - 4) c = C - 4;
+        for (k = 0; k < 4; k++) {
+            ctc_shim_f32 p = *(const ctc_shim_f32 *)(const void *)(e + (c + k) * CTC_SHIM_SIDE);
+            v[k] = p * *(const ctc_shim_f32 *)(const void *)factor;
+            if (ratios) v[k] /= p;
+        }
+        ctc_shim_turn(v);
+        for (k = 0; k < 4; k++) ctc_shim_store_quads(out + k, c, v[k]);
     }
-    for (k = 0; k < cells; k++) g[place[k]] += (REAL)posterior[k];
-#pragma omp simd
-    for (k = 0; k < (ratios ? C * CTC_SHIM_SIDE : 0); k++) g[k] /= e[k];
-    if (sizeof(REAL) == 4 && C >= 4) {
-        for (lane = 0; lane < CTC_SHIM_SIDE; lane += 4)
-            for (c = 0; c < C; c += 4) {
-                const float *in[4];
-                float *out[4];
-                if (c > C - 4) c = C - 4;
-                for (k = 0; k < 4; k++) {
-                    in[k] = (const float *)(const void *)(g + (c + k) * CTC_SHIM_SIDE + lane);
-                    out[k] = (float *)(void *)rows[lane + k] + c;
-                }
-                ctc_shim_turn(in, out);
-            }
-        return;
-    }
+    if (sizeof(REAL) == 4 && C >= 4) return;
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++)
-        for (c = 0; c < C; c++) ((REAL *)(void *)rows[lane])[c] = g[c * CTC_SHIM_SIDE + lane];
+        for (c = 0; c < C; c++) {
+            REAL p = e[c * CTC_SHIM_SIDE + lane], softmax = p * factor[lane];
+            ((REAL *)(void *)out[lane])[c] = ratios ? softmax / p : softmax;
+        }
+}
+
+/* Adds the posteriors of the first counts[lane] places of each lane to its row. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_add_posteriors)(int ratios, const REAL *e,
+                                                   const double *posterior, const int32_t *place,
+                                                   const int64_t *counts, int64_t cells,
+                                                   char *const *out) {
+    REAL rounded[(CTC_SHIM_SIDE_LABELS + 1) * CTC_SHIM_SIDE];
+    int64_t lane, k;
+#pragma omp simd
+    for (k = 0; k < cells; k++) rounded[k] = (REAL)posterior[k];
+    for (k = 0; k < (ratios ? cells : 0); k++) rounded[k] /= e[place[k]];
+    for (lane = 0; lane < CTC_SHIM_SIDE; lane++) {
+        REAL *row = (REAL *)(void *)out[lane];
+        for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE)
+            row[place[k] / CTC_SHIM_SIDE] += rounded[k];
+    }
 }

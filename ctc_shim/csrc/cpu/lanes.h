@@ -29,26 +29,54 @@ typedef uint64_t ctc_shim_bits_f64 __attribute__((vector_size(CTC_SHIM_VECTOR)))
 typedef float ctc_shim_f32 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
 typedef uint32_t ctc_shim_bits_f32 __attribute__((vector_size(CTC_SHIM_VECTOR)));
 typedef float ctc_shim_quad __attribute__((vector_size(16), may_alias, aligned(4)));
-typedef int32_t ctc_shim_quad_places __attribute__((vector_size(16)));
 
-#if defined(__clang__)
-#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+/* Numbers k and k + 1 of every four, of the first and of the second vector in turn. */
+#define CTC_SHIM_PAIRS(k) (k), (k) + CTC_SHIM_SIDE, (k) + 1, (k) + 1 + CTC_SHIM_SIDE
+#if CTC_SHIM_VECTOR == 64
+#define CTC_SHIM_MIXED(k) \
+    CTC_SHIM_PAIRS(k), CTC_SHIM_PAIRS(k + 4), CTC_SHIM_PAIRS(k + 8), CTC_SHIM_PAIRS(k + 12)
+#elif CTC_SHIM_VECTOR == 32
+#define CTC_SHIM_MIXED(k) CTC_SHIM_PAIRS(k), CTC_SHIM_PAIRS(k + 4)
 #else
-#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) \
-    __builtin_shuffle(a, b, (ctc_shim_quad_places){i, j, k, l})
+#define CTC_SHIM_MIXED(k) CTC_SHIM_PAIRS(k)
+#endif
+#if defined(__clang__)
+#define CTC_SHIM_MIX(a, b, k) __builtin_shufflevector(a, b, CTC_SHIM_MIXED(k))
+#else
+#define CTC_SHIM_MIX(a, b, k) __builtin_shuffle(a, b, (ctc_shim_bits_f32){CTC_SHIM_MIXED(k)})
 #endif
 
-/* A 4 x 4 matrix, transposed. Its rows begin at in[k], those of the result at out[k]. */
-CTC_SHIM_INLINE void ctc_shim_turn(const float *const *in, float *const *out) {
-    ctc_shim_quad a = *(const ctc_shim_quad *)in[0], b = *(const ctc_shim_quad *)in[1],
-                  c = *(const ctc_shim_quad *)in[2], d = *(const ctc_shim_quad *)in[3];
-    ctc_shim_quad ac = CTC_SHIM_SHUFFLE(a, c, 0, 4, 1, 5), bd = CTC_SHIM_SHUFFLE(b, d, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[0] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[1] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
-    ac = CTC_SHIM_SHUFFLE(a, c, 2, 6, 3, 7);
-    bd = CTC_SHIM_SHUFFLE(b, d, 2, 6, 3, 7);
-    *(ctc_shim_quad *)out[2] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[3] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
+/* Transposes the 4 x 4 matrices whose rows are every four numbers of v[0] .. v[3]. */
+CTC_SHIM_INLINE void ctc_shim_turn(ctc_shim_f32 *v) {
+    ctc_shim_f32 ac = CTC_SHIM_MIX(v[0], v[2], 0), bd = CTC_SHIM_MIX(v[1], v[3], 0);
+    ctc_shim_f32 after_ac = CTC_SHIM_MIX(v[0], v[2], 2), after_bd = CTC_SHIM_MIX(v[1], v[3], 2);
+    v[0] = CTC_SHIM_MIX(ac, bd, 0);
+    v[1] = CTC_SHIM_MIX(ac, bd, 2);
+    v[2] = CTC_SHIM_MIX(after_ac, after_bd, 0);
+    v[3] = CTC_SHIM_MIX(after_ac, after_bd, 2);
+}
+
+/* Numbers c .. c + 3 of the rows 0, 4, 8 ..., which together fill a vector. */
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_load_quads(const char *const *rows, int64_t c) {
+    ctc_shim_quad first = *(const ctc_shim_quad *)(rows[0] + c * 4);
+#if CTC_SHIM_VECTOR == 64
+    __m512 all = _mm512_castps128_ps512((__m128)first);
+    all = _mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[4] + c * 4)), 1);
+    all = _mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[8] + c * 4)), 2);
+    return (ctc_shim_f32)_mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[12] + c * 4)),
+                                            3);
+#elif CTC_SHIM_VECTOR == 32
+    __m256 all = _mm256_castps128_ps256((__m128)first);
+    return (ctc_shim_f32)_mm256_insertf128_ps(all, _mm_loadu_ps((const float *)(rows[4] + c * 4)),
+                                              1);
+#else
+    return (ctc_shim_f32)first;
+#endif
+}
+CTC_SHIM_INLINE void ctc_shim_store_quads(char *const *rows, int64_t c, ctc_shim_f32 x) {
+    int64_t i;
+    for (i = 0; i < CTC_SHIM_SIDE; i += 4)
+        *(ctc_shim_quad *)(rows[i] + c * 4) = ((const ctc_shim_quad *)&x)[i / 4];
 }
 
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load(const double *from) {

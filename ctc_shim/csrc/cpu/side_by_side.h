@@ -102,22 +102,26 @@ CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_
                                         const ctc_shim_pack *pack, int64_t t, int64_t r) {
     const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
     const int64_t cells = (pack->labels + 1) * CTC_SHIM_SIDE;
-    const int softmax = ctc_shim_has_exps(b);
-    ctc_shim_each inverse;
-    char *rows[CTC_SHIM_SIDE];
-    int64_t i;
+    const int softmax = ctc_shim_has_exps(b), ratios = (int)b->ratios;
+    ctc_shim_each factors;
+    char *out[CTC_SHIM_SIDE];
+    int64_t i, counts[CTC_SHIM_SIDE];
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
-        inverse[i] = softmax ? -pack->upstream[i] / s->sums[r * CTC_SHIM_SIDE + i] : 0;
-        rows[i] = (double)t < pack->T[i]
-                      ? b->gradient + pack->n[i] * b->gradient_stride_n + t * b->gradient_stride_t
-                      : s->unused;
+        const int there = (double)t < pack->T[i];
+        factors[i] = softmax ? -pack->upstream[i] / s->sums[r * CTC_SHIM_SIDE + i] : 0;
+        counts[i] = there ? (int64_t)pack->S[i] + 1 : 0;
+        out[i] = there ? b->gradient + pack->n[i] * b->gradient_stride_n + t * b->gradient_stride_t
+                       : s->unused;
     }
-    if (b->item == 4)
-        ctc_shim_put_rows_f32(b->C, (int)b->ratios, (const float *)e, inverse, s->posterior,
-                              s->place, cells, (float *)(void *)s->gradient, rows);
-    else
-        ctc_shim_put_rows_f64(b->C, (int)b->ratios, (const double *)e, inverse, s->posterior,
-                              s->place, cells, (double *)(void *)s->gradient, rows);
+    if (b->item == 4) {
+        ctc_shim_put_rows_f32(b->C, ratios, (const float *)e, factors, out);
+        ctc_shim_add_posteriors_f32(ratios, (const float *)e, s->posterior, s->place, counts, cells,
+                                    out);
+    } else {
+        ctc_shim_put_rows_f64(b->C, ratios, (const double *)e, factors, out);
+        ctc_shim_add_posteriors_f64(ratios, (const double *)e, s->posterior, s->place, counts,
+                                    cells, out);
+    }
 }
 
 /* All frames backwards, block by block, as in ctc_shim_return. */

@@ -22,7 +22,6 @@ static const double CTC_SHIM_CAPPED = 3.351951982485649e+153; /* 2^510: only whe
 typedef struct {
     int64_t cells, rows; /* numbers in an array of cells; frames kept at a time */
     char *e;             /* (rows, C, SIDE): exponentials of the scores */
-    char *gradient;      /* (C, SIDE) */
     char *idle, *unused; /* (C,): the row of a frame that is not there; one to write */
     double *sums;        /* (rows, SIDE): of the exponentials */
     double *emissions;   /* of a frame; the blank's comes first */

@@ -4,8 +4,6 @@
 #include "side_lattice.h"
 #include "threads.h"
 
-enum { CTC_SHIM_SIDE_LABELS = 32 }; /* with more of them a vector of labels is full, too */
-
 /* Is sequence n computed side by side with others? The size of the batch matters, as many empty
  * lanes would be slower than one sequence after the other, but not what the others are. */
 CTC_SHIM_LOCAL int ctc_shim_is_short(const ctc_shim_batch *b, int64_t n) {
@@ -47,7 +45,6 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     rows = (size_t)s->rows;
     blocks = b->gradient ? (size_t)(b->longest / s->rows + 1) : 0;
     s->e = ctc_shim_carve(block, &used, rows * row);
-    s->gradient = ctc_shim_carve(block, &used, row);
     s->idle = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->unused = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->sums = (double *)ctc_shim_carve(block, &used, rows * each);
