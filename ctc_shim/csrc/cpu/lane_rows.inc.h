@@ -23,38 +23,38 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const c
 }
 
 /* Scores of a frame to e = exp(score) / 2^scale; those of probabilities are p + epsilon, and stay.
- * Sets their sums and the least of them. Marks a lane as refused where scores are not finite or
- * very large. */
+ * Sets their sums and, where wanted, the least of them. Marks a lane as refused where scores are
+ * not finite or very large. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, double *sums,
                                              double *leasts, double *scales, double *refused) {
     enum { COUNT = sizeof(TYPED(ctc_shim)) / sizeof(REAL), STEP = CTC_SHIM_SIDE / COUNT };
     const REAL limit = ratios ? (REAL)2 : (REAL)2e4,
-               magic = sizeof(REAL) == 4 ? (REAL)12582912 : (REAL)6755399441055744;
+               magic = sizeof(REAL) == 4 ? (REAL)12582912 : (REAL)6755399441055744,
+               bias = sizeof(REAL) == 4 ? 127 : 1023;
     REAL found[5][CTC_SHIM_SIDE] __attribute__((aligned(64)));
     int64_t i, c, k;
     for (i = 0; i < STEP; i++) {
-        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, scale, low, top[4], best, rest,
-                        least;
+        TYPED(ctc_shim) *at = (TYPED(ctc_shim) *)(void *)e + i, best = {0}, rest = {0}, scale = {0},
+                        least = best + 4, low, shift, top[4];
         for (k = 0; k < 4; k++) top[k] = at[(k < C ? k : 0) * STEP];
         for (c = 4; c + 4 <= C; c += 4) /* four of them hide the latency */
             for (k = 0; k < 4; k++) top[k] = TYPED(ctc_shim_most)(at[(c + k) * STEP], top[k]);
         for (; c < C; c++) top[0] = TYPED(ctc_shim_most)(at[c * STEP], top[0]);
         top[0] = TYPED(ctc_shim_most)(TYPED(ctc_shim_most)(top[0], top[1]),
                                       TYPED(ctc_shim_most)(top[2], top[3]));
-        low = top[0] - (REAL)(sizeof(REAL) == 4 ? 150 : 1100);
-        best = rest = scale = (TYPED(ctc_shim)){0};
-        least = best + (REAL)4;
         if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
+        low = (scale - bias) * (REAL)0.6931471805599453094;
+        shift = (magic + bias) - scale;
         for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
             rest +=
                 TYPED(ctc_shim_where)((TYPED(ctc_shim_bits))(at[c * STEP] < 0), best + (REAL)NAN);
         for (c = 0; c < C; c++) {
             TYPED(ctc_shim) p = at[c * STEP];
-            if (!ratios) at[c * STEP] = p = TYPED(ctc_shim_scaled_exp)(p, scale, low);
+            if (!ratios) at[c * STEP] = p = TYPED(ctc_shim_scaled_exp)(p, low, shift);
             /* The largest stays apart from the rest: see ctc_shim_sum. */
             rest += TYPED(ctc_shim_least)(best, p);
             best = TYPED(ctc_shim_most)(best, p);
-            least = TYPED(ctc_shim_least)(least, p);
+            if (leasts) least = TYPED(ctc_shim_least)(least, p);
         }
         ((TYPED(ctc_shim) *)(void *)found[0])[i] = top[0];
         ((TYPED(ctc_shim) *)(void *)found[1])[i] = scale;
@@ -66,7 +66,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
     for (k = 0; k < CTC_SHIM_SIDE; k++) {
         int good = (found[0][k] <= limit) & (found[0][k] >= -limit) & (found[3][k] >= 0);
         sums[k] = (double)found[2][k] + (double)found[3][k];
-        leasts[k] = (double)found[4][k];
+        if (leasts) leasts[k] = (double)found[4][k];
         scales[k] = (double)found[1][k];
         refused[k] = good ? refused[k] : 1;
     }

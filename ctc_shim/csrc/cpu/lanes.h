@@ -142,7 +142,7 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_least_f32(ctc_shim_f32 x, ctc_shim_f32 y) 
 
 /* 2^k for integers k, which stop at -1000 and 1000. */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_powers(ctc_shim_f64 k) {
-    const ctc_shim_f64 far = k * 0 + 1000;
+    const ctc_shim_f64 far = (ctc_shim_f64){0} + 1000;
     k = ctc_shim_least_f64(ctc_shim_most_f64(k, -far), far);
     k += 6755399441056767.0; /* as in ctc_shim_pow2 */
     return (ctc_shim_f64)((ctc_shim_bits_f64)k << 52);
@@ -154,49 +154,28 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_exponents(ctc_shim_f64 x) {
     return (ctc_shim_f64)biased - (4503599627370496.0 + 1023.0);
 }
 
-/* exp(z) = result * 2^scale, 0 where that is far down, NaN for NaN. The scale is an integer near
- * the largest z / ln 2, `low` is at least 1100 below that z. No difference of two scores is
- * rounded: r is found from z alone. */
-CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 scale,
-                                                     ctc_shim_f64 low) {
-    ctc_shim_f64 p, k, r, power;
-    const ctc_shim_f64 magic = scale - scale + 6755399441055744.0;
+/* exp(z) = result * 2^scale for a scale near the largest z / ln 2: 0 far down, NaN for NaN. `low`
+ * is (scale - bias) * ln 2, and `shift` is 1.5 * 2^52 (in float 2^23) + bias - scale, where the
+ * bias is that of exponents: the low bits of `power` are the exponent of the result, and 0 stands
+ * for 0. No difference of two scores is rounded: r is found from z alone. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 low,
+                                                     ctc_shim_f64 shift) {
+    ctc_shim_f64 power, k, r, p;
     z = ctc_shim_most_f64(low, z);
-    power = z * 1.4426950408889634074 + 6755399441055744.0;
-    k = power - 6755399441055744.0;
+    power = z * 1.4426950408889634074 + shift;
+    k = power - shift;
     r = (z - k * 0.69314718246459961) - k * -1.904654299957768e-09;
-    p = r * (1.0 / 6227020800) + 1.0 / 479001600;
-    p = p * r + 1.0 / 39916800;
-    p = p * r + 1.0 / 3628800;
-    p = p * r + 1.0 / 362880;
-    p = p * r + 1.0 / 40320;
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    /* Its low bits are the biased exponent, of which 0 stands for 0. */
-    power = ctc_shim_most_f64(power - (scale - 1023.0), magic);
+    CTC_SHIM_EXP_DOUBLE(p, r);
     return p * (ctc_shim_f64)((ctc_shim_bits_f64)power << 52);
 }
-CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_scaled_exp_f32(ctc_shim_f32 z, ctc_shim_f32 scale,
-                                                     ctc_shim_f32 low) {
-    ctc_shim_f32 p, k, r, power;
-    const ctc_shim_f32 magic = scale - scale + 12582912.0f;
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_scaled_exp_f32(ctc_shim_f32 z, ctc_shim_f32 low,
+                                                     ctc_shim_f32 shift) {
+    ctc_shim_f32 power, k, r, p;
     z = ctc_shim_most_f32(low, z);
-    power = z * 1.44269504f + 12582912.0f;
-    k = power - 12582912.0f;
+    power = z * 1.44269504f + shift;
+    k = power - shift;
     r = (z - k * 0.693359375f) - k * -2.12194440e-4f;
-    p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = (p * (r * r) + r) + 1.0f;
-    power = ctc_shim_most_f32(power - (scale - 127.0f), magic);
+    CTC_SHIM_EXP_FLOAT(p, r);
     return p * (ctc_shim_f32)((ctc_shim_bits_f32)power << 23);
 }
 #endif

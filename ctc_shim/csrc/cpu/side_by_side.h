@@ -17,11 +17,10 @@ CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_s
                                        ctc_shim_pack *pack, int64_t r) {
     void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
     double *sums = s->sums + r * CTC_SHIM_SIDE, *scales = pack->scales, *refused = pack->refused;
-    ctc_shim_each leasts;
     int64_t i;
     if (b->item == 4)
-        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
-    else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
+        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, NULL, scales, refused);
+    else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, NULL, scales, refused);
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
         else {

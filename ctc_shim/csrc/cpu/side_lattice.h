@@ -47,14 +47,16 @@ CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_pack *pack
     double *label = s->carry, *blank = label + W, *scale = blank + W;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        const ctc_shim_f64 S = ctc_shim_load(pack->S + i), zero = S * 0,
+        const ctc_shim_f64 S = ctc_shim_load(pack->S + i), zero = {0},
                            left = ctc_shim_load(pack->T + i) - (double)t,
                            first = ctc_shim_least_f64(S - 1 - left, S);
         ctc_shim_f64 run = zero + CTC_SHIM_NEVER, at = zero;
-        ctc_shim_bits_f64 bad = (ctc_shim_bits_f64)(ctc_shim_load(pack->refused + i) > zero);
+        const ctc_shim_bits_f64 refused =
+            (ctc_shim_bits_f64)(ctc_shim_load(pack->refused + i) > zero);
+        ctc_shim_bits_f64 bad = refused;
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             /* Cells that cannot reach the end any more, or lie beyond it, do not count. */
-            ctc_shim_bits_f64 live = (ctc_shim_bits_f64)(at >= first) & ~bad;
+            ctc_shim_bits_f64 live = (ctc_shim_bits_f64)(at >= first) & ~refused;
             ctc_shim_f64 l =
                 ctc_shim_where_f64(live & (ctc_shim_bits_f64)(at < S), ctc_shim_load(label + j));
             ctc_shim_f64 k =
@@ -95,7 +97,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_pack 
     const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        ctc_shim_f64 blank_y = ctc_shim_load(y + i), least = blank_y, before = blank_y * 0, budget;
+        ctc_shim_f64 blank_y = ctc_shim_load(y + i), least = blank_y, before = {0}, budget;
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             ctc_shim_f64 label = ctc_shim_load(from + j), blank = ctc_shim_load(from + W + j),
                          label_y = ctc_shim_load(y + j);
@@ -123,7 +125,7 @@ CTC_SHIM_LOCAL void ctc_shim_settle(ctc_shim_pack *pack) {
         ctc_shim_bits_f64 bad = ~(ctc_shim_bits_f64)(budget > CTC_SHIM_BUDGET);
         ctc_shim_store(pack->product + i, product * ctc_shim_powers(-k));
         ctc_shim_store(pack->exponent + i, ctc_shim_load(pack->exponent + i) + k);
-        ctc_shim_store(pack->refused + i, ctc_shim_choose_f64(bad, refused * 0 + 1, refused));
+        ctc_shim_store(pack->refused + i, ctc_shim_choose_f64(bad, (ctc_shim_f64){0} + 1, refused));
     }
 }
 
@@ -136,7 +138,7 @@ CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim
     for (j = CTC_SHIM_SIDE; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += step) {
         ctc_shim_f64 now = ctc_shim_load(scale + j),
                      shift = ctc_shim_powers(now - ctc_shim_load(old + j));
-        ctc_shim_f64 cap = shift * 0 + CTC_SHIM_CAPPED;
+        ctc_shim_f64 cap = (ctc_shim_f64){0} + CTC_SHIM_CAPPED;
         ctc_shim_store(label + j, ctc_shim_least_f64(ctc_shim_load(label + j) * shift, cap));
         ctc_shim_store(blank + j, ctc_shim_least_f64(ctc_shim_load(blank + j) * shift, cap));
         ctc_shim_store(old + j, now);
@@ -153,7 +155,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shi
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         double *beta_label = s->beta, *beta_blank = beta_label + W;
         ctc_shim_f64 blank_y = ctc_shim_load(y + i), factor = ctc_shim_load(pack->upstream + i),
-                     blanks = blank_y * 0, label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
+                     blanks = {0}, label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
                      blank = ctc_shim_load(beta_blank + CTC_SHIM_SIDE + i);
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             const int64_t next = j + CTC_SHIM_SIDE;
