@@ -2,7 +2,7 @@
  * (side_by_side.h), or of SIDE frames of a sequence (frame_rows.h). */
 #ifndef CTC_SHIM_LANE_ROWS_H
 #define CTC_SHIM_LANE_ROWS_H
-#include "lanes.h"
+#include "batch.h"
 
 enum { CTC_SHIM_SIDE_CLASSES = 96 }; /* with more of them a vector of classes is full, too */
 enum { CTC_SHIM_SIDE_LABELS = 32 };  /* with more of them a vector of labels is full, too */

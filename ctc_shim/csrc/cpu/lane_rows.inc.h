@@ -44,7 +44,7 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
                                       TYPED(ctc_shim_most)(top[2], top[3]));
         if (!ratios) scale = (top[0] * (REAL)1.4426950408889634074 + magic) - magic;
         low = (scale - bias) * (REAL)0.6931471805599453094;
-        shift = (magic + bias) - scale;
+        shift = TYPED(CTC_SHIM_SHIFT) - scale;
         for (c = 0; ratios && c < C; c++) /* no probability is below 0 */
             rest +=
                 TYPED(ctc_shim_where)((TYPED(ctc_shim_bits))(at[c * STEP] < 0), best + (REAL)NAN);

@@ -4,7 +4,7 @@
  * wide as the registers, so loops over `lane` go through the SIDE numbers. */
 #ifndef CTC_SHIM_LANES_H
 #define CTC_SHIM_LANES_H
-#include "batch.h"
+#include "scalars.h"
 
 /* Not where vectors on the stack may not be aligned (GCC on Windows), nor with old compilers. */
 #if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && !defined(_WIN32)
@@ -12,9 +12,6 @@
 #endif
 
 #if defined(CTC_SHIM_HAS_LANES)
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
 #if defined(__AVX512F__)
 #define CTC_SHIM_VECTOR 64 /* bytes */
 #elif defined(__AVX__)
@@ -108,6 +105,8 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_most_f64(ctc_shim_f64 x, ctc_shim_f64 y) {
     return (ctc_shim_f64)_mm512_max_pd((__m512d)x, (__m512d)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f64)_mm256_max_pd((__m256d)x, (__m256d)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f64)_mm_max_pd((__m128d)x, (__m128d)y);
 #else
     return ctc_shim_choose_f64((ctc_shim_bits_f64)(x > y), x, y);
 #endif
@@ -117,6 +116,8 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_least_f64(ctc_shim_f64 x, ctc_shim_f64 y) 
     return (ctc_shim_f64)_mm512_min_pd((__m512d)x, (__m512d)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f64)_mm256_min_pd((__m256d)x, (__m256d)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f64)_mm_min_pd((__m128d)x, (__m128d)y);
 #else
     return ctc_shim_choose_f64((ctc_shim_bits_f64)(x < y), x, y);
 #endif
@@ -126,6 +127,8 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_most_f32(ctc_shim_f32 x, ctc_shim_f32 y) {
     return (ctc_shim_f32)_mm512_max_ps((__m512)x, (__m512)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f32)_mm256_max_ps((__m256)x, (__m256)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f32)_mm_max_ps((__m128)x, (__m128)y);
 #else
     return ctc_shim_choose_f32((ctc_shim_bits_f32)(x > y), x, y);
 #endif
@@ -135,6 +138,8 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_least_f32(ctc_shim_f32 x, ctc_shim_f32 y) 
     return (ctc_shim_f32)_mm512_min_ps((__m512)x, (__m512)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f32)_mm256_min_ps((__m256)x, (__m256)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f32)_mm_min_ps((__m128)x, (__m128)y);
 #else
     return ctc_shim_choose_f32((ctc_shim_bits_f32)(x < y), x, y);
 #endif
@@ -154,10 +159,12 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_exponents(ctc_shim_f64 x) {
     return (ctc_shim_f64)biased - (4503599627370496.0 + 1023.0);
 }
 
-/* exp(z) = result * 2^scale for a scale near the largest z / ln 2: 0 far down, NaN for NaN. `low`
- * is (scale - bias) * ln 2, and `shift` is 1.5 * 2^52 (in float 2^23) + bias - scale, where the
- * bias is that of exponents: the low bits of `power` are the exponent of the result, and 0 stands
- * for 0. No difference of two scores is rounded: r is found from z alone. */
+/* exp(z) = result * 2^scale for a scale near the largest z / ln 2: 0 far down, NaN for NaN. `shift`
+ * is SHIFT - scale, and `low` where that makes the exponent 0, which stands for 0: the low bits of
+ * `power` are the biased exponent. No difference of two scores is rounded: r is found from z alone.
+ */
+static const float CTC_SHIM_SHIFT_f32 = 12583039.0f;         /* 1.5 * 2^23 + 127 */
+static const double CTC_SHIM_SHIFT_f64 = 6755399441056767.0; /* 1.5 * 2^52 + 1023 */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 low,
                                                      ctc_shim_f64 shift) {
     ctc_shim_f64 power, k, r, p;
