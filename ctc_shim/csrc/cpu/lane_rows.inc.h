@@ -72,20 +72,17 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
     }
 }
 
-/* The emissions of the cells of a frame. */
+/* y[k] = e[place[k]]: the emissions of a frame. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
                                          const int32_t *CTC_SHIM_RESTRICT place, int64_t cells,
-                                         double *CTC_SHIM_RESTRICT y) {
+                                         REAL *CTC_SHIM_RESTRICT y) {
     int64_t k;
 #if CTC_SHIM_VECTOR == 64
-    for (k = 0; sizeof(REAL) == 4 && k < cells; k += 16) {
-        __m512 x = _mm512_i32gather_ps(_mm512_load_si512(place + k), e, 4);
-        _mm512_store_pd(y + k, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
-        _mm512_store_pd(y + k + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
-    }
+    for (k = 0; sizeof(REAL) == 4 && k < cells; k += 16)
+        _mm512_store_ps(y + k, _mm512_i32gather_ps(_mm512_load_si512(place + k), e, 4));
     if (sizeof(REAL) == 4) return;
 #endif
-    for (k = 0; k < cells; k++) y[k] = (double)e[place[k]];
+    for (k = 0; k < cells; k++) y[k] = e[place[k]];
 }
 
 /* The emissions y of cells start .. stop - 1, which are in one lane. May write up to y[stop + 7].
@@ -161,6 +158,6 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_add_posteriors)(int ratios, const REAL *e,
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++) {
         REAL *row = (REAL *)(void *)out[lane];
         for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE)
-            row[place[k] / CTC_SHIM_SIDE] += rounded[k];
+            row[(uint32_t)place[k] / CTC_SHIM_SIDE] += rounded[k];
     }
 }

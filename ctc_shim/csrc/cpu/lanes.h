@@ -25,6 +25,7 @@ typedef double ctc_shim_f64 __attribute__((vector_size(CTC_SHIM_VECTOR), may_ali
 typedef uint64_t ctc_shim_bits_f64 __attribute__((vector_size(CTC_SHIM_VECTOR)));
 typedef float ctc_shim_f32 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
 typedef uint32_t ctc_shim_bits_f32 __attribute__((vector_size(CTC_SHIM_VECTOR)));
+typedef float ctc_shim_half __attribute__((vector_size(CTC_SHIM_VECTOR / 2), may_alias));
 typedef float ctc_shim_quad __attribute__((vector_size(16), may_alias, aligned(4)));
 
 /* Numbers k and k + 1 of every four, of the first and of the second vector in turn. */
@@ -78,6 +79,11 @@ CTC_SHIM_INLINE void ctc_shim_store_quads(char *const *rows, int64_t c, ctc_shim
 
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load(const double *from) {
     return *(const ctc_shim_f64 *)from;
+}
+/* Numbers i .. of an array of floats or doubles. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load_as_f64(const void *from, int64_t i, int item) {
+    if (item == 8) return ctc_shim_load((const double *)from + i);
+    return __builtin_convertvector(*(const ctc_shim_half *)((const float *)from + i), ctc_shim_f64);
 }
 CTC_SHIM_INLINE void ctc_shim_store(double *to, ctc_shim_f64 x) { *(ctc_shim_f64 *)to = x; }
 

@@ -31,13 +31,20 @@ CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_s
     }
 }
 
-/* Emissions of the cells in row r of the block. */
-CTC_SHIM_LOCAL void ctc_shim_side_pick(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       const ctc_shim_pack *pack, int64_t r) {
+/* Frame t forwards, which is row r of the block; its emissions are kept. */
+CTC_SHIM_LOCAL void ctc_shim_side_step(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       ctc_shim_pack *pack, int64_t t, int64_t r,
+                                       const double *units, const double *from, double *row) {
     const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
     const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    if (b->item == 4) ctc_shim_pick_f32((const float *)e, s->place, cells, s->emissions);
-    else ctc_shim_pick_f64((const double *)e, s->place, cells, s->emissions);
+    void *y = s->emissions + r * s->cells * b->item;
+    if (b->item == 4) {
+        ctc_shim_pick_f32((const float *)e, s->place, cells, (float *)y);
+        ctc_shim_side_forward(s, pack, t, units, y, 4, from, row);
+    } else {
+        ctc_shim_pick_f64((const double *)e, s->place, cells, (double *)y);
+        ctc_shim_side_forward(s, pack, t, units, y, 8, from, row);
+    }
 }
 
 /* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block. */
@@ -63,8 +70,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_
     for (t = first; t < end; t++) {
         const double *from = row;
         if (b->gradient) row = s->table + 2 * (t - base) * W; /* else in place */
-        ctc_shim_side_pick(b, s, pack, t - base);
-        ctc_shim_side_forward(s, pack, t, units, from, row);
+        ctc_shim_side_step(b, s, pack, t, t - base, units, from, row);
     }
     for (i = 0; b->gradient && i < 2; i++)
         memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
@@ -142,8 +148,10 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
                 return;
             ctc_shim_change_units(s, pack, units);
             for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--) {
-                ctc_shim_side_pick(b, s, pack, t - base);
-                ctc_shim_side_backward(s, pack, units, s->table + 2 * (t - base) * W);
+                const void *y = s->emissions + (t - base) * W * b->item;
+                const double *row = s->table + 2 * (t - base) * W;
+                if (b->item == 4) ctc_shim_side_backward(s, pack, units, y, 4, row);
+                else ctc_shim_side_backward(s, pack, units, y, 8, row);
                 ctc_shim_side_write(b, s, pack, t, t - base);
             }
         }

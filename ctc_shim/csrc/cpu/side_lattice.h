@@ -22,9 +22,9 @@ static const double CTC_SHIM_CAPPED = 3.351951982485649e+153; /* 2^510: only whe
 typedef struct {
     int64_t cells, rows; /* numbers in an array of cells; frames kept at a time */
     char *e;             /* (rows, C, SIDE): exponentials of the scores */
+    char *emissions;     /* (rows, an array of cells); the blank's comes first */
     char *idle, *unused; /* (C,): the row of a frame that is not there; one to write */
     double *sums;        /* (rows, SIDE): of the exponentials */
-    double *emissions;   /* of a frame; the blank's comes first */
     double *table;       /* (rows, 2 arrays of cells): label, blank */
     double *units;       /* 3 arrays for each group of frames: scale, step, skip */
     double *carry;       /* label, blank, scale after the last frame */
@@ -90,17 +90,18 @@ CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_pack *pack
 }
 
 /* One frame of equations (6)-(8): ctc_shim_forward_linear. The arrays of `row` are label and
- * blank. */
-CTC_SHIM_LOCAL void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,
-                                          const double *units, const double *from, double *row) {
+ * blank. `item` is the size of the emissions y, a constant. */
+CTC_SHIM_INLINE void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,
+                                           const double *units, const void *y, int item,
+                                           const double *from, double *row) {
     const int64_t W = s->cells;
-    const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        ctc_shim_f64 blank_y = ctc_shim_load(y + i), least = blank_y, before = {0}, budget;
+        ctc_shim_f64 blank_y = ctc_shim_load_as_f64(y, i, item), least = blank_y, before = {0},
+                     budget;
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             ctc_shim_f64 label = ctc_shim_load(from + j), blank = ctc_shim_load(from + W + j),
-                         label_y = ctc_shim_load(y + j);
+                         label_y = ctc_shim_load_as_f64(y, j, item);
             ctc_shim_store(row + W + j, (blank + before * ctc_shim_load(units + W + j)) * blank_y);
             ctc_shim_store(row + j,
                            (label + blank + before * ctc_shim_load(units + 2 * W + j)) * label_y);
@@ -147,15 +148,16 @@ CTC_SHIM_LOCAL void ctc_shim_change_units(const ctc_shim_side *s, const ctc_shim
 
 /* One frame of equations (9)-(11) and (14): ctc_shim_backward_linear. The first of the posteriors
  * is the blank's. */
-CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shim_pack *pack,
-                                           const double *units, const double *row) {
+CTC_SHIM_INLINE void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shim_pack *pack,
+                                            const double *units, const void *y, int item,
+                                            const double *row) {
     const int64_t W = s->cells;
-    const double *y = s->emissions;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         double *beta_label = s->beta, *beta_blank = beta_label + W;
-        ctc_shim_f64 blank_y = ctc_shim_load(y + i), factor = ctc_shim_load(pack->upstream + i),
-                     blanks = {0}, label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
+        ctc_shim_f64 blank_y = ctc_shim_load_as_f64(y, i, item),
+                     factor = ctc_shim_load(pack->upstream + i), blanks = {0},
+                     label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
                      blank = ctc_shim_load(beta_blank + CTC_SHIM_SIDE + i);
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             const int64_t next = j + CTC_SHIM_SIDE;
@@ -166,7 +168,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_shi
             blanks += ctc_shim_load(row + W + j) * k;
             ctc_shim_store(s->posterior + j, ctc_shim_load(row + j) * l * factor);
             ctc_shim_store(beta_blank + j, k * blank_y);
-            ctc_shim_store(beta_label + j, l * ctc_shim_load(y + j));
+            ctc_shim_store(beta_label + j, l * ctc_shim_load_as_f64(y, j, item));
             label = next_label;
             blank = next_blank;
         }

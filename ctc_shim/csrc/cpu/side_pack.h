@@ -34,22 +34,23 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
         b->labels < CTC_SHIM_SIDE_LABELS ? b->labels : (int64_t)CTC_SHIM_SIDE_LABELS;
     const size_t each = CTC_SHIM_SIDE * sizeof(double), item = (size_t)b->item,
                  cells = (size_t)(labels + 3) * each;
+    const size_t emissions = cells / sizeof(double) * item;
     size_t used = 0, rows, blocks, row;
     row = (size_t)b->C * CTC_SHIM_SIDE * item;
     s->cells = (labels + 3) * CTC_SHIM_SIDE;
     s->rows = (int64_t)(2 * CTC_SHIM_TABLE_BYTES /
-                        (double)(row + 2 * cells + 3 * cells / CTC_SHIM_STRIDE + each));
+                        (double)(row + emissions + 2 * cells + 3 * cells / CTC_SHIM_STRIDE + each));
     if (s->rows > b->longest || s->rows < 1) s->rows = s->rows < 1 ? 1 : b->longest;
     if (!b->gradient) s->rows = 1;
     s->rows = (s->rows + CTC_SHIM_STRIDE - 1) / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE;
     rows = (size_t)s->rows;
     blocks = b->gradient ? (size_t)(b->longest / s->rows + 1) : 0;
     s->e = ctc_shim_carve(block, &used, rows * row);
+    s->emissions = ctc_shim_carve(block, &used, rows * emissions);
     s->idle = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->unused = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->sums = (double *)ctc_shim_carve(block, &used, rows * each);
     s->table = (double *)ctc_shim_carve(block, &used, rows * 2 * cells);
-    s->emissions = (double *)ctc_shim_carve(block, &used, cells);
     s->units = (double *)ctc_shim_carve(block, &used, rows / CTC_SHIM_STRIDE * 3 * cells);
     s->carry = (double *)ctc_shim_carve(block, &used, 3 * cells);
     s->checkpoints = (double *)ctc_shim_carve(block, &used, blocks * 3 * cells);
