@@ -145,19 +145,17 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(int64_t C, int ratios, const REAL *
         }
 }
 
-/* Adds the posteriors of the first counts[lane] places of each lane to its row. */
-CTC_SHIM_LOCAL void TYPED(ctc_shim_add_posteriors)(int ratios, const REAL *e,
-                                                   const double *posterior, const int32_t *place,
-                                                   const int64_t *counts, int64_t cells,
+/* Adds the posteriors of the first counts[lane] places of each lane to its row. For probabilities
+ * they are divided by these, which are the emissions y. */
+CTC_SHIM_LOCAL void TYPED(ctc_shim_add_posteriors)(int ratios, const REAL *y, const REAL *posterior,
+                                                   const int32_t *place, const int64_t *counts,
                                                    char *const *out) {
-    REAL rounded[(CTC_SHIM_SIDE_LABELS + 1) * CTC_SHIM_SIDE];
     int64_t lane, k;
-#pragma omp simd
-    for (k = 0; k < cells; k++) rounded[k] = (REAL)posterior[k];
-    for (k = 0; k < (ratios ? cells : 0); k++) rounded[k] /= e[place[k]];
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++) {
         REAL *row = (REAL *)(void *)out[lane];
-        for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE)
-            row[(uint32_t)place[k] / CTC_SHIM_SIDE] += rounded[k];
+        for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE) {
+            const REAL p = ratios ? posterior[k] / y[k] : posterior[k];
+            row[(uint32_t)place[k] / CTC_SHIM_SIDE] += p;
+        }
     }
 }

@@ -81,11 +81,15 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load(const double *from) {
     return *(const ctc_shim_f64 *)from;
 }
 /* Numbers i .. of an array of floats or doubles. */
-CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load_as_f64(const void *from, int64_t i, int item) {
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load_as(const void *from, int64_t i, int item) {
     if (item == 8) return ctc_shim_load((const double *)from + i);
     return __builtin_convertvector(*(const ctc_shim_half *)((const float *)from + i), ctc_shim_f64);
 }
 CTC_SHIM_INLINE void ctc_shim_store(double *to, ctc_shim_f64 x) { *(ctc_shim_f64 *)to = x; }
+CTC_SHIM_INLINE void ctc_shim_store_as(void *to, int64_t i, int item, ctc_shim_f64 x) {
+    if (item == 8) ctc_shim_store((double *)to + i, x);
+    else *(ctc_shim_half *)((float *)to + i) = __builtin_convertvector(x, ctc_shim_half);
+}
 
 /* x where the mask is set, else 0. */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_where_f64(ctc_shim_bits_f64 mask, ctc_shim_f64 x) {

@@ -12,32 +12,44 @@ CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shi
     for (; count > 0; count--) ctc_shim_sequence(b, w, *members++);
 }
 #else
-/* Reads frame t, which is row r of the block. */
+/* The rows of frame t in the gradient. */
+CTC_SHIM_LOCAL void ctc_shim_side_rows(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       const ctc_shim_pack *pack, int64_t t, char **rows) {
+    int64_t i;
+    for (i = 0; i < CTC_SHIM_SIDE; i++)
+        rows[i] = t < pack->end[i] ? pack->gradient[i] + t * b->gradient_stride_t : s->unused;
+}
+
+/* Reads frame t, which is row r of the group; the softmax goes into the gradient if `write`. */
 CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       ctc_shim_pack *pack, int64_t r) {
+                                       ctc_shim_pack *pack, int64_t t, int64_t r, int write) {
+    const int softmax = ctc_shim_has_exps(b), ratios = (int)b->ratios;
     void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    double *sums = s->sums + r * CTC_SHIM_SIDE, *scales = pack->scales, *refused = pack->refused;
+    ctc_shim_each sums, scales, factors;
+    char *out[CTC_SHIM_SIDE];
     int64_t i;
     if (b->item == 4)
-        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, NULL, scales, refused);
-    else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, NULL, scales, refused);
+        ctc_shim_exp_rows_f32((float *)e, b->C, ratios, sums, NULL, scales, pack->refused);
+    else ctc_shim_exp_rows_f64((double *)e, b->C, ratios, sums, NULL, scales, pack->refused);
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
         else {
-            pack->exponent[i] -= pack->scales[i];
-            if (ctc_shim_has_exps(b))
-                sums[i] = exp2(-scales[i]); /* of exp(score), which is not e */
+            pack->exponent[i] -= scales[i];
+            if (softmax) sums[i] = exp2(-scales[i]); /* of exp(score), which is not e */
         }
+        factors[i] = softmax ? -pack->upstream[i] / sums[i] : 0;
     }
+    if (!write) return;
+    ctc_shim_side_rows(b, s, pack, t, out);
+    if (b->item == 4) ctc_shim_put_rows_f32(b->C, ratios, (const float *)e, factors, out);
+    else ctc_shim_put_rows_f64(b->C, ratios, (const double *)e, factors, out);
 }
 
-/* Frame t forwards, which is row r of the block; its emissions are kept. */
+/* Frame t forwards, from `from` to `row`; e: its exponentials, y: its emissions, which are kept. */
 CTC_SHIM_LOCAL void ctc_shim_side_step(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       ctc_shim_pack *pack, int64_t t, int64_t r,
+                                       ctc_shim_pack *pack, int64_t t, const void *e, void *y,
                                        const double *units, const double *from, double *row) {
     const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
-    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    void *y = s->emissions + r * s->cells * b->item;
     if (b->item == 4) {
         ctc_shim_pick_f32((const float *)e, s->place, cells, (float *)y);
         ctc_shim_side_forward(s, pack, t, units, y, 4, from, row);
@@ -47,30 +59,32 @@ CTC_SHIM_LOCAL void ctc_shim_side_step(const ctc_shim_batch *b, const ctc_shim_s
     }
 }
 
-/* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block. */
+/* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block.
+ * The softmax goes into the gradient if `write`. */
 CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                        ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base) {
-    const int64_t W = s->cells, first = t;
+                                        ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base,
+                                        int write) {
+    const int64_t W = s->cells, first = t, size = b->C * CTC_SHIM_SIDE * b->item;
     double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W, *row = s->carry;
     ctc_shim_each epsilon;
     int64_t i;
     for (; t < end; t++) {
         const char *rows[CTC_SHIM_SIDE];
-        void *e = s->e + (t - base) * b->C * CTC_SHIM_SIDE * b->item;
+        void *e = s->e + (t - first) * size;
         for (i = 0; i < CTC_SHIM_SIDE; i++) {
-            int there = (double)t < pack->T[i];
-            rows[i] = there ? ctc_shim_given(b, pack->n[i], t) : s->idle;
-            epsilon[i] = there ? b->epsilon : 0;
+            rows[i] = t < pack->end[i] ? pack->scores[i] + t * b->stride_t : s->idle;
+            epsilon[i] = t < pack->end[i] ? b->epsilon : 0;
         }
         if (b->item == 4) ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
         else ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
     }
-    for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t - base);
+    for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t, t - first, write);
     ctc_shim_regroup(s, pack, first, units);
     for (t = first; t < end; t++) {
         const double *from = row;
         if (b->gradient) row = s->table + 2 * (t - base) * W; /* else in place */
-        ctc_shim_side_step(b, s, pack, t, t - base, units, from, row);
+        ctc_shim_side_step(b, s, pack, t, s->e + (t - first) * size,
+                           s->emissions + (t - base) * W * b->item, units, from, row);
     }
     for (i = 0; b->gradient && i < 2; i++)
         memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
@@ -102,30 +116,23 @@ CTC_SHIM_LOCAL void ctc_shim_side_finish(const ctc_shim_batch *b, const ctc_shim
     }
 }
 
-/* The gradient of frame t, which is row r of the block. */
-CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                        const ctc_shim_pack *pack, int64_t t, int64_t r) {
-    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    const int64_t cells = (pack->labels + 1) * CTC_SHIM_SIDE;
-    const int softmax = ctc_shim_has_exps(b), ratios = (int)b->ratios;
-    ctc_shim_each factors;
+/* Frame t backwards; its posteriors go into the gradient. y: its emissions. */
+CTC_SHIM_LOCAL void ctc_shim_side_step_back(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                            const ctc_shim_pack *pack, int64_t t, const void *y,
+                                            const double *units, const double *row) {
+    const int ratios = (int)b->ratios;
     char *out[CTC_SHIM_SIDE];
     int64_t i, counts[CTC_SHIM_SIDE];
-    for (i = 0; i < CTC_SHIM_SIDE; i++) {
-        const int there = (double)t < pack->T[i];
-        factors[i] = softmax ? -pack->upstream[i] / s->sums[r * CTC_SHIM_SIDE + i] : 0;
-        counts[i] = there ? (int64_t)pack->S[i] + 1 : 0;
-        out[i] = there ? b->gradient + pack->n[i] * b->gradient_stride_n + t * b->gradient_stride_t
-                       : s->unused;
-    }
+    ctc_shim_side_rows(b, s, pack, t, out);
+    for (i = 0; i < CTC_SHIM_SIDE; i++) counts[i] = t < pack->end[i] ? (int64_t)pack->S[i] + 1 : 0;
     if (b->item == 4) {
-        ctc_shim_put_rows_f32(b->C, ratios, (const float *)e, factors, out);
-        ctc_shim_add_posteriors_f32(ratios, (const float *)e, s->posterior, s->place, counts, cells,
-                                    out);
+        ctc_shim_side_backward(s, pack, units, y, 4, row);
+        ctc_shim_add_posteriors_f32(ratios, (const float *)y, (const float *)s->posterior, s->place,
+                                    counts, out);
     } else {
-        ctc_shim_put_rows_f64(b->C, ratios, (const double *)e, factors, out);
-        ctc_shim_add_posteriors_f64(ratios, (const double *)e, s->posterior, s->place, counts,
-                                    cells, out);
+        ctc_shim_side_backward(s, pack, units, y, 8, row);
+        ctc_shim_add_posteriors_f64(ratios, (const double *)y, (const double *)s->posterior,
+                                    s->place, counts, out);
     }
 }
 
@@ -139,7 +146,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
         if (block < last) {
             memcpy(s->carry, s->checkpoints + block * 3 * W, 3 * (size_t)W * sizeof(double));
             for (t = base; t < stop; t += CTC_SHIM_STRIDE)
-                ctc_shim_side_cross(b, s, pack, t, t + CTC_SHIM_STRIDE, base);
+                ctc_shim_side_cross(b, s, pack, t, t + CTC_SHIM_STRIDE, base, 0);
         }
         for (t = stop - 1; t >= base; t = first - 1) {
             const double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W;
@@ -147,13 +154,9 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
                                ctc_shim_work_of(b, CTC_SHIM_SIDE * CTC_SHIM_STRIDE)))
                 return;
             ctc_shim_change_units(s, pack, units);
-            for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--) {
-                const void *y = s->emissions + (t - base) * W * b->item;
-                const double *row = s->table + 2 * (t - base) * W;
-                if (b->item == 4) ctc_shim_side_backward(s, pack, units, y, 4, row);
-                else ctc_shim_side_backward(s, pack, units, y, 8, row);
-                ctc_shim_side_write(b, s, pack, t, t - base);
-            }
+            for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--)
+                ctc_shim_side_step_back(b, s, pack, t, s->emissions + (t - base) * W * b->item,
+                                        units, s->table + 2 * (t - base) * W);
         }
     }
 }
@@ -175,7 +178,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shi
         base = t / s->rows * s->rows;
         if (t == base && b->gradient)
             memcpy(s->checkpoints + t / s->rows * 3 * W, s->carry, 3 * (size_t)W * sizeof(double));
-        ctc_shim_side_cross(b, s, &pack, t, end, base);
+        ctc_shim_side_cross(b, s, &pack, t, end, base, b->gradient != NULL);
     }
     ctc_shim_side_finish(b, s, &pack,
                          s->units + (pack.frames - 1 - base) / CTC_SHIM_STRIDE * 3 * W);

@@ -21,22 +21,24 @@ static const double CTC_SHIM_CAPPED = 3.351951982485649e+153; /* 2^510: only whe
  * on both sides, of zeros: pair j is at (j + 1) * SIDE. */
 typedef struct {
     int64_t cells, rows; /* numbers in an array of cells; frames kept at a time */
-    char *e;             /* (rows, C, SIDE): exponentials of the scores */
+    char *e;             /* (STRIDE, C, SIDE): exponentials of the scores of a group */
     char *emissions;     /* (rows, an array of cells); the blank's comes first */
+    char *posterior;     /* of a frame */
     char *idle, *unused; /* (C,): the row of a frame that is not there; one to write */
-    double *sums;        /* (rows, SIDE): of the exponentials */
     double *table;       /* (rows, 2 arrays of cells): label, blank */
     double *units;       /* 3 arrays for each group of frames: scale, step, skip */
     double *carry;       /* label, blank, scale after the last frame */
     double *checkpoints; /* the carry before each block of rows */
     double *beta;        /* label, blank, scale */
-    double *may_skip, *posterior;
+    double *may_skip;
     int32_t *place; /* of the emission in a row of e */
 } ctc_shim_side;
 
 typedef struct {
-    ctc_shim_each T, S, upstream, product, exponent, scales, budget, refused;
-    int64_t n[CTC_SHIM_SIDE];
+    ctc_shim_each T, S, upstream, product, exponent, budget, refused;
+    int64_t n[CTC_SHIM_SIDE], end[CTC_SHIM_SIDE]; /* end is T */
+    const char *scores[CTC_SHIM_SIDE];            /* of the first frame */
+    char *gradient[CTC_SHIM_SIDE];
     int64_t count, frames, labels; /* sequences; the most frames and labels of one */
 } ctc_shim_pack;
 
@@ -90,18 +92,17 @@ CTC_SHIM_LOCAL void ctc_shim_regroup(const ctc_shim_side *s, ctc_shim_pack *pack
 }
 
 /* One frame of equations (6)-(8): ctc_shim_forward_linear. The arrays of `row` are label and
- * blank. `item` is the size of the emissions y, a constant. */
+ * blank. `item` is the size of the emissions y and of posteriors, a constant. */
 CTC_SHIM_INLINE void ctc_shim_side_forward(const ctc_shim_side *s, ctc_shim_pack *pack, int64_t t,
                                            const double *units, const void *y, int item,
                                            const double *from, double *row) {
     const int64_t W = s->cells;
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
-        ctc_shim_f64 blank_y = ctc_shim_load_as_f64(y, i, item), least = blank_y, before = {0},
-                     budget;
+        ctc_shim_f64 blank_y = ctc_shim_load_as(y, i, item), least = blank_y, before = {0}, budget;
         for (j = CTC_SHIM_SIDE + i; j < (pack->labels + 2) * CTC_SHIM_SIDE; j += CTC_SHIM_SIDE) {
             ctc_shim_f64 label = ctc_shim_load(from + j), blank = ctc_shim_load(from + W + j),
-                         label_y = ctc_shim_load_as_f64(y, j, item);
+                         label_y = ctc_shim_load_as(y, j, item);
             ctc_shim_store(row + W + j, (blank + before * ctc_shim_load(units + W + j)) * blank_y);
             ctc_shim_store(row + j,
                            (label + blank + before * ctc_shim_load(units + 2 * W + j)) * label_y);
@@ -155,7 +156,7 @@ CTC_SHIM_INLINE void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_sh
     int64_t j, i, step = (int64_t)(sizeof(ctc_shim_f64) / sizeof(double));
     for (i = 0; i < CTC_SHIM_SIDE; i += step) {
         double *beta_label = s->beta, *beta_blank = beta_label + W;
-        ctc_shim_f64 blank_y = ctc_shim_load_as_f64(y, i, item),
+        ctc_shim_f64 blank_y = ctc_shim_load_as(y, i, item),
                      factor = ctc_shim_load(pack->upstream + i), blanks = {0},
                      label = ctc_shim_load(beta_label + CTC_SHIM_SIDE + i),
                      blank = ctc_shim_load(beta_blank + CTC_SHIM_SIDE + i);
@@ -166,13 +167,13 @@ CTC_SHIM_INLINE void ctc_shim_side_backward(const ctc_shim_side *s, const ctc_sh
                          l = label + next_blank * ctc_shim_load(units + W + next);
             l += next_label * ctc_shim_load(units + 2 * W + next);
             blanks += ctc_shim_load(row + W + j) * k;
-            ctc_shim_store(s->posterior + j, ctc_shim_load(row + j) * l * factor);
+            ctc_shim_store_as(s->posterior, j, item, ctc_shim_load(row + j) * l * factor);
             ctc_shim_store(beta_blank + j, k * blank_y);
-            ctc_shim_store(beta_label + j, l * ctc_shim_load_as_f64(y, j, item));
+            ctc_shim_store(beta_label + j, l * ctc_shim_load_as(y, j, item));
             label = next_label;
             blank = next_blank;
         }
-        ctc_shim_store(s->posterior + i, blanks * factor);
+        ctc_shim_store_as(s->posterior, i, item, blanks * factor);
     }
 }
 #endif
