@@ -72,17 +72,21 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_exp_rows)(REAL *e, int64_t C, int ratios, dou
     }
 }
 
-/* y[k] = e[place[k]]: the emissions of a frame. */
+/* The emissions y of `cells` cells, whose labels are SIDE for each lane in turn. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_pick)(const REAL *CTC_SHIM_RESTRICT e,
-                                         const int32_t *CTC_SHIM_RESTRICT place, int64_t cells,
+                                         const int32_t *CTC_SHIM_RESTRICT label, int64_t cells,
                                          REAL *CTC_SHIM_RESTRICT y) {
-    int64_t k;
+    int64_t j;
 #if CTC_SHIM_VECTOR == 64
-    for (k = 0; sizeof(REAL) == 4 && k < cells; k += 16)
-        _mm512_store_ps(y + k, _mm512_i32gather_ps(_mm512_load_si512(place + k), e, 4));
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (j = 0; sizeof(REAL) == 4 && j < cells; j += CTC_SHIM_SIDE) {
+        __m512i place = _mm512_slli_epi32(_mm512_load_si512(label + j), 4);
+        _mm512_store_ps(y + j, _mm512_i32gather_ps(_mm512_add_epi32(place, lane), e, 4));
+    }
     if (sizeof(REAL) == 4) return;
 #endif
-    for (k = 0; k < cells; k++) y[k] = e[place[k]];
+    for (j = 0; j < cells; j++)
+        y[j] = e[label[j] * CTC_SHIM_SIDE + (int32_t)((uint32_t)j % CTC_SHIM_SIDE)];
 }
 
 /* The emissions y of cells start .. stop - 1, which are in one lane. May write up to y[stop + 7].
@@ -145,17 +149,15 @@ CTC_SHIM_LOCAL void TYPED(ctc_shim_put_rows)(int64_t C, int ratios, const REAL *
         }
 }
 
-/* Adds the posteriors of the first counts[lane] places of each lane to its row. For probabilities
+/* Adds the posteriors of the first counts[lane] labels of each lane to its row. For probabilities
  * they are divided by these, which are the emissions y. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_add_posteriors)(int ratios, const REAL *y, const REAL *posterior,
-                                                   const int32_t *place, const int64_t *counts,
+                                                   const int32_t *label, const int64_t *counts,
                                                    char *const *out) {
     int64_t lane, k;
     for (lane = 0; lane < CTC_SHIM_SIDE; lane++) {
         REAL *row = (REAL *)(void *)out[lane];
-        for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE) {
-            const REAL p = ratios ? posterior[k] / y[k] : posterior[k];
-            row[(uint32_t)place[k] / CTC_SHIM_SIDE] += p;
-        }
+        for (k = lane; k < counts[lane] * CTC_SHIM_SIDE; k += CTC_SHIM_SIDE)
+            row[label[k]] += ratios ? posterior[k] / y[k] : posterior[k];
     }
 }

@@ -20,17 +20,29 @@ CTC_SHIM_LOCAL void ctc_shim_side_rows(const ctc_shim_batch *b, const ctc_shim_s
         rows[i] = t < pack->end[i] ? pack->gradient[i] + t * b->gradient_stride_t : s->unused;
 }
 
-/* Reads frame t, which is row r of the group; the softmax goes into the gradient if `write`. */
+/* Reads frame t: its emissions y are kept, the softmax goes into the gradient if `write`. */
 CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       ctc_shim_pack *pack, int64_t t, int64_t r, int write) {
+                                       ctc_shim_pack *pack, int64_t t, void *y, int write) {
     const int softmax = ctc_shim_has_exps(b), ratios = (int)b->ratios;
-    void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    ctc_shim_each sums, scales, factors;
+    const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
+    void *e = s->e;
+    ctc_shim_each epsilon, sums, scales, factors;
+    const char *rows[CTC_SHIM_SIDE];
     char *out[CTC_SHIM_SIDE];
     int64_t i;
-    if (b->item == 4)
+    for (i = 0; i < CTC_SHIM_SIDE; i++) {
+        rows[i] = t < pack->end[i] ? pack->scores[i] + t * b->stride_t : s->idle;
+        epsilon[i] = t < pack->end[i] ? b->epsilon : 0;
+    }
+    if (b->item == 4) {
+        ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
         ctc_shim_exp_rows_f32((float *)e, b->C, ratios, sums, NULL, scales, pack->refused);
-    else ctc_shim_exp_rows_f64((double *)e, b->C, ratios, sums, NULL, scales, pack->refused);
+        ctc_shim_pick_f32((const float *)e, s->label, cells, (float *)y);
+    } else {
+        ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
+        ctc_shim_exp_rows_f64((double *)e, b->C, ratios, sums, NULL, scales, pack->refused);
+        ctc_shim_pick_f64((const double *)e, s->label, cells, (double *)y);
+    }
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
         else {
@@ -45,46 +57,23 @@ CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_s
     else ctc_shim_put_rows_f64(b->C, ratios, (const double *)e, factors, out);
 }
 
-/* Frame t forwards, from `from` to `row`; e: its exponentials, y: its emissions, which are kept. */
-CTC_SHIM_LOCAL void ctc_shim_side_step(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       ctc_shim_pack *pack, int64_t t, const void *e, void *y,
-                                       const double *units, const double *from, double *row) {
-    const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
-    if (b->item == 4) {
-        ctc_shim_pick_f32((const float *)e, s->place, cells, (float *)y);
-        ctc_shim_side_forward(s, pack, t, units, y, 4, from, row);
-    } else {
-        ctc_shim_pick_f64((const double *)e, s->place, cells, (double *)y);
-        ctc_shim_side_forward(s, pack, t, units, y, 8, from, row);
-    }
-}
-
 /* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block.
  * The softmax goes into the gradient if `write`. */
 CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_side *s,
                                         ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base,
                                         int write) {
-    const int64_t W = s->cells, first = t, size = b->C * CTC_SHIM_SIDE * b->item;
+    const int64_t W = s->cells, first = t;
     double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W, *row = s->carry;
-    ctc_shim_each epsilon;
     int64_t i;
-    for (; t < end; t++) {
-        const char *rows[CTC_SHIM_SIDE];
-        void *e = s->e + (t - first) * size;
-        for (i = 0; i < CTC_SHIM_SIDE; i++) {
-            rows[i] = t < pack->end[i] ? pack->scores[i] + t * b->stride_t : s->idle;
-            epsilon[i] = t < pack->end[i] ? b->epsilon : 0;
-        }
-        if (b->item == 4) ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
-        else ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
-    }
-    for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t, t - first, write);
+    for (; t < end; t++)
+        ctc_shim_side_read(b, s, pack, t, s->emissions + (t - base) * W * b->item, write);
     ctc_shim_regroup(s, pack, first, units);
     for (t = first; t < end; t++) {
+        const void *y = s->emissions + (t - base) * W * b->item;
         const double *from = row;
         if (b->gradient) row = s->table + 2 * (t - base) * W; /* else in place */
-        ctc_shim_side_step(b, s, pack, t, s->e + (t - first) * size,
-                           s->emissions + (t - base) * W * b->item, units, from, row);
+        if (b->item == 4) ctc_shim_side_forward(s, pack, t, units, y, 4, from, row);
+        else ctc_shim_side_forward(s, pack, t, units, y, 8, from, row);
     }
     for (i = 0; b->gradient && i < 2; i++)
         memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
@@ -127,12 +116,12 @@ CTC_SHIM_LOCAL void ctc_shim_side_step_back(const ctc_shim_batch *b, const ctc_s
     for (i = 0; i < CTC_SHIM_SIDE; i++) counts[i] = t < pack->end[i] ? (int64_t)pack->S[i] + 1 : 0;
     if (b->item == 4) {
         ctc_shim_side_backward(s, pack, units, y, 4, row);
-        ctc_shim_add_posteriors_f32(ratios, (const float *)y, (const float *)s->posterior, s->place,
+        ctc_shim_add_posteriors_f32(ratios, (const float *)y, (const float *)s->posterior, s->label,
                                     counts, out);
     } else {
         ctc_shim_side_backward(s, pack, units, y, 8, row);
         ctc_shim_add_posteriors_f64(ratios, (const double *)y, (const double *)s->posterior,
-                                    s->place, counts, out);
+                                    s->label, counts, out);
     }
 }
 

@@ -21,8 +21,8 @@ static const double CTC_SHIM_CAPPED = 3.351951982485649e+153; /* 2^510: only whe
  * on both sides, of zeros: pair j is at (j + 1) * SIDE. */
 typedef struct {
     int64_t cells, rows; /* numbers in an array of cells; frames kept at a time */
-    char *e;             /* (STRIDE, C, SIDE): exponentials of the scores of a group */
-    char *emissions;     /* (rows, an array of cells); the blank's comes first */
+    char *e;             /* (C, SIDE): exponentials of the scores of a frame */
+    char *emissions;     /* (rows, an array of cells) */
     char *posterior;     /* of a frame */
     char *idle, *unused; /* (C,): the row of a frame that is not there; one to write */
     double *table;       /* (rows, 2 arrays of cells): label, blank */
@@ -31,7 +31,7 @@ typedef struct {
     double *checkpoints; /* the carry before each block of rows */
     double *beta;        /* label, blank, scale */
     double *may_skip;
-    int32_t *place; /* of the emission in a row of e */
+    int32_t *label; /* of each cell; the blank comes first */
 } ctc_shim_side;
 
 typedef struct {

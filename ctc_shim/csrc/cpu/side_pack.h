@@ -35,8 +35,7 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     const size_t each = CTC_SHIM_SIDE * sizeof(double), item = (size_t)b->item,
                  cells = (size_t)(labels + 3) * each;
     const size_t emissions = cells / sizeof(double) * item;
-    size_t used = 0, rows, blocks, row;
-    row = (size_t)b->C * CTC_SHIM_SIDE * item;
+    size_t used = 0, rows, blocks;
     s->cells = (labels + 3) * CTC_SHIM_SIDE;
     s->rows = (int64_t)(2 * CTC_SHIM_TABLE_BYTES /
                         (double)(emissions + 2 * cells + 3 * cells / CTC_SHIM_STRIDE));
@@ -45,7 +44,7 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     s->rows = (s->rows + CTC_SHIM_STRIDE - 1) / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE;
     rows = (size_t)s->rows;
     blocks = b->gradient ? (size_t)(b->longest / s->rows + 1) : 0;
-    s->e = ctc_shim_carve(block, &used, CTC_SHIM_STRIDE * row);
+    s->e = ctc_shim_carve(block, &used, (size_t)b->C * CTC_SHIM_SIDE * item);
     s->emissions = ctc_shim_carve(block, &used, rows * emissions);
     s->idle = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->unused = ctc_shim_carve(block, &used, (size_t)b->C * item);
@@ -56,7 +55,7 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
     s->beta = (double *)ctc_shim_carve(block, &used, 3 * cells);
     s->may_skip = (double *)ctc_shim_carve(block, &used, cells);
     s->posterior = ctc_shim_carve(block, &used, emissions);
-    s->place = (int32_t *)ctc_shim_carve(block, &used, cells / 2);
+    s->label = (int32_t *)ctc_shim_carve(block, &used, cells / 2);
     return used;
 }
 
@@ -85,7 +84,7 @@ CTC_SHIM_LOCAL void ctc_shim_assemble(const ctc_shim_batch *b, const ctc_shim_si
             int64_t label = j >= 0 && j < S ? ctc_shim_label_of(b, n, j) : b->blank,
                     at = (j + 1) * CTC_SHIM_SIDE + i;
             s->may_skip[at] = j >= 0 && j < S && label != previous;
-            s->place[at] = (int32_t)(label * CTC_SHIM_SIDE + i);
+            s->label[at] = (int32_t)label;
             previous = label;
         }
     }
