@@ -11,15 +11,9 @@ enum { CTC_SHIM_SIDE_LABELS = 32 };  /* with more of them a vector of labels is 
 /* A number of each lane. */
 typedef double ctc_shim_each[CTC_SHIM_SIDE] __attribute__((aligned(64)));
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "float.inc.h"
 #include "lane_rows.inc.h"
-#undef REAL
-#undef TYPED
-#define REAL double
-#define TYPED(name) name##_f64
+#include "double.inc.h"
 #include "lane_rows.inc.h"
-#undef REAL
-#undef TYPED
 #endif
 #endif

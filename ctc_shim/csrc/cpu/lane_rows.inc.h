@@ -1,4 +1,4 @@
-/* The functions of lane_rows.h for one element type. */
+/* The functions of lane_rows.h for one element type: see float.inc.h. */
 /* Copies rows to `to`, where a class has SIDE scores; `epsilon` is added. The row `idle` is
  * contiguous. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_gather_rows)(const ctc_shim_batch *b, const char *idle,

@@ -22,14 +22,8 @@ CTC_SHIM_INLINE double ctc_shim_relative(double z, double maximum, int ratios) {
     return ratios ? z / maximum : exp(z - maximum);
 }
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "float.inc.h"
 #include "rows.inc.h"
-#undef REAL
-#undef TYPED
-#define REAL double
-#define TYPED(name) name##_f64
+#include "double.inc.h"
 #include "rows.inc.h"
-#undef REAL
-#undef TYPED
 #endif

@@ -1,4 +1,4 @@
-/* The functions of rows.h for one element type. REAL is the type, TYPED(name) adds its suffix. */
+/* The functions of rows.h for one element type: see float.inc.h. */
 /* The largest of n scores; NaN is ignored. */
 CTC_SHIM_LOCAL REAL TYPED(ctc_shim_max)(const REAL *CTC_SHIM_RESTRICT row, int64_t n) {
     REAL one = -(REAL)INFINITY, two = one; /* two of them halve the latency */
