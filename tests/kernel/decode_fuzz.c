@@ -16,13 +16,9 @@ static double score(int64_t kind, double scale) {
     return z;
 }
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "../../ctc_shim/csrc/cpu/float.inc.h"
 #include "decode_fuzz.inc.h"
-#undef REAL
-#undef TYPED
-#define REAL double
-#define TYPED(name) name##_f64
+#include "../../ctc_shim/csrc/cpu/double.inc.h"
 #include "decode_fuzz.inc.h"
 
 int main(int count, char **arguments) {

@@ -57,15 +57,11 @@ static int64_t expected_error(int64_t N, int64_t T, int64_t C, int64_t S, const 
     return 0;
 }
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "../../ctc_shim/csrc/cpu/float.inc.h"
 #define CLOSE 3e-5
 #include "kernel_fuzz.inc.h"
-#undef REAL
-#undef TYPED
 #undef CLOSE
-#define REAL double
-#define TYPED(name) name##_f64
+#include "../../ctc_shim/csrc/cpu/double.inc.h"
 #define CLOSE 1e-9
 #include "kernel_fuzz.inc.h"
 

@@ -2,15 +2,11 @@
 #include "fuzz.h"
 #include "../../ctc_shim/csrc/cpu/rows.h"
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "../../ctc_shim/csrc/cpu/float.inc.h"
 #define CLOSE 6e-6
 #include "test_rows.inc.h"
-#undef REAL
-#undef TYPED
 #undef CLOSE
-#define REAL double
-#define TYPED(name) name##_f64
+#include "../../ctc_shim/csrc/cpu/double.inc.h"
 #define CLOSE 1e-13
 #include "test_rows.inc.h"
 

@@ -38,7 +38,7 @@ typedef struct {
     double *linear;         /* the four arrays of a ctc_shim_linear */
     double *skip, *pairs, *posterior, *reference;
     char *scores, *exps; /* (copies, padded), (padded,): copied rows, exponentials */
-    char *e, *turned;    /* exponentials of a group of frames, rows of the gradient: frame_rows.h */
+    char *e;             /* exponentials of a group of frames: frame_rows.h */
     int32_t *label, *earliest;
     ctc_shim_signal_check *signal_check;
 } ctc_shim_scratch;

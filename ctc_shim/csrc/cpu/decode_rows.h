@@ -35,14 +35,8 @@ CTC_SHIM_LOCAL double ctc_shim_frame_work(const ctc_shim_decoder *d) {
     return (double)d->decoding->batch.C + 300.0 * (double)(d->decoding->width + 1);
 }
 
-#define REAL float
-#define TYPED(name) name##_f32
+#include "float.inc.h"
 #include "decode_rows.inc.h"
-#undef REAL
-#undef TYPED
-#define REAL double
-#define TYPED(name) name##_f64
+#include "double.inc.h"
 #include "decode_rows.inc.h"
-#undef REAL
-#undef TYPED
 #endif

@@ -1,4 +1,4 @@
-/* The functions of decode_rows.h for one element type; see rows.inc.h. */
+/* The functions of decode_rows.h for one element type: see float.inc.h. */
 /* The first class whose score is `value`, the row's maximum. */
 CTC_SHIM_LOCAL int64_t TYPED(ctc_shim_find)(const REAL *CTC_SHIM_RESTRICT row, int64_t C,
                                             REAL value) {

@@ -85,12 +85,8 @@ CTC_SHIM_LOCAL double ctc_shim_read_frames(const ctc_shim_batch *b, const ctc_sh
         }
         for (i = 0; i < CTC_SHIM_SIDE; i++)
             factor[i] = b->normalize ? upstream / sums[i] : upstream * exp2(scales[i]);
-        if (b->item == 4)
-            ctc_shim_put_rows_f32(b->C, 0, (const float *)(void *)e, factor, NULL, NULL, 0,
-                                  (float *)(void *)w->turned, out);
-        else
-            ctc_shim_put_rows_f64(b->C, 0, (const double *)(void *)e, factor, NULL, NULL, 0,
-                                  (double *)(void *)w->turned, out);
+        if (b->item == 4) ctc_shim_put_rows_f32(b->C, 0, (const float *)(void *)e, factor, out);
+        else ctc_shim_put_rows_f64(b->C, 0, (const double *)(void *)e, factor, out);
     }
     return product;
 }

@@ -4,7 +4,7 @@
  * wide as the registers, so loops over `lane` go through the SIDE numbers. */
 #ifndef CTC_SHIM_LANES_H
 #define CTC_SHIM_LANES_H
-#include "batch.h"
+#include "scalars.h"
 
 /* Not where vectors on the stack may not be aligned (GCC on Windows), nor with old compilers. */
 #if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)) && !defined(_WIN32)
@@ -12,9 +12,6 @@
 #endif
 
 #if defined(CTC_SHIM_HAS_LANES)
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
 #if defined(__AVX512F__)
 #define CTC_SHIM_VECTOR 64 /* bytes */
 #elif defined(__AVX__)
@@ -28,33 +25,71 @@ typedef double ctc_shim_f64 __attribute__((vector_size(CTC_SHIM_VECTOR), may_ali
 typedef uint64_t ctc_shim_bits_f64 __attribute__((vector_size(CTC_SHIM_VECTOR)));
 typedef float ctc_shim_f32 __attribute__((vector_size(CTC_SHIM_VECTOR), may_alias));
 typedef uint32_t ctc_shim_bits_f32 __attribute__((vector_size(CTC_SHIM_VECTOR)));
+typedef float ctc_shim_half __attribute__((vector_size(CTC_SHIM_VECTOR / 2), may_alias));
 typedef float ctc_shim_quad __attribute__((vector_size(16), may_alias, aligned(4)));
-typedef int32_t ctc_shim_quad_places __attribute__((vector_size(16)));
 
-#if defined(__clang__)
-#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+/* Numbers k and k + 1 of every four, of the first and of the second vector in turn. */
+#define CTC_SHIM_PAIRS(k) (k), (k) + CTC_SHIM_SIDE, (k) + 1, (k) + 1 + CTC_SHIM_SIDE
+#if CTC_SHIM_VECTOR == 64
+#define CTC_SHIM_MIXED(k) \
+    CTC_SHIM_PAIRS(k), CTC_SHIM_PAIRS(k + 4), CTC_SHIM_PAIRS(k + 8), CTC_SHIM_PAIRS(k + 12)
+#elif CTC_SHIM_VECTOR == 32
+#define CTC_SHIM_MIXED(k) CTC_SHIM_PAIRS(k), CTC_SHIM_PAIRS(k + 4)
 #else
-#define CTC_SHIM_SHUFFLE(a, b, i, j, k, l) \
-    __builtin_shuffle(a, b, (ctc_shim_quad_places){i, j, k, l})
+#define CTC_SHIM_MIXED(k) CTC_SHIM_PAIRS(k)
+#endif
+#if defined(__clang__)
+#define CTC_SHIM_MIX(a, b, k) __builtin_shufflevector(a, b, CTC_SHIM_MIXED(k))
+#else
+#define CTC_SHIM_MIX(a, b, k) __builtin_shuffle(a, b, (ctc_shim_bits_f32){CTC_SHIM_MIXED(k)})
 #endif
 
-/* A 4 x 4 matrix, transposed. Its rows begin at in[k], those of the result at out[k]. */
-CTC_SHIM_INLINE void ctc_shim_turn(const float *const *in, float *const *out) {
-    ctc_shim_quad a = *(const ctc_shim_quad *)in[0], b = *(const ctc_shim_quad *)in[1],
-                  c = *(const ctc_shim_quad *)in[2], d = *(const ctc_shim_quad *)in[3];
-    ctc_shim_quad ac = CTC_SHIM_SHUFFLE(a, c, 0, 4, 1, 5), bd = CTC_SHIM_SHUFFLE(b, d, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[0] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[1] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
-    ac = CTC_SHIM_SHUFFLE(a, c, 2, 6, 3, 7);
-    bd = CTC_SHIM_SHUFFLE(b, d, 2, 6, 3, 7);
-    *(ctc_shim_quad *)out[2] = CTC_SHIM_SHUFFLE(ac, bd, 0, 4, 1, 5);
-    *(ctc_shim_quad *)out[3] = CTC_SHIM_SHUFFLE(ac, bd, 2, 6, 3, 7);
+/* Transposes the 4 x 4 matrices whose rows are every four numbers of v[0] .. v[3]. */
+CTC_SHIM_INLINE void ctc_shim_turn(ctc_shim_f32 *v) {
+    ctc_shim_f32 ac = CTC_SHIM_MIX(v[0], v[2], 0), bd = CTC_SHIM_MIX(v[1], v[3], 0);
+    ctc_shim_f32 after_ac = CTC_SHIM_MIX(v[0], v[2], 2), after_bd = CTC_SHIM_MIX(v[1], v[3], 2);
+    v[0] = CTC_SHIM_MIX(ac, bd, 0);
+    v[1] = CTC_SHIM_MIX(ac, bd, 2);
+    v[2] = CTC_SHIM_MIX(after_ac, after_bd, 0);
+    v[3] = CTC_SHIM_MIX(after_ac, after_bd, 2);
+}
+
+/* Numbers c .. c + 3 of the rows 0, 4, 8 ..., which together fill a vector. */
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_load_quads(const char *const *rows, int64_t c) {
+    ctc_shim_quad first = *(const ctc_shim_quad *)(rows[0] + c * 4);
+#if CTC_SHIM_VECTOR == 64
+    __m512 all = _mm512_castps128_ps512((__m128)first);
+    all = _mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[4] + c * 4)), 1);
+    all = _mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[8] + c * 4)), 2);
+    return (ctc_shim_f32)_mm512_insertf32x4(all, _mm_loadu_ps((const float *)(rows[12] + c * 4)),
+                                            3);
+#elif CTC_SHIM_VECTOR == 32
+    __m256 all = _mm256_castps128_ps256((__m128)first);
+    return (ctc_shim_f32)_mm256_insertf128_ps(all, _mm_loadu_ps((const float *)(rows[4] + c * 4)),
+                                              1);
+#else
+    return (ctc_shim_f32)first;
+#endif
+}
+CTC_SHIM_INLINE void ctc_shim_store_quads(char *const *rows, int64_t c, ctc_shim_f32 x) {
+    int64_t i;
+    for (i = 0; i < CTC_SHIM_SIDE; i += 4)
+        *(ctc_shim_quad *)(rows[i] + c * 4) = ((const ctc_shim_quad *)&x)[i / 4];
 }
 
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load(const double *from) {
     return *(const ctc_shim_f64 *)from;
 }
+/* Numbers i .. of an array of floats or doubles. */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_load_as(const void *from, int64_t i, int item) {
+    if (item == 8) return ctc_shim_load((const double *)from + i);
+    return __builtin_convertvector(*(const ctc_shim_half *)((const float *)from + i), ctc_shim_f64);
+}
 CTC_SHIM_INLINE void ctc_shim_store(double *to, ctc_shim_f64 x) { *(ctc_shim_f64 *)to = x; }
+CTC_SHIM_INLINE void ctc_shim_store_as(void *to, int64_t i, int item, ctc_shim_f64 x) {
+    if (item == 8) ctc_shim_store((double *)to + i, x);
+    else *(ctc_shim_half *)((float *)to + i) = __builtin_convertvector(x, ctc_shim_half);
+}
 
 /* x where the mask is set, else 0. */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_where_f64(ctc_shim_bits_f64 mask, ctc_shim_f64 x) {
@@ -80,6 +115,8 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_most_f64(ctc_shim_f64 x, ctc_shim_f64 y) {
     return (ctc_shim_f64)_mm512_max_pd((__m512d)x, (__m512d)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f64)_mm256_max_pd((__m256d)x, (__m256d)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f64)_mm_max_pd((__m128d)x, (__m128d)y);
 #else
     return ctc_shim_choose_f64((ctc_shim_bits_f64)(x > y), x, y);
 #endif
@@ -89,6 +126,8 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_least_f64(ctc_shim_f64 x, ctc_shim_f64 y) 
     return (ctc_shim_f64)_mm512_min_pd((__m512d)x, (__m512d)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f64)_mm256_min_pd((__m256d)x, (__m256d)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f64)_mm_min_pd((__m128d)x, (__m128d)y);
 #else
     return ctc_shim_choose_f64((ctc_shim_bits_f64)(x < y), x, y);
 #endif
@@ -98,6 +137,8 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_most_f32(ctc_shim_f32 x, ctc_shim_f32 y) {
     return (ctc_shim_f32)_mm512_max_ps((__m512)x, (__m512)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f32)_mm256_max_ps((__m256)x, (__m256)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f32)_mm_max_ps((__m128)x, (__m128)y);
 #else
     return ctc_shim_choose_f32((ctc_shim_bits_f32)(x > y), x, y);
 #endif
@@ -107,6 +148,8 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_least_f32(ctc_shim_f32 x, ctc_shim_f32 y) 
     return (ctc_shim_f32)_mm512_min_ps((__m512)x, (__m512)y);
 #elif CTC_SHIM_VECTOR == 32
     return (ctc_shim_f32)_mm256_min_ps((__m256)x, (__m256)y);
+#elif defined(__SSE2__)
+    return (ctc_shim_f32)_mm_min_ps((__m128)x, (__m128)y);
 #else
     return ctc_shim_choose_f32((ctc_shim_bits_f32)(x < y), x, y);
 #endif
@@ -114,7 +157,7 @@ CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_least_f32(ctc_shim_f32 x, ctc_shim_f32 y) 
 
 /* 2^k for integers k, which stop at -1000 and 1000. */
 CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_powers(ctc_shim_f64 k) {
-    const ctc_shim_f64 far = k * 0 + 1000;
+    const ctc_shim_f64 far = (ctc_shim_f64){0} + 1000;
     k = ctc_shim_least_f64(ctc_shim_most_f64(k, -far), far);
     k += 6755399441056767.0; /* as in ctc_shim_pow2 */
     return (ctc_shim_f64)((ctc_shim_bits_f64)k << 52);
@@ -126,49 +169,30 @@ CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_exponents(ctc_shim_f64 x) {
     return (ctc_shim_f64)biased - (4503599627370496.0 + 1023.0);
 }
 
-/* exp(z) = result * 2^scale, 0 where that is far down, NaN for NaN. The scale is an integer near
- * the largest z / ln 2, `low` is at least 1100 below that z. No difference of two scores is
- * rounded: r is found from z alone. */
-CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 scale,
-                                                     ctc_shim_f64 low) {
-    ctc_shim_f64 p, k, r, power;
-    const ctc_shim_f64 magic = scale - scale + 6755399441055744.0;
+/* exp(z) = result * 2^scale for a scale near the largest z / ln 2: 0 far down, NaN for NaN. `shift`
+ * is SHIFT - scale, and `low` where that makes the exponent 0, which stands for 0: the low bits of
+ * `power` are the biased exponent. No difference of two scores is rounded: r is found from z alone.
+ */
+static const float CTC_SHIM_SHIFT_f32 = 12583039.0f;         /* 1.5 * 2^23 + 127 */
+static const double CTC_SHIM_SHIFT_f64 = 6755399441056767.0; /* 1.5 * 2^52 + 1023 */
+CTC_SHIM_INLINE ctc_shim_f64 ctc_shim_scaled_exp_f64(ctc_shim_f64 z, ctc_shim_f64 low,
+                                                     ctc_shim_f64 shift) {
+    ctc_shim_f64 power, k, r, p;
     z = ctc_shim_most_f64(low, z);
-    power = z * 1.4426950408889634074 + 6755399441055744.0;
-    k = power - 6755399441055744.0;
+    power = z * 1.4426950408889634074 + shift;
+    k = power - shift;
     r = (z - k * 0.69314718246459961) - k * -1.904654299957768e-09;
-    p = r * (1.0 / 6227020800) + 1.0 / 479001600;
-    p = p * r + 1.0 / 39916800;
-    p = p * r + 1.0 / 3628800;
-    p = p * r + 1.0 / 362880;
-    p = p * r + 1.0 / 40320;
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    /* Its low bits are the biased exponent, of which 0 stands for 0. */
-    power = ctc_shim_most_f64(power - (scale - 1023.0), magic);
+    CTC_SHIM_EXP_DOUBLE(p, r);
     return p * (ctc_shim_f64)((ctc_shim_bits_f64)power << 52);
 }
-CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_scaled_exp_f32(ctc_shim_f32 z, ctc_shim_f32 scale,
-                                                     ctc_shim_f32 low) {
-    ctc_shim_f32 p, k, r, power;
-    const ctc_shim_f32 magic = scale - scale + 12582912.0f;
+CTC_SHIM_INLINE ctc_shim_f32 ctc_shim_scaled_exp_f32(ctc_shim_f32 z, ctc_shim_f32 low,
+                                                     ctc_shim_f32 shift) {
+    ctc_shim_f32 power, k, r, p;
     z = ctc_shim_most_f32(low, z);
-    power = z * 1.44269504f + 12582912.0f;
-    k = power - 12582912.0f;
+    power = z * 1.44269504f + shift;
+    k = power - shift;
     r = (z - k * 0.693359375f) - k * -2.12194440e-4f;
-    p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = (p * (r * r) + r) + 1.0f;
-    power = ctc_shim_most_f32(power - (scale - 127.0f), magic);
+    CTC_SHIM_EXP_FLOAT(p, r);
     return p * (ctc_shim_f32)((ctc_shim_bits_f32)power << 23);
 }
 #endif

@@ -75,6 +75,21 @@ CTC_SHIM_LOCAL void ctc_shim_factors(const double *CTC_SHIM_RESTRICT scale,
     skip[start] = may_skip[start];
 }
 
+/* x[j] becomes the largest of x[start] .. x[j] and `run`. Blocks of LANES first, which do not wait
+ * for each other. */
+CTC_SHIM_LOCAL void ctc_shim_running_most(double *x, int64_t start, int64_t stop, double run) {
+    int64_t block, j;
+    for (block = start; block < stop; block += CTC_SHIM_LANES)
+        for (j = block + 1; j < block + CTC_SHIM_LANES; j++)
+            x[j] = x[j] > x[j - 1] ? x[j] : x[j - 1];
+    for (block = start; block < stop; block += CTC_SHIM_LANES) {
+        const double last = x[block + CTC_SHIM_LANES - 1];
+#pragma omp simd
+        for (j = block; j < block + CTC_SHIM_LANES; j++) x[j] = x[j] > run ? x[j] : run;
+        run = last > run ? last : run;
+    }
+}
+
 /* A normalised row in linear form. Returns 0 where the conditions above do not hold. The label
  * below the band is part of it, in the units of the pair it flows into: in the frame before, it
  * could still reach the end. */
@@ -91,7 +106,7 @@ CTC_SHIM_LOCAL int ctc_shim_enter(const ctc_shim_cells *carry, const double *may
     for (j = start; j < stop; j++)
         scale[j] = (le[j] > be[j] ? le[j] : be[j]) + CTC_SHIM_DROP * (double)(int32_t)j;
     run = le[start - 1] + CTC_SHIM_DROP * (double)(start - 1);
-    for (j = start; j < stop; j++) scale[j] = run = scale[j] > run ? scale[j] : run;
+    ctc_shim_running_most(scale, start, stop, run);
 #pragma omp simd
     for (j = start; j < stop; j++) scale[j] -= CTC_SHIM_DROP * (double)(int32_t)j;
 #pragma omp simd reduction(+ : extreme)

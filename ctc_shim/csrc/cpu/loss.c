@@ -42,7 +42,6 @@ static size_t ctc_shim_layout(const ctc_shim_batch *b, char *block, ctc_shim_scr
     w->label = (int32_t *)ctc_shim_carve(block, &used, (width + CTC_SHIM_LANES) * sizeof(int32_t));
     w->earliest = (int32_t *)ctc_shim_carve(block, &used, width * sizeof(int32_t));
     w->e = ctc_shim_carve(block, &used, beside);
-    w->turned = ctc_shim_carve(block, &used, beside);
     w->reference = (double *)ctc_shim_carve(block, &used,
                                             (size_t)(b->C / CTC_SHIM_CHUNK + 1) * sizeof(double));
     w->exps = ctc_shim_carve(block, &used, (size_t)(b->padded + CTC_SHIM_CHUNK) * (size_t)b->item);

@@ -1,4 +1,4 @@
-/* The functions of rows.h for one element type. REAL is the type, TYPED(name) adds its suffix. */
+/* The functions of rows.h for one element type: see float.inc.h. */
 /* The largest of n scores; NaN is ignored. */
 CTC_SHIM_LOCAL REAL TYPED(ctc_shim_max)(const REAL *CTC_SHIM_RESTRICT row, int64_t n) {
     REAL one = -(REAL)INFINITY, two = one; /* two of them halve the latency */
@@ -26,13 +26,51 @@ CTC_SHIM_LOCAL int TYPED(ctc_shim_bad)(const REAL *CTC_SHIM_RESTRICT row, int64_
     return bad != 0;
 }
 
+#if defined(CTC_SHIM_HAS_LANES)
+/* ctc_shim_exps of whole vectors. Returns how many scores they hold. Prefetches what is read soon:
+ * beyond the row lies the next one. */
+CTC_SHIM_LOCAL int64_t TYPED(ctc_shim_vector_exps)(const REAL *CTC_SHIM_RESTRICT row, int64_t n,
+                                                   REAL maximum, REAL *CTC_SHIM_RESTRICT out,
+                                                   ctc_shim_sum *sum) {
+    typedef TYPED(ctc_shim) loose __attribute__((aligned(sizeof(REAL))));
+    enum { COUNT = sizeof(TYPED(ctc_shim)) / sizeof(REAL), AHEAD = 2 * CTC_SHIM_CHUNK };
+    const TYPED(ctc_shim) low = (TYPED(ctc_shim)){0} + (REAL)CTC_SHIM_FLOORS.TYPED(zero),
+                          shift = (TYPED(ctc_shim)){0} + TYPED(CTC_SHIM_SHIFT);
+    TYPED(ctc_shim) best = {0}, rest = {0};
+    REAL bests[COUNT], rests[COUNT];
+    double ties = 0, others = 0;
+    int64_t c, k;
+    for (c = 0; c + COUNT <= n; c += COUNT) {
+        TYPED(ctc_shim) p = *(const loose *)(const void *)(row + c) - maximum;
+        CTC_SHIM_PREFETCH(row + c + AHEAD);
+        p = TYPED(ctc_shim_scaled_exp)(p, low, shift);
+        *(loose *)(void *)(out + c) = p;
+        rest += TYPED(ctc_shim_least)(best, p);
+        best = TYPED(ctc_shim_most)(best, p);
+    }
+    memcpy(bests, &best, sizeof bests);
+    memcpy(rests, &rest, sizeof rests);
+#pragma omp simd reduction(+ : ties, others)
+    for (k = 0; k < COUNT; k++) {
+        ties += (double)bests[k];
+        others += (double)rests[k];
+    }
+    sum->ties += ties;
+    sum->rest += others;
+    return c;
+}
+#endif
+
 /* out = exp(row - maximum); adds to ties and rest. */
 CTC_SHIM_LOCAL void TYPED(ctc_shim_exps)(const REAL *CTC_SHIM_RESTRICT row, int64_t n, REAL maximum,
                                          REAL *CTC_SHIM_RESTRICT out, ctc_shim_sum *sum) {
     REAL ties = 0, rest = 0, zero = (REAL)CTC_SHIM_FLOORS.TYPED(zero);
-    int64_t c;
+    int64_t c, start = 0;
+#if defined(CTC_SHIM_HAS_LANES)
+    start = TYPED(ctc_shim_vector_exps)(row, n, maximum, out, sum);
+#endif
 #pragma omp simd reduction(+ : ties, rest)
-    for (c = 0; c < n; c++) {
+    for (c = start; c < n; c++) {
         REAL d = row[c] - maximum, p = TYPED(ctc_shim_exp)(d, zero),
              tie = TYPED(ctc_shim_keep)(1, d >= 0);
         out[c] = p;
@@ -90,10 +128,6 @@ CTC_SHIM_LOCAL ctc_shim_sum TYPED(ctc_shim_row)(const REAL *row, int64_t C, int6
         if (sum.maximum == nothing) {
             if (exps) memset(exps + start, 0, (size_t)n * sizeof(REAL));
         } else {
-            int64_t ahead;
-            for (ahead = start + n; C > CTC_SHIM_CHUNK && ahead < start + n + CTC_SHIM_CHUNK;
-                 ahead += 64 / (int64_t)sizeof(REAL)) /* beyond the row lies the next one */
-                CTC_SHIM_PREFETCH(row + ahead);
             (ratios ? TYPED(ctc_shim_ratios) : TYPED(ctc_shim_exps))(
                 row + start, n, (REAL)sum.maximum, exps ? exps + start : spare, &sum);
         }

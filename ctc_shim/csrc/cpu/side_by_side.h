@@ -12,60 +12,68 @@ CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shi
     for (; count > 0; count--) ctc_shim_sequence(b, w, *members++);
 }
 #else
-/* Reads frame t, which is row r of the block. */
-CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       ctc_shim_pack *pack, int64_t r) {
-    void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    double *sums = s->sums + r * CTC_SHIM_SIDE, *scales = pack->scales, *refused = pack->refused;
-    ctc_shim_each leasts;
+/* The rows of frame t in the gradient. */
+CTC_SHIM_LOCAL void ctc_shim_side_rows(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       const ctc_shim_pack *pack, int64_t t, char **rows) {
     int64_t i;
-    if (b->item == 4)
-        ctc_shim_exp_rows_f32((float *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
-    else ctc_shim_exp_rows_f64((double *)e, b->C, (int)b->ratios, sums, leasts, scales, refused);
+    for (i = 0; i < CTC_SHIM_SIDE; i++)
+        rows[i] = t < pack->end[i] ? pack->gradient[i] + t * b->gradient_stride_t : s->unused;
+}
+
+/* Reads frame t: its emissions y are kept, the softmax goes into the gradient if `write`. */
+CTC_SHIM_LOCAL void ctc_shim_side_read(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                       ctc_shim_pack *pack, int64_t t, void *y, int write) {
+    const int softmax = ctc_shim_has_exps(b), ratios = (int)b->ratios;
+    const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
+    void *e = s->e;
+    ctc_shim_each epsilon, sums, scales, factors;
+    const char *rows[CTC_SHIM_SIDE];
+    char *out[CTC_SHIM_SIDE];
+    int64_t i;
+    for (i = 0; i < CTC_SHIM_SIDE; i++) {
+        rows[i] = t < pack->end[i] ? pack->scores[i] + t * b->stride_t : s->idle;
+        epsilon[i] = t < pack->end[i] ? b->epsilon : 0;
+    }
+    if (b->item == 4) {
+        ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
+        ctc_shim_exp_rows_f32((float *)e, b->C, ratios, sums, NULL, scales, pack->refused);
+        ctc_shim_pick_f32((const float *)e, s->label, cells, (float *)y);
+    } else {
+        ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
+        ctc_shim_exp_rows_f64((double *)e, b->C, ratios, sums, NULL, scales, pack->refused);
+        ctc_shim_pick_f64((const double *)e, s->label, cells, (double *)y);
+    }
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
         if (b->normalize) pack->product[i] *= sums[i];
         else {
-            pack->exponent[i] -= pack->scales[i];
-            if (ctc_shim_has_exps(b))
-                sums[i] = exp2(-scales[i]); /* of exp(score), which is not e */
+            pack->exponent[i] -= scales[i];
+            if (softmax) sums[i] = exp2(-scales[i]); /* of exp(score), which is not e */
         }
+        factors[i] = softmax ? -pack->upstream[i] / sums[i] : 0;
     }
+    if (!write) return;
+    ctc_shim_side_rows(b, s, pack, t, out);
+    if (b->item == 4) ctc_shim_put_rows_f32(b->C, ratios, (const float *)e, factors, out);
+    else ctc_shim_put_rows_f64(b->C, ratios, (const double *)e, factors, out);
 }
 
-/* Emissions of the cells in row r of the block. */
-CTC_SHIM_LOCAL void ctc_shim_side_pick(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                       const ctc_shim_pack *pack, int64_t r) {
-    const int64_t cells = (pack->labels + 2) * CTC_SHIM_SIDE;
-    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    if (b->item == 4) ctc_shim_pick_f32((const float *)e, s->place, cells, s->emissions);
-    else ctc_shim_pick_f64((const double *)e, s->place, cells, s->emissions);
-}
-
-/* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block. */
+/* The frames t .. end - 1, a group, from carry to carry; `base` is the first frame of the block.
+ * The softmax goes into the gradient if `write`. */
 CTC_SHIM_LOCAL void ctc_shim_side_cross(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                        ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base) {
+                                        ctc_shim_pack *pack, int64_t t, int64_t end, int64_t base,
+                                        int write) {
     const int64_t W = s->cells, first = t;
     double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W, *row = s->carry;
-    ctc_shim_each epsilon;
     int64_t i;
-    for (; t < end; t++) {
-        const char *rows[CTC_SHIM_SIDE];
-        void *e = s->e + (t - base) * b->C * CTC_SHIM_SIDE * b->item;
-        for (i = 0; i < CTC_SHIM_SIDE; i++) {
-            int there = (double)t < pack->T[i];
-            rows[i] = there ? ctc_shim_given(b, pack->n[i], t) : s->idle;
-            epsilon[i] = there ? b->epsilon : 0;
-        }
-        if (b->item == 4) ctc_shim_gather_rows_f32(b, s->idle, rows, epsilon, (float *)e);
-        else ctc_shim_gather_rows_f64(b, s->idle, rows, epsilon, (double *)e);
-    }
-    for (t = first; t < end; t++) ctc_shim_side_read(b, s, pack, t - base);
+    for (; t < end; t++)
+        ctc_shim_side_read(b, s, pack, t, s->emissions + (t - base) * W * b->item, write);
     ctc_shim_regroup(s, pack, first, units);
     for (t = first; t < end; t++) {
+        const void *y = s->emissions + (t - base) * W * b->item;
         const double *from = row;
         if (b->gradient) row = s->table + 2 * (t - base) * W; /* else in place */
-        ctc_shim_side_pick(b, s, pack, t - base);
-        ctc_shim_side_forward(s, pack, t, units, from, row);
+        if (b->item == 4) ctc_shim_side_forward(s, pack, t, units, y, 4, from, row);
+        else ctc_shim_side_forward(s, pack, t, units, y, 8, from, row);
     }
     for (i = 0; b->gradient && i < 2; i++)
         memcpy(s->carry + i * W + CTC_SHIM_SIDE, row + i * W + CTC_SHIM_SIDE,
@@ -97,27 +105,24 @@ CTC_SHIM_LOCAL void ctc_shim_side_finish(const ctc_shim_batch *b, const ctc_shim
     }
 }
 
-/* The gradient of frame t, which is row r of the block. */
-CTC_SHIM_LOCAL void ctc_shim_side_write(const ctc_shim_batch *b, const ctc_shim_side *s,
-                                        const ctc_shim_pack *pack, int64_t t, int64_t r) {
-    const void *e = s->e + r * b->C * CTC_SHIM_SIDE * b->item;
-    const int64_t cells = (pack->labels + 1) * CTC_SHIM_SIDE;
-    const int softmax = ctc_shim_has_exps(b);
-    ctc_shim_each inverse;
-    char *rows[CTC_SHIM_SIDE];
-    int64_t i;
-    for (i = 0; i < CTC_SHIM_SIDE; i++) {
-        inverse[i] = softmax ? -pack->upstream[i] / s->sums[r * CTC_SHIM_SIDE + i] : 0;
-        rows[i] = (double)t < pack->T[i]
-                      ? b->gradient + pack->n[i] * b->gradient_stride_n + t * b->gradient_stride_t
-                      : s->unused;
+/* Frame t backwards; its posteriors go into the gradient. y: its emissions. */
+CTC_SHIM_LOCAL void ctc_shim_side_step_back(const ctc_shim_batch *b, const ctc_shim_side *s,
+                                            const ctc_shim_pack *pack, int64_t t, const void *y,
+                                            const double *units, const double *row) {
+    const int ratios = (int)b->ratios;
+    char *out[CTC_SHIM_SIDE];
+    int64_t i, counts[CTC_SHIM_SIDE];
+    ctc_shim_side_rows(b, s, pack, t, out);
+    for (i = 0; i < CTC_SHIM_SIDE; i++) counts[i] = t < pack->end[i] ? (int64_t)pack->S[i] + 1 : 0;
+    if (b->item == 4) {
+        ctc_shim_side_backward(s, pack, units, y, 4, row);
+        ctc_shim_add_posteriors_f32(ratios, (const float *)y, (const float *)s->posterior, s->label,
+                                    counts, out);
+    } else {
+        ctc_shim_side_backward(s, pack, units, y, 8, row);
+        ctc_shim_add_posteriors_f64(ratios, (const double *)y, (const double *)s->posterior,
+                                    s->label, counts, out);
     }
-    if (b->item == 4)
-        ctc_shim_put_rows_f32(b->C, (int)b->ratios, (const float *)e, inverse, s->posterior,
-                              s->place, cells, (float *)(void *)s->gradient, rows);
-    else
-        ctc_shim_put_rows_f64(b->C, (int)b->ratios, (const double *)e, inverse, s->posterior,
-                              s->place, cells, (double *)(void *)s->gradient, rows);
 }
 
 /* All frames backwards, block by block, as in ctc_shim_return. */
@@ -130,7 +135,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
         if (block < last) {
             memcpy(s->carry, s->checkpoints + block * 3 * W, 3 * (size_t)W * sizeof(double));
             for (t = base; t < stop; t += CTC_SHIM_STRIDE)
-                ctc_shim_side_cross(b, s, pack, t, t + CTC_SHIM_STRIDE, base);
+                ctc_shim_side_cross(b, s, pack, t, t + CTC_SHIM_STRIDE, base, 0);
         }
         for (t = stop - 1; t >= base; t = first - 1) {
             const double *units = s->units + (t - base) / CTC_SHIM_STRIDE * 3 * W;
@@ -138,11 +143,9 @@ CTC_SHIM_LOCAL void ctc_shim_side_return(const ctc_shim_batch *b, const ctc_shim
                                ctc_shim_work_of(b, CTC_SHIM_SIDE * CTC_SHIM_STRIDE)))
                 return;
             ctc_shim_change_units(s, pack, units);
-            for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--) {
-                ctc_shim_side_pick(b, s, pack, t - base);
-                ctc_shim_side_backward(s, pack, units, s->table + 2 * (t - base) * W);
-                ctc_shim_side_write(b, s, pack, t, t - base);
-            }
+            for (first = t / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE; t >= first; t--)
+                ctc_shim_side_step_back(b, s, pack, t, s->emissions + (t - base) * W * b->item,
+                                        units, s->table + 2 * (t - base) * W);
         }
     }
 }
@@ -164,7 +167,7 @@ CTC_SHIM_LOCAL void ctc_shim_side_by_side(const ctc_shim_batch *b, const ctc_shi
         base = t / s->rows * s->rows;
         if (t == base && b->gradient)
             memcpy(s->checkpoints + t / s->rows * 3 * W, s->carry, 3 * (size_t)W * sizeof(double));
-        ctc_shim_side_cross(b, s, &pack, t, end, base);
+        ctc_shim_side_cross(b, s, &pack, t, end, base, b->gradient != NULL);
     }
     ctc_shim_side_finish(b, s, &pack,
                          s->units + (pack.frames - 1 - base) / CTC_SHIM_STRIDE * 3 * W);

@@ -4,8 +4,6 @@
 #include "side_lattice.h"
 #include "threads.h"
 
-enum { CTC_SHIM_SIDE_LABELS = 32 }; /* with more of them a vector of labels is full, too */
-
 /* Is sequence n computed side by side with others? The size of the batch matters, as many empty
  * lanes would be slower than one sequence after the other, but not what the others are. */
 CTC_SHIM_LOCAL int ctc_shim_is_short(const ctc_shim_batch *b, int64_t n) {
@@ -36,30 +34,28 @@ CTC_SHIM_LOCAL size_t ctc_shim_side_layout(const ctc_shim_batch *b, char *block,
         b->labels < CTC_SHIM_SIDE_LABELS ? b->labels : (int64_t)CTC_SHIM_SIDE_LABELS;
     const size_t each = CTC_SHIM_SIDE * sizeof(double), item = (size_t)b->item,
                  cells = (size_t)(labels + 3) * each;
-    size_t used = 0, rows, blocks, row;
-    row = (size_t)b->C * CTC_SHIM_SIDE * item;
+    const size_t emissions = cells / sizeof(double) * item;
+    size_t used = 0, rows, blocks;
     s->cells = (labels + 3) * CTC_SHIM_SIDE;
     s->rows = (int64_t)(2 * CTC_SHIM_TABLE_BYTES /
-                        (double)(row + 2 * cells + 3 * cells / CTC_SHIM_STRIDE + each));
+                        (double)(emissions + 2 * cells + 3 * cells / CTC_SHIM_STRIDE));
     if (s->rows > b->longest || s->rows < 1) s->rows = s->rows < 1 ? 1 : b->longest;
     if (!b->gradient) s->rows = 1;
     s->rows = (s->rows + CTC_SHIM_STRIDE - 1) / CTC_SHIM_STRIDE * CTC_SHIM_STRIDE;
     rows = (size_t)s->rows;
     blocks = b->gradient ? (size_t)(b->longest / s->rows + 1) : 0;
-    s->e = ctc_shim_carve(block, &used, rows * row);
-    s->gradient = ctc_shim_carve(block, &used, row);
+    s->e = ctc_shim_carve(block, &used, (size_t)b->C * CTC_SHIM_SIDE * item);
+    s->emissions = ctc_shim_carve(block, &used, rows * emissions);
     s->idle = ctc_shim_carve(block, &used, (size_t)b->C * item);
     s->unused = ctc_shim_carve(block, &used, (size_t)b->C * item);
-    s->sums = (double *)ctc_shim_carve(block, &used, rows * each);
     s->table = (double *)ctc_shim_carve(block, &used, rows * 2 * cells);
-    s->emissions = (double *)ctc_shim_carve(block, &used, cells);
     s->units = (double *)ctc_shim_carve(block, &used, rows / CTC_SHIM_STRIDE * 3 * cells);
     s->carry = (double *)ctc_shim_carve(block, &used, 3 * cells);
     s->checkpoints = (double *)ctc_shim_carve(block, &used, blocks * 3 * cells);
     s->beta = (double *)ctc_shim_carve(block, &used, 3 * cells);
     s->may_skip = (double *)ctc_shim_carve(block, &used, cells);
-    s->posterior = (double *)ctc_shim_carve(block, &used, cells);
-    s->place = (int32_t *)ctc_shim_carve(block, &used, cells / 2);
+    s->posterior = ctc_shim_carve(block, &used, emissions);
+    s->label = (int32_t *)ctc_shim_carve(block, &used, cells / 2);
     return used;
 }
 
@@ -71,10 +67,13 @@ CTC_SHIM_LOCAL void ctc_shim_assemble(const ctc_shim_batch *b, const ctc_shim_si
     memset(pack, 0, sizeof *pack);
     pack->count = count;
     for (i = 0; i < CTC_SHIM_SIDE; i++) {
-        int64_t n = i < count ? members[i] : -1, T = i < count ? ctc_shim_frames_of(b, n) : 0,
+        int64_t n = members[i < count ? i : 0], T = i < count ? ctc_shim_frames_of(b, n) : 0,
                 S = i < count ? ctc_shim_labels_of(b, n) : 0, previous = -1;
         double sign = b->mode == CTC_SHIM_MODE_POSTERIORS ? 1 : -1;
         pack->n[i] = n;
+        pack->end[i] = T;
+        pack->scores[i] = b->logits + n * b->stride_n;
+        pack->gradient[i] = b->gradient ? b->gradient + n * b->gradient_stride_n : NULL;
         pack->T[i] = (double)T;
         pack->S[i] = (double)S;
         pack->product[i] = 1;
@@ -85,7 +84,7 @@ CTC_SHIM_LOCAL void ctc_shim_assemble(const ctc_shim_batch *b, const ctc_shim_si
             int64_t label = j >= 0 && j < S ? ctc_shim_label_of(b, n, j) : b->blank,
                     at = (j + 1) * CTC_SHIM_SIDE + i;
             s->may_skip[at] = j >= 0 && j < S && label != previous;
-            s->place[at] = (int32_t)(label * CTC_SHIM_SIDE + i);
+            s->label[at] = (int32_t)label;
             previous = label;
         }
     }
