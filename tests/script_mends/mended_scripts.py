@@ -67,6 +67,12 @@ MENDS = {
         "sys.setdefaultencoding:",
     ),
 }
+MENDS["warp-ctc"] = (
+    NUMPY + "import ctc\ncosts, slopes = ctc.cpu_ctc_np(np.zeros((3, 2, 4)), [3, 2], [1, 2, 3, 3],"
+    " [2, 2])\ngot = costs.round(3).tolist(), slopes.shape",
+    (np.float32([2.549, 0]).tolist(), (3, 2, 4)),  # a repeat does not fit 2 frames: warp-ctc has 0
+    "ctc.cpu_ctc_np:",
+)
 MENDS["letters"] = ("import string\ngot = string.letters[:2]", "ab", "string.letters:")
 if HERE["sklearn"]:
     MENDS["cross_validation"] = (
