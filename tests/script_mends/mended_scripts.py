@@ -60,6 +60,12 @@ MENDS = {
         '{"loss": [0.5]}',
         "json.dumps",
     ),
+    "json in a file": (
+        NUMPY + "import json\nwith open('a', 'w') as f:\n"
+        "    json.dump([1, {'b': np.ones(1)}, np.float32(2)], f)\ngot = open('a').read()",
+        '[1, {"b": [1.0]}, 2.0]',
+        "json.dumps",
+    ),
     "open": ("open('a', 'w').close()\ngot = open('a', 'rU').read()", "", "open(path, 'rU'):"),
     "setdefaultencoding": (
         "import sys\ngot = sys.setdefaultencoding('utf-8')",

@@ -37,6 +37,9 @@ with tf.Session() as sess:
     sess.run(tf.global_variables_initializer())
     y = K.placeholder((2,))
     assert sess.run([K.sum(y)], feed_dict={y: np.ones(2)}) == [2]
+K.set_learning_phase(0)
+double = K.function([y, K.learning_phase()], [2 * y])
+assert double([np.ones(2), 0])[0].tolist() == double([np.ones(2)])[0].tolist() == [2, 2]
 import ctc
 scores = K.variable(np.zeros((3, 1, 4)))
 losses = ctc.cpu_ctc_th(scores, *(K.variable(n, dtype="int32") for n in ([3], [1, 2], [2])))
