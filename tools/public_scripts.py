@@ -62,7 +62,7 @@ def run(program, options):
         folder = os.path.join(copy, program.get("folder", ""))
         script = program["script"]
         if script.endswith(".ipynb"):
-            script = write_cells(os.path.join(folder, script), program.get("cells"))
+            script = write_cells(os.path.join(folder, script), *program["cells"])
         home = os.path.join(work, "home")
         os.makedirs(home)
         site = os.path.join(work, "site")
@@ -110,11 +110,11 @@ def run(program, options):
         }
 
 
-def write_cells(path, count):
-    """The first cells of a notebook that are code, as a script beside it; not IPython's lines."""
+def write_cells(path, first, end):
+    """Cells of a notebook, of those that are code, as a script beside it; not IPython's lines."""
     with open(path, encoding="utf8") as stream:
         cells = [cell for cell in json.load(stream)["cells"] if cell["cell_type"] == "code"]
-    lines = [line for cell in cells[:count] for line in "".join(cell["source"]).splitlines()]
+    lines = [line for cell in cells[first:end] for line in "".join(cell["source"]).splitlines()]
     with open(path[: -len("ipynb")] + "py", "w", encoding="utf8") as stream:
         stream.write("\n".join("" if line[:1] in ("%", "!") else line for line in lines) + "\n")
     return os.path.basename(stream.name)

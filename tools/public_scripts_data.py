@@ -107,6 +107,13 @@ def grid(folder, home, where, count):
                 stream.write("%d %d %s\n" % (at * 10000, (at + 1) * 10000, word))
 
 
+def settings(folder, home, name, value):
+    """What Keras' settings file has on the author's machine."""
+    os.makedirs(os.path.join(home, ".keras"), exist_ok=True)
+    with open(os.path.join(home, ".keras", "keras.json"), "w") as stream:
+        json.dump({name: value}, stream)
+
+
 def copy(folder, home, source, target):
     """A file of the repository where the author's machine had it."""
     shutil.copy(os.path.join(folder, source), os.path.join(folder, target))
