@@ -120,9 +120,11 @@ def copy(folder, home, source, target):
 
 
 def module(folder, home, name, *names):
-    """A module that is imported and not used, or only to show progress."""
+    """A module that is imported and not used, or only to show progress: its methods give 0."""
     with open(os.path.join(folder, name + ".py"), "w") as stream:
-        stream.write("".join("%s = None\n" % one for one in names))
+        stream.write("class Unused(object):\n    def __init__(self, *args): pass\n")
+        stream.write("    def __getattr__(self, name): return lambda *args, **kwargs: 0.0\n")
+        stream.write("".join("%s = Unused\n" % one for one in names))
 
 
 def weights(folder, home, *files):
