@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import threading
 
 STEPS = int(os.environ.get("STEPS", "4"))
 ROWS = int(os.environ.get("ROWS", "4"))  # of each batch
@@ -118,9 +119,22 @@ def wrap_fit_generator(fit_generator):
 
 def cut(generator):
     """The batches of a generator, each of them cut to its first rows."""
-    if not hasattr(generator, "__next__") and not hasattr(generator, "next"):
-        return generator
-    return (first_rows(batch, ROWS) for batch in generator)
+    is_iterator = hasattr(generator, "__next__") or hasattr(generator, "next")
+    return Cut(generator) if is_iterator else generator
+
+
+class Cut(object):
+    """An iterator that several threads may ask."""
+
+    def __init__(self, generator):
+        self.generator, self.lock = generator, threading.Lock()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self.lock:
+            return first_rows(next(self.generator), ROWS)
 
 
 calls = {"train_on_batch": 0}
