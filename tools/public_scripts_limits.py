@@ -1,5 +1,6 @@
 """Loaded in the process of a public program: same seeds, a few steps, the loss of each batch."""
 
+import functools
 import os
 import random
 import sys
@@ -44,15 +45,19 @@ def recording(kwargs):
 nested = {"fit": 0}
 
 
-def counted(function):
-    def wrapped(*args, **kwargs):
-        nested["fit"] += 1
-        try:
-            return function(*args, **kwargs)
-        finally:
-            nested["fit"] -= 1
+def counted(original):
+    def decorate(function):
+        @functools.wraps(original)  # Keras' wrappers for scikit-learn ask for its arguments
+        def wrapped(*args, **kwargs):
+            nested["fit"] += 1
+            try:
+                return function(*args, **kwargs)
+            finally:
+                nested["fit"] -= 1
 
-    return wrapped
+        return wrapped
+
+    return decorate
 
 
 def first_rows(value, rows):
@@ -69,7 +74,7 @@ def epochs_name():
 
 
 def wrap_fit(fit):
-    @counted
+    @counted(fit)
     def limited(self, x=None, y=None, batch_size=32, *args, **kwargs):
         if nested["fit"] > 1:
             kwargs.setdefault("batch_size", batch_size)
@@ -89,7 +94,7 @@ def wrap_fit(fit):
 
 
 def wrap_fit_generator(fit_generator):
-    @counted
+    @counted(fit_generator)
     def limited(self, generator, *args, **kwargs):
         if nested["fit"] > 1:
             return fit_generator(self, generator, *args, **kwargs)

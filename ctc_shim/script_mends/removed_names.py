@@ -193,7 +193,7 @@ METHODS = (
     (
         "append",
         "DataFrame.append",
-        lambda x: type(x).__module__.startswith("pandas."),
+        lambda x: type(x).__module__.split(".")[0] == "pandas",
         _append,
         "pandas.concat is used",
     ),
