@@ -185,7 +185,8 @@ def _cifar(folder, path):
     os.makedirs(folder)
     for name in ["data_batch_%d" % n for n in range(1, 6)] + ["test_batch"]:
         with open(os.path.join(folder, name), "wb") as stream:
-            batch = {b"data": byte(10000, 3072), b"labels": label(10, 10000).tolist()}
+            rows = 500 if name == "test_batch" else 10000
+            batch = {b"data": byte(rows, 3072), b"labels": label(10, rows).tolist()}
             pickle.dump(batch, stream, 2)
 
 

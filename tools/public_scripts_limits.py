@@ -1,6 +1,7 @@
 """Loaded in the process of a public program: same seeds, a few steps, the loss of each batch."""
 
 import functools
+import math
 import os
 import random
 import sys
@@ -83,8 +84,8 @@ def wrap_fit(fit):
             kwargs.pop(name, None)
         kwargs[epochs_name()] = kwargs.get("initial_epoch", 0) + 1
         batch_size = min(batch_size or 32, ROWS)
-        rows = batch_size * STEPS
-        kwargs["validation_split"] = 0.0
+        kept_back = kwargs.get("validation_split", 0.0)
+        rows = int(math.ceil(batch_size * STEPS / (1 - kept_back)))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = first_rows(kwargs["validation_data"], rows)
         recording(kwargs)
