@@ -237,6 +237,7 @@ def _embeddings(folder, path):
 
 
 def _words(folder, path):
+    open(os.path.join(path, "wordlists.tgz"), "w").close()  # unpacked
     for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
         with open(os.path.join(path, name), "w") as stream:
             for _ in range(4000):

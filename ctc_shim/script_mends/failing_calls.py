@@ -1,5 +1,7 @@
 """Calls that stop on today's libraries, and what is called instead after they have failed."""
 
+import csv
+import gc
 import importlib
 import io
 import json
@@ -100,6 +102,19 @@ def _universal(function: Any, args: Arguments, kwargs: Keywords) -> Any:
     return function(args[0], args[1].replace("U", "") or "r", *args[2:], **kwargs)
 
 
+def _is_binary_csv(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
+    is_csv = type(getattr(function, "__self__", None)).__module__ == "_csv"
+    return is_csv and "bytes-like" in str(error)
+
+
+def _binary_csv(function: Any, args: Arguments, kwargs: Keywords) -> Any:
+    """The row as bytes, into the file that the writer holds and does not show."""
+    writer, text = function.__self__, io.StringIO()
+    getattr(csv.writer(text, writer.dialect), function.__name__)(*args, **kwargs)
+    held = [item for item in gc.get_referents(writer) if getattr(item, "__name__", "") == "write"]
+    return held[0](text.getvalue().encode("utf8"))
+
+
 CALLS: Dict[str, List[CallMend]] = {
     "array": [
         CallMend(
@@ -148,6 +163,14 @@ CALLS: Dict[str, List[CallMend]] = {
             "whole numbers are given",
         )
     ],
+    "writerow": [
+        CallMend(
+            "a csv file opened as 'wb'",
+            _is_binary_csv,
+            _binary_csv,
+            "its rows are written as UTF-8",
+        )
+    ],
     "open": [CallMend("open(path, 'rU')", _is_universal, _universal, "mode 'r' does the same")],
 }
 for _name, _same in (
@@ -156,6 +179,7 @@ for _name, _same in (
     ("zeros", ("empty", "ones", "dtype", "astype", "full", "create_dataset")),
     ("randint", ("randrange",)),
     ("dumps", ("dump",)),
+    ("writerow", ("writerows",)),
 ):
     for _other in _same:
         CALLS[_other] = CALLS[_name]

@@ -66,6 +66,12 @@ MENDS = {
         '[1, {"b": [1.0]}, 2.0]',
         "json.dumps",
     ),
+    "csv": (
+        "import csv\nwith open('a', 'wb') as f:\n    w = csv.writer(f)\n    w.writerow([1, 'b,'])\n"
+        "    w.writerows([[2], [3]])\ngot = open('a', newline='').read()",
+        '1,"b,"\r\n2\r\n3\r\n',
+        "csv file",
+    ),
     "open": ("open('a', 'w').close()\ngot = open('a', 'rU').read()", "", "open(path, 'rU'):"),
     "setdefaultencoding": (
         "import sys\ngot = sys.setdefaultencoding('utf-8')",
