@@ -31,15 +31,25 @@ def main():
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--out")
     options = parser.parse_args()
-    with open(os.path.join(HERE, "public_scripts.json")) as stream:
-        programs = json.load(stream)
-    for program in programs:
+    for program in programs():
         if not options.only or any(part in program["name"] for part in options.only):
             result = run(program, options)
             print(json.dumps(result), flush=True)
             if options.out:
                 with open(options.out, "a") as stream:
                     stream.write(json.dumps(result) + "\n")
+
+
+def programs():
+    """The entries of public_scripts.json, with one for each example and version of Keras."""
+    with open(os.path.join(HERE, "public_scripts.json")) as stream:
+        for entry in json.load(stream):
+            if "examples" not in entry:
+                yield entry
+                continue
+            for script in entry["examples"].split():
+                example = dict(entry, name="%s examples/%s" % (entry["name"], script))
+                yield dict(example, script=script, folder="examples", data=["keras:" + script])
 
 
 def run(program, options):
@@ -50,6 +60,9 @@ def run(program, options):
         ignore = shutil.ignore_patterns(".git", *program.get("without", ()))
         shutil.copytree(source, copy, symlinks=True, ignore=ignore)
         folder = os.path.join(copy, program.get("folder", ""))
+        script = program["script"]
+        if script.endswith(".ipynb"):
+            script = write_cells(os.path.join(folder, script), *program["cells"])
         home = os.path.join(work, "home")
         os.makedirs(home)
         site = os.path.join(work, "site")
@@ -61,14 +74,14 @@ def run(program, options):
         subprocess.check_call(make + program.get("data", []), env=bare)
         losses = os.path.join(work, "losses")
         environment = dict(os.environ, HOME=home, MPLBACKEND="Agg", LOSSES=losses)
-        environment["STEPS"] = str(program.get("steps", 4))
+        environment["STEPS"] = str(program.get("steps", 2))
         paths = [site, ROOT] + [os.path.join(copy, path) for path in program.get("paths", [])]
         if "keras" in program:
             paths.insert(1, os.path.join(options.keras, program["keras"]))
         paths.append(os.environ.get("PYTHONPATH", ""))
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         command = [options.python, "-m", "ctc_shim", "run"] + program.get("options", [])
-        command += [program["script"]] + program.get("arguments", [])
+        command += [script] + program.get("arguments", [])
         start = time.time()
         try:
             done = subprocess.run(
@@ -95,6 +108,16 @@ def run(program, options):
             "stderr": [line for line in lines if line.strip()][-6:],
             "stdout": out.decode(errors="replace").splitlines()[-3:],
         }
+
+
+def write_cells(path, first, end):
+    """Cells of a notebook, of those that are code, as a script beside it; not IPython's lines."""
+    with open(path, encoding="utf8") as stream:
+        cells = [cell for cell in json.load(stream)["cells"] if cell["cell_type"] == "code"]
+    lines = [line for cell in cells[first:end] for line in "".join(cell["source"]).splitlines()]
+    with open(path[: -len("ipynb")] + "py", "w", encoding="utf8") as stream:
+        stream.write("\n".join("" if line[:1] in ("%", "!") else line for line in lines) + "\n")
+    return os.path.basename(stream.name)
 
 
 def _losses(path):

@@ -4,11 +4,14 @@ python tools/public_scripts_data.py FOLDER HOME [KIND:OPTION,...]...
 """
 
 import gzip
+import io
 import json
 import os
 import pickle
 import random
+import shutil
 import sys
+import tarfile
 import wave
 
 import numpy as np
@@ -45,14 +48,14 @@ def folders(folder, home, *names):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
 
 
-def lines(folder, home, where, count):
-    """chinese_ocr: 280 x 32 pictures, and lists of character numbers (1, 2, ...)."""
+def lines(folder, home, where, count, *lists):
+    """280 x 32 pictures, and lists of the numbers of their characters (1, 2, ...)."""
     os.makedirs(os.path.join(folder, where), exist_ok=True)
-    for name in "data_train.txt", "data_test.txt":
+    for name in lists:
         with open(os.path.join(folder, name), "w") as stream:
             for number in range(int(count)):
                 codes = [random.randint(1, 40) for _ in range(10)]
-                file = "%s_%d.jpg" % (name[5:9], number)
+                file = "%s_%d.jpg" % (name.split(".")[0][-5:], number)
                 picture("".join(chr(64 + code) for code in codes), 280, 32).convert("L").save(
                     os.path.join(folder, where, file)
                 )
@@ -90,10 +93,38 @@ def listed(folder, home, file, where, count):
             tones(os.path.join(folder, where, path), text[:60])
 
 
+def grid(folder, home, where, count):
+    """GRID as LipNet reads it: folders of 75 pictures of a mouth, and when each word is spoken."""
+    os.makedirs(os.path.join(folder, where, "align"))
+    for number in range(int(count)):
+        path = os.path.join(folder, where, "video", "s1", "video%d" % number)
+        os.makedirs(path)
+        for frame in range(75):
+            picture("", 100, 50).save(os.path.join(path, "mouth_%03d.png" % frame))
+        spoken = ["sil"] + random.sample(["bin", "blue", "at", "f", "two", "now"], 5) + ["sil"]
+        with open(os.path.join(folder, where, "align", "video%d.align" % number), "w") as stream:
+            for at, word in enumerate(spoken):
+                stream.write("%d %d %s\n" % (at * 10000, (at + 1) * 10000, word))
+
+
+def settings(folder, home, name, value):
+    """What Keras' settings file has on the author's machine."""
+    os.makedirs(os.path.join(home, ".keras"), exist_ok=True)
+    with open(os.path.join(home, ".keras", "keras.json"), "w") as stream:
+        json.dump({name: value}, stream)
+
+
+def copy(folder, home, source, target):
+    """A file of the repository where the author's machine had it."""
+    shutil.copy(os.path.join(folder, source), os.path.join(folder, target))
+
+
 def module(folder, home, name, *names):
-    """A module that is imported and not used, or only to show progress."""
+    """A module that is imported and not used, or only to show progress: its methods give 0."""
     with open(os.path.join(folder, name + ".py"), "w") as stream:
-        stream.write("".join("%s = None\n" % one for one in names))
+        stream.write("class Unused(object):\n    def __init__(self, *args): pass\n")
+        stream.write("    def __getattr__(self, name): return lambda *args, **kwargs: 0.0\n")
+        stream.write("".join("%s = Unused\n" % one for one in names))
 
 
 def weights(folder, home, *files):
@@ -128,10 +159,15 @@ def label(classes, count):
     return np.random.randint(0, classes, count)
 
 
-def keras(folder, home):
-    """The files of keras.datasets, with random content."""
+def keras(folder, home, script):
+    """What that example of Keras downloads, with random content."""
     path = os.path.join(home, ".keras", "datasets")
     os.makedirs(path, exist_ok=True)
+    kind = next((kind for kind in EXAMPLES if kind in script), "texts")
+    EXAMPLES.get(kind, _texts)(folder, path)
+
+
+def _mnist(folder, path):
     digits = {"x_train": byte(60000, 28, 28), "y_train": label(10, 60000).astype(np.uint8)}
     np.savez(
         os.path.join(path, "mnist.npz"),
@@ -142,6 +178,73 @@ def keras(folder, home):
     with gzip.open(os.path.join(path, "mnist.pkl.gz"), "wb", 1) as stream:
         halves = [(byte(n, 28, 28), label(10, n).astype(np.uint8)) for n in (60000, 10000)]
         pickle.dump(tuple(halves), stream, 2)
+
+
+def _cifar(folder, path):
+    folder = os.path.join(path, "cifar-10-batches-py")
+    os.makedirs(folder)
+    for name in ["data_batch_%d" % n for n in range(1, 6)] + ["test_batch"]:
+        with open(os.path.join(folder, name), "wb") as stream:
+            rows = 500 if name == "test_batch" else 10000
+            batch = {b"data": byte(rows, 3072), b"labels": label(10, rows).tolist()}
+            pickle.dump(batch, stream, 2)
+
+
+def _babi(folder, path):
+    names, places = ["Mary", "John", "Daniel"], ["garden", "office", "kitchen"]
+    with tarfile.open(os.path.join(path, "babi-tasks-v1-2.tar.gz"), "w:gz") as tar:
+        for part in "train", "test":
+            lines = []
+            for number in range(400):
+                who, where = random.choice(names), random.choice(places)
+                lines.append("%d %s went to the %s." % (3 * number % 15 + 1, who, where))
+                who, where = random.choice(names), random.choice(places)
+                lines.append("%d %s went to the %s." % (3 * number % 15 + 2, who, where))
+                question = (3 * number % 15 + 3, who, where, 3 * number % 15 + 2)
+                lines.append("%d Where is %s? \t%s\t%d" % question)
+            text = "".join(line + "\n" for line in lines).encode()
+            for task in (
+                "tasks_1-20_v1-2/en-10k/qa1_single-supporting-fact_%s.txt",
+                "tasks_1-20_v1-2/en-10k/qa2_two-supporting-facts_%s.txt",
+                "tasks_1-20_v1-2/en/qa1_single-supporting-fact_%s.txt",
+                "tasks_1-20_v1-2/en/qa2_two-supporting-facts_%s.txt",
+            ):
+                entry = tarfile.TarInfo(task % part)
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text))
+
+
+def _seq2seq(folder, path):
+    os.makedirs(os.path.join(folder, "fra-eng"))
+    with open(os.path.join(folder, "fra-eng", "fra.txt"), "w") as stream:
+        for _ in range(400):
+            pair = [" ".join(_word() for _ in range(random.randint(1, 3))) for _ in range(2)]
+            stream.write("\t".join(pair) + "\n")
+
+
+def _embeddings(folder, path):
+    os.makedirs(os.path.join(folder, "glove.6B"))
+    with open(os.path.join(folder, "glove.6B", "glove.6B.100d.txt"), "w") as stream:
+        for _ in range(500):
+            numbers = np.random.randn(100).round(3).tolist()
+            stream.write(" ".join(map(str, [_word()] + numbers)) + "\n")
+    for number in range(3):
+        group = os.path.join(folder, "20_newsgroup", "group%d" % number)
+        os.makedirs(group)
+        for file in range(30):
+            with open(os.path.join(group, str(file)), "w") as stream:
+                stream.write("a: b\n\n" + " ".join(_word() for _ in range(80)))
+
+
+def _words(folder, path):
+    open(os.path.join(path, "wordlists.tgz"), "w").close()  # unpacked
+    for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
+        with open(os.path.join(path, name), "w") as stream:
+            for _ in range(4000):
+                stream.write(" ".join(_word() for _ in range(1 + ("_bi_" in name))) + "\n")
+
+
+def _texts(folder, path):
     texts = np.empty(900, dtype=object)
     for number in range(900):
         texts[number] = np.random.randint(1, 5000, random.randint(20, 60)).tolist()
@@ -163,10 +266,18 @@ def keras(folder, home):
         pickle.dump((list(texts), label(46, 900).tolist()), stream, 2)
     with open(os.path.join(path, "nietzsche.txt"), "w") as stream:
         stream.write(" ".join(_word() for _ in range(2500)))
-    for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
-        with open(os.path.join(path, name), "w") as stream:
-            for _ in range(4000):
-                stream.write(" ".join(_word() for _ in range(1 + ("_bi_" in name))) + "\n")
+
+
+EXAMPLES = {
+    "mnist": _mnist,
+    "variational": _mnist,
+    "antirectifier": _mnist,
+    "cifar": _cifar,
+    "babi": _babi,
+    "seq2seq": _seq2seq,
+    "embeddings": _embeddings,
+    "image_ocr": _words,
+}
 
 
 def main():

@@ -1,8 +1,11 @@
 """Loaded in the process of a public program: same seeds, a few steps, the loss of each batch."""
 
+import functools
+import math
 import os
 import random
 import sys
+import threading
 
 STEPS = int(os.environ.get("STEPS", "4"))
 ROWS = int(os.environ.get("ROWS", "4"))  # of each batch
@@ -43,15 +46,19 @@ def recording(kwargs):
 nested = {"fit": 0}
 
 
-def counted(function):
-    def wrapped(*args, **kwargs):
-        nested["fit"] += 1
-        try:
-            return function(*args, **kwargs)
-        finally:
-            nested["fit"] -= 1
+def counted(original):
+    def decorate(function):
+        @functools.wraps(original)  # Keras' wrappers for scikit-learn ask for its arguments
+        def wrapped(*args, **kwargs):
+            nested["fit"] += 1
+            try:
+                return function(*args, **kwargs)
+            finally:
+                nested["fit"] -= 1
 
-    return wrapped
+        return wrapped
+
+    return decorate
 
 
 def first_rows(value, rows):
@@ -68,7 +75,7 @@ def epochs_name():
 
 
 def wrap_fit(fit):
-    @counted
+    @counted(fit)
     def limited(self, x=None, y=None, batch_size=32, *args, **kwargs):
         if nested["fit"] > 1:
             kwargs.setdefault("batch_size", batch_size)
@@ -77,8 +84,8 @@ def wrap_fit(fit):
             kwargs.pop(name, None)
         kwargs[epochs_name()] = kwargs.get("initial_epoch", 0) + 1
         batch_size = min(batch_size or 32, ROWS)
-        rows = batch_size * STEPS
-        kwargs["validation_split"] = 0.0
+        kept_back = kwargs.get("validation_split", 0.0)
+        rows = int(math.ceil(batch_size * STEPS / (1 - kept_back)))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = first_rows(kwargs["validation_data"], rows)
         recording(kwargs)
@@ -88,7 +95,7 @@ def wrap_fit(fit):
 
 
 def wrap_fit_generator(fit_generator):
-    @counted
+    @counted(fit_generator)
     def limited(self, generator, *args, **kwargs):
         if nested["fit"] > 1:
             return fit_generator(self, generator, *args, **kwargs)
@@ -118,9 +125,22 @@ def wrap_fit_generator(fit_generator):
 
 def cut(generator):
     """The batches of a generator, each of them cut to its first rows."""
-    if not hasattr(generator, "__next__") and not hasattr(generator, "next"):
-        return generator
-    return (first_rows(batch, ROWS) for batch in generator)
+    is_iterator = hasattr(generator, "__next__") or hasattr(generator, "next")
+    return Cut(generator) if is_iterator else generator
+
+
+class Cut(object):
+    """An iterator that several threads may ask."""
+
+    def __init__(self, generator):
+        self.generator, self.lock = generator, threading.Lock()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self.lock:
+            return first_rows(next(self.generator), ROWS)
 
 
 calls = {"train_on_batch": 0}

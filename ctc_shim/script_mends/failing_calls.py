@@ -1,31 +1,17 @@
 """Calls that stop on today's libraries, and what is called instead after they have failed."""
 
+import csv
+import gc
 import importlib
+import io
 import json
 import random
-import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List
 
 import numpy as np
 
-from ctc_shim.script_mends.removed_names import is_variable
-
-Arguments = Tuple[Any, ...]
-Keywords = Dict[str, Any]
-
-
-class CallMend(NamedTuple):
-    """A call that fails: which one, what it looks like in the message, and its substitute."""
-
-    what: str
-    applies: Callable[[Any, Exception, Arguments, Keywords], bool]
-    instead: Callable[[Any, Arguments, Keywords], Any]
-    how: str
-
-
-def _is(function: Any, module: str, *names: str) -> bool:
-    home = sys.modules.get(module)
-    return home is not None and any(function is getattr(home, n, None) for n in names)
+from ctc_shim.script_mends import keras_calls
+from ctc_shim.script_mends.call_mend import Arguments, CallMend, Keywords, is_function
 
 
 def _is_ragged(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
@@ -52,7 +38,7 @@ def _is_one_number(function: Any, error: Exception, args: Arguments, kwargs: Key
 
 
 def _is_yaml(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    return _is(function, "yaml", "load") and len(args) == 1 and not kwargs
+    return is_function(function, "yaml", "load") and len(args) == 1 and not kwargs
 
 
 def _yaml(function: Any, args: Arguments, kwargs: Keywords) -> Any:
@@ -62,65 +48,6 @@ def _yaml(function: Any, args: Arguments, kwargs: Keywords) -> Any:
 
 def _is_binary_text(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
     return function is np.fromstring and "binary mode" in str(error)
-
-
-def _is_eval(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    owner = getattr(function, "__self__", None)
-    return "session" in kwargs and is_variable(owner)
-
-
-def _eval(function: Any, args: Arguments, kwargs: Keywords) -> Any:
-    feeds = kwargs.get("feed_dict") or (args[0] if args else None)
-    return function(feeds) if feeds else function()
-
-
-def _is_get_value(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    is_keras = _is(function, "keras.backend", "get_value")
-    return is_keras and len(args) == 1 and is_variable(args[0])
-
-
-def _has_type(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    """A numpy type where Keras on Theano wants its name: Input(dtype=np.float32)."""
-    is_keras = getattr(function, "__module__", "").split(".")[0] == "keras"
-    return is_keras and any(map(_is_type, args + tuple(kwargs.values())))
-
-
-def _is_type(value: Any) -> bool:
-    return isinstance(value, np.dtype) or isinstance(value, type) and issubclass(value, np.generic)
-
-
-def _named(value: Any) -> Any:
-    return np.dtype(value).name if _is_type(value) else value
-
-
-def _by_name(function: Any, args: Arguments, kwargs: Keywords) -> Any:
-    return function(*map(_named, args), **{name: _named(kwargs[name]) for name in kwargs})
-
-
-def _is_tile(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    is_tile = _is(function, "keras.backend", "tile") and len(args) == 2
-    return is_tile and (isinstance(args[0], (list, tuple)) or hasattr(args[1], "tolist"))
-
-
-def _tile(function: Any, args: Arguments, kwargs: Keywords) -> Any:
-    repeats = args[1].tolist() if isinstance(args[1], np.ndarray) else args[1]
-    return function(_stacked(args[0]), repeats, **kwargs)
-
-
-def _stacked(value: Any) -> Any:
-    """A list, of lists, of numbers and variables as one variable, as TensorFlow takes it."""
-    if not isinstance(value, (list, tuple)):
-        return value
-    T: Any = importlib.import_module("theano.tensor")
-    return T.stack([T.as_tensor_variable(_stacked(item)) for item in value])
-
-
-def _is_tensorboard(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    return getattr(function, "__module__", "").startswith("keras.callbacks")
-
-
-def _no_callback(function: Any, args: Arguments, kwargs: Keywords) -> Any:
-    return importlib.import_module("keras.callbacks").Callback()
 
 
 def _is_old_type(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
@@ -140,7 +67,19 @@ def _with_bytes(function: Any, args: Arguments, kwargs: Keywords) -> Any:
 
 
 def _is_json(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
-    return function is json.dumps and "default" not in kwargs and "serializable" in str(error)
+    is_json = function is json.dumps or function is json.dump and len(args) == 2
+    return is_json and "default" not in kwargs and "serializable" in str(error)
+
+
+def _json(function: Any, args: Arguments, kwargs: Keywords) -> Any:
+    text = json.dumps(args[0], default=_number, **kwargs)
+    if function is json.dumps:
+        return text
+    written = io.StringIO()  # json.dump writes what comes before the first number of numpy
+    try:
+        json.dump(args[0], written, **kwargs)
+    except TypeError:
+        args[1].write(text[len(written.getvalue()) :])
 
 
 def _number(value: Any) -> Any:
@@ -161,6 +100,19 @@ def _is_universal(function: Any, error: Exception, args: Arguments, kwargs: Keyw
 
 def _universal(function: Any, args: Arguments, kwargs: Keywords) -> Any:
     return function(args[0], args[1].replace("U", "") or "r", *args[2:], **kwargs)
+
+
+def _is_binary_csv(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
+    is_csv = type(getattr(function, "__self__", None)).__module__ == "_csv"
+    return is_csv and "bytes-like" in str(error)
+
+
+def _binary_csv(function: Any, args: Arguments, kwargs: Keywords) -> Any:
+    """The row as bytes, into the file that the writer holds and does not show."""
+    writer, text = function.__self__, io.StringIO()
+    getattr(csv.writer(text, writer.dialect), function.__name__)(*args, **kwargs)
+    held = [item for item in gc.get_referents(writer) if getattr(item, "__name__", "") == "write"]
+    return held[0](text.getvalue().encode("utf8"))
 
 
 CALLS: Dict[str, List[CallMend]] = {
@@ -199,29 +151,9 @@ CALLS: Dict[str, List[CallMend]] = {
             "np.frombuffer is used",
         )
     ],
-    "eval": [CallMend("x.eval(session=...)", _is_eval, _eval, "Theano has no sessions")],
-    "get_value": [
-        CallMend(
-            "K.get_value of an expression",
-            _is_get_value,
-            lambda function, args, kwargs: args[0].eval(),
-            "evaluated, as on TensorFlow",
-        )
-    ],
-    "Input": [CallMend("a numpy type as dtype", _has_type, _by_name, "its name is given to Keras")],
-    "tile": [
-        CallMend(
-            "K.tile of a list or by an array", _is_tile, _tile, "given to Theano as it wants it"
-        )
-    ],
     "zeros": [CallMend("numpy's dtype 'a'", _is_old_type, _with_bytes, "its other name, 'S'")],
     "dumps": [
-        CallMend(
-            "json.dumps of numpy's numbers",
-            _is_json,
-            lambda function, args, kwargs: function(*args, default=_number, **kwargs),
-            "Python's numbers are written",
-        )
+        CallMend("json.dumps of numpy's numbers", _is_json, _json, "Python's numbers are written")
     ],
     "randint": [
         CallMend(
@@ -231,12 +163,12 @@ CALLS: Dict[str, List[CallMend]] = {
             "whole numbers are given",
         )
     ],
-    "TensorBoard": [
+    "writerow": [
         CallMend(
-            "TensorBoard",
-            _is_tensorboard,
-            _no_callback,
-            "no files for TensorBoard are written: it needs TensorFlow's backend",
+            "a csv file opened as 'wb'",
+            _is_binary_csv,
+            _binary_csv,
+            "its rows are written as UTF-8",
         )
     ],
     "open": [CallMend("open(path, 'rU')", _is_universal, _universal, "mode 'r' does the same")],
@@ -245,10 +177,12 @@ for _name, _same in (
     ("array", ("asarray", "asanyarray")),
     ("int", ("float",)),
     ("zeros", ("empty", "ones", "dtype", "astype", "full", "create_dataset")),
-    ("Input", ("InputLayer", "placeholder", "cast", "Embedding", "Masking", "zeros_like")),
     ("randint", ("randrange",)),
+    ("dumps", ("dump",)),
+    ("writerow", ("writerows",)),
 ):
     for _other in _same:
         CALLS[_other] = CALLS[_name]
 CALLS["array"] = CALLS["array"] + CALLS["zeros"]
 CALLS["asarray"] = CALLS["array"]
+CALLS.update(keras_calls.CALLS)

@@ -16,7 +16,10 @@ from typing import Any, NamedTuple, Optional
 from ctc_shim.script_mends import python2_syntax, script_editor
 from ctc_shim.script_mends.saying import mended
 
-INSTALLED = re.compile(r"[\\/](site-packages|dist-packages|lib[\\/]python\d[.\d]*)[\\/]")
+# Installed packages, and what Theano compiles: it enters its own folder in sys.path for that.
+INSTALLED = re.compile(
+    r"[\\/](site-packages|dist-packages|lib[\\/]python\d[.\d]*|compiledir_[^\\/]*)[\\/]"
+)
 
 
 def folder_of(script: str) -> str:
@@ -100,6 +103,7 @@ class OwnFinder(object):
         """Is this one of the script's files?"""
         path = os.path.realpath(path)
         entered = {_whole(entry) for entry in sys.path} - self.others  # by the script itself
+        entered = {folder for folder in entered if not INSTALLED.search(folder)}
         inside = [f for f in entered | {self.folder} if path.startswith(f)]
         return any(
             not INSTALLED.search(path[len(f) - 1 :]) for f in inside

@@ -81,12 +81,15 @@ def _names() -> Dict[Tuple[str, str], Name]:
     )
     for name, new in LETTERS.items():
         names["string", name] = _from("string", new)
+    for name in "cpu_ctc_th", "cpu_ctc_np":
+        how = "ctc_shim computes it in place of warp-ctc"
+        names["ctc", name] = Name(_from("ctc_shim.script_mends.warp_ctc", name).make, how)
     return names
 
 
 NAMES = _names()
 # Modules that are gone, or may be: they are stood in for by the names above.
-GONE = ("imp", "scipy.misc", "sklearn.cross_validation", "sklearn.externals")
+GONE = ("imp", "scipy.misc", "sklearn.cross_validation", "sklearn.externals", "ctc")
 
 
 def is_variable(value: Any) -> bool:
@@ -190,7 +193,7 @@ METHODS = (
     (
         "append",
         "DataFrame.append",
-        lambda x: type(x).__module__.startswith("pandas."),
+        lambda x: type(x).__module__.split(".")[0] == "pandas",
         _append,
         "pandas.concat is used",
     ),

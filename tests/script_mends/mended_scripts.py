@@ -60,6 +60,18 @@ MENDS = {
         '{"loss": [0.5]}',
         "json.dumps",
     ),
+    "json in a file": (
+        NUMPY + "import json\nwith open('a', 'w') as f:\n"
+        "    json.dump([1, {'b': np.ones(1)}, np.float32(2)], f)\ngot = open('a').read()",
+        '[1, {"b": [1.0]}, 2.0]',
+        "json.dumps",
+    ),
+    "csv": (
+        "import csv\nwith open('a', 'wb') as f:\n    w = csv.writer(f)\n    w.writerow([1, 'b,'])\n"
+        "    w.writerows([[2], [3]])\ngot = open('a', newline='').read()",
+        '1,"b,"\r\n2\r\n3\r\n',
+        "csv file",
+    ),
     "open": ("open('a', 'w').close()\ngot = open('a', 'rU').read()", "", "open(path, 'rU'):"),
     "setdefaultencoding": (
         "import sys\ngot = sys.setdefaultencoding('utf-8')",
@@ -67,6 +79,12 @@ MENDS = {
         "sys.setdefaultencoding:",
     ),
 }
+MENDS["warp-ctc"] = (
+    NUMPY + "import ctc\ncosts, slopes = ctc.cpu_ctc_np(np.zeros((3, 2, 4)), [3, 2], [1, 2, 3, 3],"
+    " [2, 2])\ngot = costs.round(3).tolist(), slopes.shape",
+    (np.float32([2.549, 0]).tolist(), (3, 2, 4)),  # a repeat does not fit 2 frames: warp-ctc has 0
+    "ctc.cpu_ctc_np:",
+)
 MENDS["letters"] = ("import string\ngot = string.letters[:2]", "ab", "string.letters:")
 if HERE["sklearn"]:
     MENDS["cross_validation"] = (

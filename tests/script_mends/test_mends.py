@@ -67,10 +67,11 @@ def test_what_runs_is_not_changed(run):
     assert plain == mended and not isinstance(plain[0], Exception)
 
 
-def test_frames_of_pandas(run, monkeypatch):
+@pytest.mark.parametrize("home", ["pandas.core.frame", "pandas"])  # of pandas 2 and 3
+def test_frames_of_pandas(run, monkeypatch, home):
     pandas = types.ModuleType("pandas")
     pandas.concat = lambda frames, ignore_index: (len(frames), ignore_index)
-    pandas.DataFrame = type("DataFrame", (), {"__module__": "pandas.core.frame"})
+    pandas.DataFrame = type("DataFrame", (), {"__module__": home})
     monkeypatch.setitem(sys.modules, "pandas", pandas)
     source = "import pandas\nx = []\nx.append(1)\ngot = pandas.DataFrame().append(x[0])"
     assert isinstance(run(source, False)[0], AttributeError)

@@ -41,6 +41,9 @@ def test_which_files_are_the_scripts_own(tmp_path, monkeypatch):
     assert not finder.is_own(str(other / "a.py"))
     monkeypatch.syspath_prepend(str(other))
     assert finder.is_own(str(other / "a.py"))
+    compiled = tmp_path.parent / "compiledir_Linux"  # Theano enters it
+    monkeypatch.syspath_prepend(str(compiled))
+    assert not finder.is_own(str(compiled / "cutils_ext" / "__init__.py"))
     assert not own_sources.OwnFinder(str(tmp_path)).is_own(str(other / "a.py"))  # entered before
     assert not own_sources.OwnFinder(os.path.dirname(os.path.dirname(ours))).is_own(ours)
     monkeypatch.chdir("/")

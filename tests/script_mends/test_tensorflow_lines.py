@@ -37,6 +37,14 @@ with tf.Session() as sess:
     sess.run(tf.global_variables_initializer())
     y = K.placeholder((2,))
     assert sess.run([K.sum(y)], feed_dict={y: np.ones(2)}) == [2]
+K.set_learning_phase(0)
+double = K.function([y, K.learning_phase()], [2 * y])
+assert double([np.ones(2), 0])[0].tolist() == double([np.ones(2)])[0].tolist() == [2, 2]
+import ctc
+scores = K.variable(np.zeros((3, 1, 4)))
+losses = ctc.cpu_ctc_th(scores, *(K.variable(n, dtype="int32") for n in ([3], [1, 2], [2])))
+assert K.eval(losses).round(4) == np.float32(2.5494)
+assert K.eval(K.gradients(K.sum(losses), [scores])[0]).shape == (3, 1, 4)
 import importlib.util, sys
 assert importlib.util.find_spec("tensorflow") is None and "tensorflow" not in sys.modules
 try:
@@ -53,7 +61,13 @@ def _lines_of_tensorflow(tmp_path):
     assert status == 0, err
     assert out.startswith("tensorflow.nn: TensorFlow is not installed")
     said = [line.split("mended ")[1].split(":")[0] for line in err.splitlines() if "mended" in line]
-    for name in "import tensorflow", "tensorflow.ConfigProto", "K.set_session", "x.get_shape()":
+    for name in (
+        "import tensorflow",
+        "tensorflow.ConfigProto",
+        "K.set_session",
+        "x.get_shape()",
+        "ctc.cpu_ctc_th",
+    ):
         assert name in said
     assert len(said) == len(set(said))
     status, _, err = ended(tmp_path, "--no-mend", "a.py")

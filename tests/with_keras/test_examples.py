@@ -160,12 +160,16 @@ def test_frozen_seeds_are_whole_trainings():
     assert set(results) == set(image_ocr_seeds.WAYS)
     for way, result in results.items():
         distances, losses = np.array(result["read"]), np.array(result["losses"])
-        assert distances.shape == losses.shape and distances.shape[1] == image_ocr_seeds.EPOCHS
+        whole = (image_ocr_seeds.SEEDS, image_ocr_seeds.EPOCHS)
+        assert distances.shape == losses.shape == whole
         assert np.isfinite(losses).all()
         assert (distances[:, -1] < (0.3 if way == "stock" else 0.2)).all()
         assert (losses[:, -1] < 0).all() == (way == "stock")
     lines = image_ocr_seeds.table(results)
-    assert len(lines) == 2 + len(image_ocr_seeds.SHOWN) and "patched (5)" in lines[0]
+    assert len(lines) == 3 + len(image_ocr_seeds.SHOWN)
+    page = os.path.join(EXAMPLES, "..", "docs", "differences_to_tensorflow.md")
+    with open(page, encoding="utf8") as stream:
+        assert "\n".join(lines) in stream.read()
 
 
 @pytest.mark.parametrize(
