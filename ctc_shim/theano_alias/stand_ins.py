@@ -56,6 +56,7 @@ _ABSTRACT_CONV = dict(
 )
 _DTYPES = "int_dtypes uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
 _CONSTANT_VALUE = "tensor.get_underlying_scalar_constant_value|tensor.get_scalar_constant_value"
+_PRODUCTS = _at("ops.looping", "Rop Lop")
 _TENSOR_NAMES = dict(
     _at(
         "ops.tensor_functions",
@@ -77,8 +78,6 @@ _TENSOR_NAMES = dict(
     sgn="tensor.sign|tensor.sgn",
     get_scalar_constant_value=_CONSTANT_VALUE,
     grad="gradient.grad",
-    Rop="gradient.Rop",
-    Lop="gradient.Lop",
     jacobian="gradient.jacobian",
     hessian="gradient.hessian",
     verify_grad="machinery.testing:tensor_verify_grad",
@@ -86,6 +85,7 @@ _TENSOR_NAMES = dict(
     grad_undefined="gradient.grad_undefined",
     grad_not_implemented="gradient.grad_not_implemented",
     DisconnectedType="gradient.DisconnectedType",
+    **_PRODUCTS,
     consider_constant="ops.looping:consider_constant",
     Apply="graph.basic.Apply",
     Op="machinery.graphs:TheanoOp",
@@ -178,6 +178,7 @@ _SPARSE = {
 NAMES: Dict[str, Dict[str, str]] = {
     "theano": dict(
         _LOOPS,
+        **_PRODUCTS,
         **_CALLS,
         **{
             "__version__": "version:THEANO_VERSION",
@@ -192,8 +193,6 @@ NAMES: Dict[str, Dict[str, str]] = {
             "Apply": "graph.basic.Apply",
             "Variable": "machinery.graphs:TheanoVariable",
             "Constant": "graph.basic.Constant",
-            "Rop": "gradient.Rop",
-            "Lop": "gradient.Lop",
             "dot": "tensor.dot",
             "pp": "machinery.printed:pp",
             "_asarray": "ops.tensor_functions:asarray",
@@ -304,12 +303,13 @@ NAMES: Dict[str, Dict[str, str]] = {
         "ifelse": "ops.compiling:ifelse",
         "IfElse": "conditional.op.IfElse|ifelse.IfElse",
     },
-    "theano.gradient": {
-        "format_as": "gradient.as_list_or_tuple|machinery.graphs:format_as",
-        "consider_constant": "ops.looping:consider_constant",
-        "consider_constant_": "ops.looping:consider_constant",
-        "verify_grad": "machinery.testing:tensor_verify_grad",
-    },
+    "theano.gradient": dict(
+        _PRODUCTS,
+        format_as="gradient.as_list_or_tuple|machinery.graphs:format_as",
+        consider_constant="ops.looping:consider_constant",
+        consider_constant_="ops.looping:consider_constant",
+        verify_grad="machinery.testing:tensor_verify_grad",
+    ),
     "theano.updates": {"OrderedUpdates": "machinery.updates:OrderedUpdates"},
     "theano.version": {
         "version": "version:THEANO_VERSION",
