@@ -116,6 +116,8 @@ v, m = T.dvector(), T.dmatrix()
 assert T.DimShuffle((False, False), (1, "x", 0))(m).broadcastable == (False, True, False)
 assert isinstance(m.T.owner.op, T.elemwise.DimShuffle)
 assert isinstance(T.nnet.softmax(m).owner.op, T.nnet.Softmax)
+for cls in (T.Join, type(T.Join())):
+    assert isinstance(T.join(0, m, m).owner.op, cls) and not isinstance(m.T.owner.op, cls)
 ops = theano.tensor.extra_ops
 given = np.array([[1.0, 2], [3, 3]])
 for result, expected in (
@@ -185,6 +187,12 @@ assert [r.tolist() for r in f(value)] == [[0, 2, 4], [2, 2, 2], [3]]
 assert isinstance(Double(), theano.gof.Op) and isinstance(T.exp(x).owner.op, theano.Op)
 assert issubclass(Double, theano.Op) and issubclass(T.Elemwise, theano.Op)
 assert not isinstance(3, theano.Op) and not isinstance(T.exp(x).owner.op, Double)
+class Step(Double):
+    def grad(self, inputs, gradients):
+        return [theano.gradient.grad_undefined(self, 0, inputs[0])]
+    def R_op(self, inputs, eval_points):
+        return [None]
+raises(ValueError, "Step", T.Rop, Step()(x), x, x)
 raises(NotImplementedError, "OnlyC has no perform()", theano.function([x], OnlyC()(x)), value)
 
 from theano.compile.ops import as_op
