@@ -43,6 +43,7 @@ _CONV = _at(
 _ABSTRACT_CONV = dict(
     _CONV,
     conv2d="ops.conv_more:abstract_conv2d",
+    imported_scipy_signal="machinery.compat_names:PY3",
     **_at(
         "ops.conv",
         "AbstractConv2d_gradInputs AbstractConv3d_gradInputs AbstractConv2d_gradWeights "
@@ -54,21 +55,22 @@ _ABSTRACT_CONV = dict(
         "get_conv_gradinputs_shape bilinear_kernel_1D bilinear_kernel_2D",
     ),
 )
-_DTYPES = "int_dtypes uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
 _CONSTANT_VALUE = "tensor.get_underlying_scalar_constant_value|tensor.get_scalar_constant_value"
+_TOPK = _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp")
 _PRODUCTS = _at("ops.looping", "Rop Lop")
 _TENSOR_NAMES = dict(
     _at(
         "ops.tensor_functions",
         "stack flatten tile clip batched_dot batched_tensordot split mean smallest largest "
-        "max_and_argmax topk argtopk "
-        "topk_and_argtopk unravel_index tensor get_vector_length extract_constant "
-        "continuous_dtypes all_dtypes " + _DTYPES,
+        "max_and_argmax unravel_index get_vector_length extract_constant",
     ),
+    **_TOPK,
     **_at("ops.shapes", "unbroadcast addbroadcast patternbroadcast"),
     **_at(
-        "ops.tensor_functions",
-        "scalar vector matrix row col tensor3 tensor4 tensor5 tensor6 tensor7",
+        "machinery.factories",
+        "scalar vector matrix row col tensor tensor3 tensor4 tensor5 tensor6 tensor7 int_dtypes "
+        "uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
+        "continuous_dtypes all_dtypes",
     ),
     sort="tensor.sort.sort",
     var="tensor.math.var",
@@ -219,7 +221,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.slinalg": _LINALG_NAMES,
     "theano.tensor.elemwise": _at("machinery.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
-    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
+    "theano.tensor.sort": _TOPK,
     "theano.tensor.opt": dict(
         _REGISTER,
         **_REWRITES,
@@ -278,7 +280,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     ),
     "theano.sandbox.rng_mrg": {
         "MRG_RandomStreams": "random.mrg_streams:MRG_RandomStreams",
-        "guess_n_streams": "random.mrg_streams:streams_for",
+        "guess_n_streams": "random.mrg_sizes:streams_for",
     },
     "theano.sandbox.softsign": {"softsign": "ops.nnet:softsign"},
     "theano.sandbox.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
