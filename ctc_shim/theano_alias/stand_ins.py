@@ -43,6 +43,7 @@ _CONV = _at(
 _ABSTRACT_CONV = dict(
     _CONV,
     conv2d="ops.conv_more:abstract_conv2d",
+    imported_scipy_signal="machinery.compat_names:PY3",
     **_at(
         "ops.conv",
         "AbstractConv2d_gradInputs AbstractConv3d_gradInputs AbstractConv2d_gradWeights "
@@ -54,20 +55,22 @@ _ABSTRACT_CONV = dict(
         "get_conv_gradinputs_shape bilinear_kernel_1D bilinear_kernel_2D",
     ),
 )
-_DTYPES = "int_dtypes uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
 _CONSTANT_VALUE = "tensor.get_underlying_scalar_constant_value|tensor.get_scalar_constant_value"
+_TOPK = _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp")
+_PRODUCTS = _at("ops.looping", "Rop Lop")
 _TENSOR_NAMES = dict(
     _at(
         "ops.tensor_functions",
         "stack flatten tile clip batched_dot batched_tensordot split mean smallest largest "
-        "max_and_argmax topk argtopk "
-        "topk_and_argtopk unravel_index tensor get_vector_length extract_constant "
-        "continuous_dtypes all_dtypes " + _DTYPES,
+        "max_and_argmax unravel_index get_vector_length extract_constant",
     ),
+    **_TOPK,
     **_at("ops.shapes", "unbroadcast addbroadcast patternbroadcast"),
     **_at(
-        "ops.tensor_functions",
-        "scalar vector matrix row col tensor3 tensor4 tensor5 tensor6 tensor7",
+        "machinery.factories",
+        "scalar vector matrix row col tensor tensor3 tensor4 tensor5 tensor6 tensor7 int_dtypes "
+        "uint_dtypes integer_dtypes float_dtypes complex_dtypes discrete_dtypes "
+        "continuous_dtypes all_dtypes",
     ),
     sort="tensor.sort.sort",
     var="tensor.math.var",
@@ -77,8 +80,6 @@ _TENSOR_NAMES = dict(
     sgn="tensor.sign|tensor.sgn",
     get_scalar_constant_value=_CONSTANT_VALUE,
     grad="gradient.grad",
-    Rop="gradient.Rop",
-    Lop="gradient.Lop",
     jacobian="gradient.jacobian",
     hessian="gradient.hessian",
     verify_grad="machinery.testing:tensor_verify_grad",
@@ -86,6 +87,7 @@ _TENSOR_NAMES = dict(
     grad_undefined="gradient.grad_undefined",
     grad_not_implemented="gradient.grad_not_implemented",
     DisconnectedType="gradient.DisconnectedType",
+    **_PRODUCTS,
     consider_constant="ops.looping:consider_constant",
     Apply="graph.basic.Apply",
     Op="machinery.graphs:TheanoOp",
@@ -178,6 +180,7 @@ _SPARSE = {
 NAMES: Dict[str, Dict[str, str]] = {
     "theano": dict(
         _LOOPS,
+        **_PRODUCTS,
         **_CALLS,
         **{
             "__version__": "version:THEANO_VERSION",
@@ -192,8 +195,6 @@ NAMES: Dict[str, Dict[str, str]] = {
             "Apply": "graph.basic.Apply",
             "Variable": "machinery.graphs:TheanoVariable",
             "Constant": "graph.basic.Constant",
-            "Rop": "gradient.Rop",
-            "Lop": "gradient.Lop",
             "dot": "tensor.dot",
             "pp": "machinery.printed:pp",
             "_asarray": "ops.tensor_functions:asarray",
@@ -220,7 +221,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     "theano.tensor.slinalg": _LINALG_NAMES,
     "theano.tensor.elemwise": _at("machinery.op_classes", "DimShuffle"),
     "theano.tensor.subtensor": _SUBTENSORS,
-    "theano.tensor.sort": _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp"),
+    "theano.tensor.sort": _TOPK,
     "theano.tensor.opt": dict(
         _REGISTER,
         **_REWRITES,
@@ -279,7 +280,7 @@ NAMES: Dict[str, Dict[str, str]] = {
     ),
     "theano.sandbox.rng_mrg": {
         "MRG_RandomStreams": "random.mrg_streams:MRG_RandomStreams",
-        "guess_n_streams": "random.mrg_streams:streams_for",
+        "guess_n_streams": "random.mrg_sizes:streams_for",
     },
     "theano.sandbox.softsign": {"softsign": "ops.nnet:softsign"},
     "theano.sandbox.neighbours": _at("ops.neighbours", "images2neibs neibs2images"),
@@ -304,12 +305,13 @@ NAMES: Dict[str, Dict[str, str]] = {
         "ifelse": "ops.compiling:ifelse",
         "IfElse": "conditional.op.IfElse|ifelse.IfElse",
     },
-    "theano.gradient": {
-        "format_as": "gradient.as_list_or_tuple|machinery.graphs:format_as",
-        "consider_constant": "ops.looping:consider_constant",
-        "consider_constant_": "ops.looping:consider_constant",
-        "verify_grad": "machinery.testing:tensor_verify_grad",
-    },
+    "theano.gradient": dict(
+        _PRODUCTS,
+        format_as="gradient.as_list_or_tuple|machinery.graphs:format_as",
+        consider_constant="ops.looping:consider_constant",
+        consider_constant_="ops.looping:consider_constant",
+        verify_grad="machinery.testing:tensor_verify_grad",
+    ),
     "theano.updates": {"OrderedUpdates": "machinery.updates:OrderedUpdates"},
     "theano.version": {
         "version": "version:THEANO_VERSION",

@@ -42,6 +42,29 @@ def alone():
     return run
 
 
+START = """
+import warnings
+import numpy as np
+from ctc_shim import theano_alias
+handle = theano_alias.install()
+import theano, theano.tensor as T
+
+def raises(kind, part, f, *args, **kwargs):
+    try:
+        f(*args, **kwargs)
+    except kind as error:
+        assert part in str(error), error
+    else:
+        raise AssertionError("no %s" % kind)
+"""
+
+
+@pytest.fixture(scope="session")
+def aliased(alone):
+    """Run code in a new process that has the alias."""
+    return lambda code, **more: alone(START + code, warnings="ignore", **more)
+
+
 FROZEN = """
 import json, sys
 sys.path.insert(0, %r)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ctc_shim.theano_alias.random import mrg31k3p
+from ctc_shim.theano_alias.random import mrg31k3p, mrg_sizes
 from ctc_shim.theano_alias.random import mrg_streams as rng
 from ctc_shim.theano_alias.server import lib, pt
 
@@ -129,4 +129,4 @@ def test_lengths_of_one_broadcast_and_too_many_samples_are_refused():
     with pytest.raises(ValueError, match="2\\*\\*31"):
         lib.function([], streams.uniform((2**15, 2**16)), mode="FAST_COMPILE")()
     with pytest.warns(UserWarning, match="streams"):
-        assert rng.streams_for("?", warn=True) == rng.MOST_STREAMS
+        assert mrg_sizes.streams_for("?", warn=True) == mrg_sizes.MOST_STREAMS

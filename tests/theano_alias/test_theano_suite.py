@@ -56,6 +56,8 @@ def test_reasons_are_explained():
     counts, listed = theano_suite.keras_suite.read_expected("Theano")
     assert {entry["why"] for entry in listed.values()} <= explained
     assert sorted(counts) == sorted(theano_suite.chosen([]))
+    slow = [test for test, entry in listed.items() if entry["why"] == "slow"]
+    assert [option.split("=")[1] for option in theano_suite.left_out()] == slow and slow
 
 
 def test_tutorials_print_the_same_but_for_times():

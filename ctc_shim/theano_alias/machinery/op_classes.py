@@ -11,12 +11,21 @@ def _made_as(library_class: Any, make: Callable[..., Any]) -> Any:
 
     class Meta(type):
         def __call__(cls, *given: Any, **named: Any) -> Any:
-            return make(*given, **named)
+            made = make(*given, **named)
+            if isinstance(made, library_class):
+                return made
+            op = type.__call__(cls)  # so that type(op) tells the library's Ops too
+            op.apply = made
+            return op
 
         def __instancecheck__(cls, op: Any) -> bool:
             return isinstance(op, library_class)
 
-    return Meta(library_class.__name__, (), {"__doc__": library_class.__doc__})
+    def __call__(self: Any, *inputs: Any, **options: Any) -> Any:
+        return self.apply(*inputs, **options)
+
+    contents = {"__doc__": library_class.__doc__, "__call__": __call__}
+    return Meta(library_class.__name__, (), contents)
 
 
 def _join(view: int = -1) -> Any:

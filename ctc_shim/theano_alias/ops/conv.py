@@ -4,6 +4,7 @@
 shapes that Theano takes as hints are not used.
 """
 
+import math
 from typing import Any, Tuple
 
 from ctc_shim.theano_alias.ops.conv_ops import (
@@ -12,6 +13,7 @@ from ctc_shim.theano_alias.ops.conv_ops import (
     ConvGradInputs,
     unshared_conv2d,
 )
+from ctc_shim.theano_alias.ops.shapes import forget_axes
 from ctc_shim.theano_alias.server import config, pt
 
 
@@ -202,34 +204,30 @@ def bilinear_upsampling(
     num_input_channels: Any = None,
     use_1D_kernel: bool = True,
 ) -> Any:
-    """(N, C, H, W) -> (N, C, ratio H, ratio W)
+    """(N, C, H, W) -> (N, C, ratio H, ratio W), interpolated along each axis in turn.
 
-    A transposed convolution with a triangle, along each axis in turn.
+    `frac_ratio` is (numerator, denominator), or such a pair for each axis.
     """
-    if frac_ratio is not None or not isinstance(ratio, int):
-        raise NotImplementedError(
-            "bilinear_upsampling: the theano alias serves whole ratios, given as `ratio`"
-        )
-    rows, columns = input.shape[2], input.shape[3]
-    x = input.reshape((-1, 1, rows, columns))
-    # the border is repeated once, so that the triangle has something to its outer side
-    x = pt.concatenate([x[:, :, :1], x, x[:, :, -1:]], axis=2)
-    x = pt.concatenate([x[:, :, :, :1], x, x[:, :, :, -1:]], axis=3)
-    triangle = [float(min(i, 2 * ratio - i)) / ratio for i in range(1, 2 * ratio)]
-    kernel = pt.constant(triangle, dtype=config.floatX)
-    pad = 2 * ratio - (ratio - 1) // 2 - 1
-    x = conv2d_grad_wrt_inputs(
-        x,
-        kernel.dimshuffle("x", "x", 0, "x"),
-        [rows * ratio, columns + 2],
-        border_mode=(pad, 0),
-        subsample=(ratio, 1),
-    )
-    x = conv2d_grad_wrt_inputs(
-        x,
-        kernel.dimshuffle("x", "x", "x", 0),
-        [rows * ratio, columns * ratio],
-        border_mode=(0, pad),
-        subsample=(1, ratio),
-    )
-    return x.reshape((input.shape[0], input.shape[1], rows * ratio, columns * ratio))
+    if (ratio is None) == (frac_ratio is None):
+        raise ValueError("bilinear_upsampling takes either ratio or frac_ratio")
+    pairs: Any = ((ratio, 1),) * 2
+    if frac_ratio is not None:
+        if use_1D_kernel or not isinstance(frac_ratio, tuple):
+            raise ValueError("frac_ratio must be a tuple, with use_1D_kernel=False")
+        pairs = frac_ratio if isinstance(frac_ratio[0], tuple) else (frac_ratio,) * 2
+        pairs = [(p // math.gcd(p, q), q // math.gcd(p, q)) for p, q in pairs]
+    x = pt.as_tensor_variable(input)
+    for axis, (p, q) in zip((2, 3), pairs):
+        x = _interpolated(x, axis, p, q)
+    return forget_axes(x, range(4))
+
+
+def _interpolated(x: Any, axis: int, p: Any, q: int) -> Any:
+    """Each q-th of p values for each line of x. Beyond the outer lines their value is repeated."""
+    length = x.shape[axis]
+    places = pt.arange(0, length * p, q) - (p - 1) // 2
+    first = places // p
+    weight = pt.cast(places - first * p, config.floatX) / pt.cast(p, config.floatX)
+    weight = weight.dimshuffle("x", "x", *((0, "x") if axis == 2 else ("x", 0)))
+    before, after = (pt.take(x, pt.clip(first + i, 0, length - 1), axis=axis) for i in (0, 1))
+    return before + (after - before) * weight

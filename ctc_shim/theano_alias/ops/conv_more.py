@@ -2,8 +2,6 @@
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-import numpy as np
-
 from ctc_shim.theano_alias.ops import conv
 from ctc_shim.theano_alias.ops.conv_ops import Conv, unshared_conv2d
 from ctc_shim.theano_alias.server import config, pt
@@ -216,16 +214,13 @@ def get_conv_gradinputs_shape(
     return first + tuple(_inverse_length(*a) for a in lengths)
 
 
-def _triangle(ratio: int, normalize: bool) -> Any:
-    values = np.array([min(i, 2 * ratio - i) for i in range(1, 2 * ratio)], config.floatX)
-    return values / ratio if normalize else values
-
-
-def bilinear_kernel_1D(ratio: int, normalize: bool = True) -> Any:
+def bilinear_kernel_1D(ratio: Any, normalize: bool = True) -> Any:
     """The triangle that bilinear upsampling convolves with: (2 ratio - 1,)"""
-    return pt.constant(_triangle(ratio, normalize), dtype=config.floatX)
+    half = pt.arange(1, ratio + 1, dtype=config.floatX)
+    triangle = pt.concatenate([half, half[-2::-1]])
+    return triangle / pt.cast(ratio, config.floatX) if normalize else triangle
 
 
-def bilinear_kernel_2D(ratio: int, normalize: bool = True) -> Any:
-    line = _triangle(ratio, normalize)
-    return pt.constant(np.outer(line, line), dtype=config.floatX)
+def bilinear_kernel_2D(ratio: Any, normalize: bool = True) -> Any:
+    rows, columns = ratio if isinstance(ratio, tuple) else (ratio, ratio)
+    return pt.outer(bilinear_kernel_1D(rows, normalize), bilinear_kernel_1D(columns, normalize))

@@ -1,11 +1,11 @@
 """Functions of theano.tensor that PyTensor has with another signature, or no longer has."""
 
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 
 from ctc_shim.theano_alias.ops.shapes import addbroadcast, forget, forget_axes, unbroadcast
-from ctc_shim.theano_alias.server import TensorType, config, is_aesara, part, pt
+from ctc_shim.theano_alias.server import config, is_aesara, part, pt
 
 
 def stack(*given: Any, **kwargs: Any) -> Any:
@@ -194,31 +194,6 @@ class TopKOp(metaclass=_Sorting):
     """The Op of Theano's topk; here it is a sort, of which a part is taken."""
 
 
-def _factory(name: str) -> Callable[..., Any]:
-    """T.matrix("x", "int32") and its like."""
-    make = getattr(pt, name)
-
-    def variable(name: Optional[str] = None, dtype: Optional[str] = None) -> Any:
-        return make(name, dtype=dtype)
-
-    return variable
-
-
-scalar, vector, matrix, row, col = map(_factory, "scalar vector matrix row col".split())
-tensor3, tensor4, tensor5, tensor6, tensor7 = [_factory("tensor%d" % n) for n in range(3, 8)]
-
-
-def tensor(*given: Any, **named: Any) -> Any:
-    """T.tensor(dtype, broadcastable, name=None)"""
-    if given and not isinstance(given[0], str) and not named:
-        return given[0]()  # a type
-    dtype, broadcastable, name = (list(given) + [None] * 3)[:3]
-    dtype, name = named.get("dtype", dtype), named.get("name", name)
-    broadcastable = named.get("broadcastable", broadcastable)
-    shape = tuple(1 if b else None for b in broadcastable)
-    return TensorType(dtype or config.floatX, shape=shape)(name)
-
-
 def rebroadcast(*axes: Any) -> Any:
     """T.Rebroadcast((axis, whether it broadcasts), ...), a function of x."""
 
@@ -259,13 +234,3 @@ def xlogx(x: Any) -> Any:
 def xlogy0(x: Any, y: Any) -> Any:
     """x log(y), 0 where x is 0"""
     return pt.switch(pt.eq(x, 0), 0, x * pt.log(y))
-
-
-int_dtypes = ["int8", "int16", "int32", "int64"]
-uint_dtypes = ["uint8", "uint16", "uint32", "uint64"]
-float_dtypes = ["float16", "float32", "float64"]
-complex_dtypes = ["complex64", "complex128"]
-integer_dtypes = int_dtypes + uint_dtypes
-discrete_dtypes = ["bool"] + integer_dtypes
-continuous_dtypes = float_dtypes + complex_dtypes
-all_dtypes = discrete_dtypes + continuous_dtypes

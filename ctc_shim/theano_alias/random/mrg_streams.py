@@ -8,10 +8,8 @@ import numpy as np
 from ctc_shim.theano_alias.ops.shapes import addbroadcast
 from ctc_shim.theano_alias.random import mrg31k3p
 from ctc_shim.theano_alias.random.mrg_ops import FromUniform, MRGUniform
-from ctc_shim.theano_alias.server import Variable, config, lib, part, pt
-
-MOST_STREAMS = 60 * 256  # Theano's number, once chosen for GPUs; the sequence depends on it
-INTEGERS = (int, np.integer)
+from ctc_shim.theano_alias.random.mrg_sizes import as_vector, check_size, ones_in, streams_for
+from ctc_shim.theano_alias.server import config, lib, part, pt
 
 
 class MRG_RandomStreams(object):
@@ -72,7 +70,7 @@ class MRG_RandomStreams(object):
         low, high = pt.as_tensor_variable(low), pt.as_tensor_variable(high)
         dtype = dtype or part("scalar").upcast(config.floatX, low.dtype, high.dtype)
         low, high = _fixed(low, dtype), _fixed(high, dtype)
-        _check_size(size)
+        check_size(size)
         states = lib.shared(self._next_states(nstreams or streams_for(size)))
         states.tag.is_rng = True
         vector = pt.as_tensor_variable(size, ndim=1)
@@ -84,7 +82,7 @@ class MRG_RandomStreams(object):
             states.default_update = after
         samples.rstate, samples.update = states, (states, after)
         self.state_updates.append((states, after, size, nstreams))
-        return addbroadcast(samples, *_ones_in(size)) * (high - low) + low
+        return addbroadcast(samples, *ones_in(size)) * (high - low) + low
 
     def binomial(
         self,
@@ -165,8 +163,8 @@ class MRG_RandomStreams(object):
         **kwargs: Any,
     ) -> Any:
         """Normal samples (Box-Muller). `truncate` redraws those beyond two standard deviations."""
-        ones = _ones_in(size)
-        size = _vector(size)
+        ones = ones_in(size)
+        size = as_vector(size)
         avg, std = pt.as_tensor_variable(avg), pt.as_tensor_variable(std)
         dtype = dtype or part("scalar").upcast(config.floatX, avg.dtype, std.dtype)
         avg, std = _fixed(avg, dtype), _fixed(std, dtype)
@@ -225,46 +223,3 @@ class MRG_RandomStreams(object):
 
 def _fixed(value: Any, dtype: Any) -> Any:
     return part("gradient").undefined_grad(pt.cast(value, dtype))
-
-
-def _check_size(size: Any) -> None:
-    """Theano takes a tuple of numbers and scalars or a symbolic vector, and nothing else."""
-    if isinstance(size, tuple) and all(isinstance(n, INTEGERS + (Variable,)) for n in size):
-        if any(isinstance(n, INTEGERS) and n <= 0 for n in size):
-            raise ValueError("the specified size contains a dimension <= 0: %s" % (size,))
-    elif not (isinstance(size, Variable) and getattr(size, "ndim", 0) == 1):
-        raise TypeError("size must be a tuple of int or a symbolic vector, got %r" % (size,))
-
-
-def _vector(size: Any) -> Any:
-    """The size of normal(): a number, a scalar, a tuple or list of them, or a symbolic vector."""
-    if isinstance(size, Variable):
-        if size.ndim > 1:
-            raise ValueError("size must be a symbolic vector, got %d dimensions" % size.ndim)
-        return size if size.ndim else pt.stack([size])
-    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    if not all(isinstance(n, INTEGERS + (Variable,)) for n in sizes):
-        raise ValueError("size must be made of int or symbolic scalars, got %r" % (size,))
-    _check_size(sizes)
-    return pt.cast(pt.as_tensor_variable(sizes, ndim=1), "int64")
-
-
-def _ones_in(size: Any) -> List[int]:
-    """The axes that are known to have length 1."""
-    lengths = size if isinstance(size, tuple) else ()
-    return [i for i, n in enumerate(lengths) if isinstance(n, INTEGERS) and n == 1]
-
-
-def streams_for(size: Any, warn: bool = False) -> int:
-    """How many streams Theano takes: a sixth of the samples if known, at most 15360.
-
-    It does not know NumPy's integers for numbers: 15360 then. The sequence depends on it.
-    """
-    if isinstance(size, (tuple, list)) and all(isinstance(n, int) for n in size):
-        count = 1
-        for n in size:
-            count *= n
-        return min(count // 6 if count > 6 else count, MOST_STREAMS)
-    if warn:
-        warnings.warn("no number of streams follows from the size %s" % (size,), stacklevel=2)
-    return MOST_STREAMS
