@@ -1,4 +1,4 @@
-"""warp-ctc's own C++ tests on our kernel. CTC_SHIM_WARP_CTC names a checkout of it, or of a fork."""
+"""warp-ctc's own C++ tests on our kernel. CTC_SHIM_WARP_CTC names a checkout of it or a fork."""
 
 import os
 import subprocess
