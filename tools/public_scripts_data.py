@@ -240,8 +240,9 @@ def _words(folder, path):
     open(os.path.join(path, "wordlists.tgz"), "w").close()  # unpacked
     for name in "wordlist_mono_clean.txt", "wordlist_bi_clean.txt":
         with open(os.path.join(path, name), "w") as stream:
-            for _ in range(4000):
-                stream.write(" ".join(_word() for _ in range(1 + ("_bi_" in name))) + "\n")
+            for _ in range(40000):
+                words = [_word()[:4] for _ in range(1 + ("_bi_" in name))]
+                stream.write(" ".join(words) + "\n")
 
 
 def _texts(folder, path):
@@ -260,8 +261,8 @@ def _texts(folder, path):
         with open(os.path.join(path, name + "_word_index.json"), "w") as stream:
             json.dump({"w%d" % n: n for n in range(1, 5000)}, stream)
     with open(os.path.join(path, "imdb_full.pkl"), "wb") as stream:
-        for part in texts[:600], texts[600:]:
-            pickle.dump((list(part), label(2, len(part)).tolist()), stream, 2)
+        parts = [list(texts[:600]), list(texts[600:])]
+        pickle.dump(tuple((part, label(2, len(part)).tolist()) for part in parts), stream, 2)
     with open(os.path.join(path, "reuters.pkl"), "wb") as stream:
         pickle.dump((list(texts), label(46, 900).tolist()), stream, 2)
     with open(os.path.join(path, "nietzsche.txt"), "w") as stream:

@@ -73,6 +73,8 @@ def _names() -> Dict[Tuple[str, str], Name]:
         names["scipy.signal", name] = _from("scipy.signal.windows", new)
     for name in "train_test_split", "KFold", "StratifiedKFold", "cross_val_score":
         names["sklearn.cross_validation", name] = _from("sklearn.model_selection", name)
+    for name in "GridSearchCV", "RandomizedSearchCV", "ParameterGrid", "ParameterSampler":
+        names["sklearn.grid_search", name] = _from("sklearn.model_selection", name)
     names["sklearn.externals", "joblib"] = Name(
         lambda: importlib.import_module("joblib"), "joblib is used"
     )
@@ -89,7 +91,7 @@ def _names() -> Dict[Tuple[str, str], Name]:
 
 NAMES = _names()
 # Modules that are gone, or may be: they are stood in for by the names above.
-GONE = ("imp", "scipy.misc", "sklearn.cross_validation", "sklearn.externals", "ctc")
+GONE = "imp scipy.misc sklearn.cross_validation sklearn.grid_search sklearn.externals ctc".split()
 
 
 def is_variable(value: Any) -> bool:

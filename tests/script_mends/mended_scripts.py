@@ -92,6 +92,11 @@ if HERE["sklearn"]:
         2,
         "sklearn.cross_validation.train_test_split:",
     )
+    MENDS["grid_search"] = (
+        "from sklearn.grid_search import ParameterGrid as g\ngot = len(g({'a': [1, 2]}))",
+        2,
+        "sklearn.grid_search.ParameterGrid:",
+    )
     MENDS["joblib"] = (
         "from sklearn.externals import joblib\ngot = joblib.__name__",
         "joblib",
