@@ -57,7 +57,7 @@ _ABSTRACT_CONV = dict(
 )
 _CONSTANT_VALUE = "tensor.get_underlying_scalar_constant_value|tensor.get_scalar_constant_value"
 _TOPK = _at("ops.tensor_functions", "topk argtopk topk_and_argtopk TopKOp")
-_PRODUCTS = _at("ops.looping", "Rop Lop")
+_GRADIENTS = _at("tuning.gradients", "grad Rop Lop jacobian hessian")
 _TENSOR_NAMES = dict(
     _at(
         "ops.tensor_functions",
@@ -79,15 +79,12 @@ _TENSOR_NAMES = dict(
     fill="tensor.second",
     sgn="tensor.sign|tensor.sgn",
     get_scalar_constant_value=_CONSTANT_VALUE,
-    grad="gradient.grad",
-    jacobian="gradient.jacobian",
-    hessian="gradient.hessian",
     verify_grad="machinery.testing:tensor_verify_grad",
     numeric_grad="gradient.numeric_grad",
     grad_undefined="gradient.grad_undefined",
     grad_not_implemented="gradient.grad_not_implemented",
     DisconnectedType="gradient.DisconnectedType",
-    **_PRODUCTS,
+    **_GRADIENTS,
     consider_constant="ops.looping:consider_constant",
     Apply="graph.basic.Apply",
     Op="machinery.graphs:TheanoOp",
@@ -180,7 +177,7 @@ _SPARSE = {
 NAMES: Dict[str, Dict[str, str]] = {
     "theano": dict(
         _LOOPS,
-        **_PRODUCTS,
+        **_GRADIENTS,
         **_CALLS,
         **{
             "__version__": "version:THEANO_VERSION",
@@ -306,7 +303,7 @@ NAMES: Dict[str, Dict[str, str]] = {
         "IfElse": "conditional.op.IfElse|ifelse.IfElse",
     },
     "theano.gradient": dict(
-        _PRODUCTS,
+        _GRADIENTS,
         format_as="gradient.as_list_or_tuple|machinery.graphs:format_as",
         consider_constant="ops.looping:consider_constant",
         consider_constant_="ops.looping:consider_constant",

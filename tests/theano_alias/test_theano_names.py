@@ -114,6 +114,21 @@ assert theano.function([x], triple(x))(value).tolist() == [0, 3, 6]
     )
 
 
+def test_gradients_keep_no_lines_of_code_but_as_asked(aliased):
+    aliased(
+        """
+x = T.vector("x")
+cost = T.tanh(x).sum()
+was = theano.config.traceback.limit
+for limit in (was, was + 1):
+    theano.config.traceback.limit = limit
+    for gradient in (T.grad(cost, x), theano.gradient.jacobian(T.tanh(x), x), T.Lop(cost, x, cost)):
+        assert bool(gradient.tag.trace) is (limit != was)
+    assert cost.tag.trace and theano.config.traceback.limit == limit
+"""
+    )
+
+
 def test_rewrites_of_users_come_and_go(aliased):
     aliased(
         """

@@ -1,8 +1,7 @@
-"""theano.scan, map, reduce, foldl, foldr with lenient static shapes as in Theano; Rop and Lop."""
+"""theano.scan, map, reduce, foldl, foldr, with Theano's results and lenient static shapes."""
 
-import contextlib
 import warnings
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 from ctc_shim.theano_alias.ops.shapes import forget
 from ctc_shim.theano_alias.server import lib, part
@@ -15,16 +14,10 @@ def scan(
 
     States have no static lengths, as in Theano.
     """
-    with _without_advice():
-        return lib.scan(_forgetful(fn), sequences, _states(outputs_info), *more, **options)
-
-
-@contextlib.contextmanager
-def _without_advice() -> Iterator[None]:
-    """PyTensor asks to use newer functions, and to give up a scan's updates; Theano has neither."""
     with warnings.catch_warnings():
+        # PyTensor asks to give up the updates among the results; they are Theano's interface.
         warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+        return lib.scan(_forgetful(fn), sequences, _states(outputs_info), *more, **options)
 
 
 def _states(outputs_info: Any) -> Any:
@@ -111,25 +104,3 @@ def _fold(
 def consider_constant(x: Any) -> Any:
     """x, with a gradient of zero."""
     return part("gradient").zero_grad(x)
-
-
-def Rop(
-    f: Any,
-    wrt: Any,
-    eval_points: Any,
-    disconnected_outputs: str = "raise",
-    return_disconnected: str = "zero",
-) -> Any:
-    """theano.Rop. What is not differentiable is a ValueError, as in Theano."""
-    gradient = part("gradient")
-    try:
-        with _without_advice():
-            return gradient.Rop(f, wrt, eval_points, disconnected_outputs, return_disconnected)
-    except gradient.NullTypeGradError as error:
-        raise ValueError(str(error)) from error
-
-
-def Lop(f: Any, wrt: Any, eval_points: Any, *more: Any, **options: Any) -> Any:
-    """theano.Lop."""
-    with _without_advice():
-        return part("gradient").Lop(f, wrt, eval_points, *more, **options)

@@ -3,7 +3,16 @@
 from typing import Any, Callable, List, Tuple
 
 from ctc_shim.theano_alias.ops import pool_kernels as kernels
-from ctc_shim.theano_alias.server import Apply, GradOp, TensorType, is_aesara, part, pt
+from ctc_shim.theano_alias.server import (
+    Apply,
+    Constant,
+    GradOp,
+    TensorType,
+    Variable,
+    is_aesara,
+    part,
+    pt,
+)
 
 Ints = Tuple[int, ...]
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
@@ -22,7 +31,9 @@ def _pool_function(dims: int) -> Callable[..., Any]:
         padding: Any = None,
     ) -> Any:
         """Pool the last two or three axes. ignore_border=False also counts partial windows."""
-        return _pool(dims, input, ws or ds, ignore_border, stride or st, padding or pad, mode)
+        ws, stride = ds if ws is None else ws, st if stride is None else stride
+        pad = pad if padding is None else padding
+        return _pool(dims, input, ws, ignore_border, stride, pad, mode)
 
     return pool
 
@@ -36,13 +47,22 @@ def _pool(
     x = pt.as_tensor_variable(x)
     if window is None:
         raise ValueError("pool: the window's size (ws) must be given")
-    window = tuple(int(w) for w in window)
-    stride = window if stride is None else tuple(int(s) for s in stride)
-    pad = tuple(int(p) for p in pad)
+    window, pad = _ints(window), _ints(pad)
+    stride = window if stride is None else _ints(stride)
     _check(dims, x, window, stride, pad, ignore_border, mode)
     if mode == "average_inc_pad" and not ignore_border:
         mode = "average_exc_pad"  # there is no padding then: partial windows average what is there
     return Pool(window, stride, pad, bool(ignore_border), mode)(x)
+
+
+def _ints(sizes: Any) -> Ints:
+    """Numbers, or constants of the graph, as numbers."""
+    if isinstance(sizes, Variable) and not isinstance(sizes, Constant):
+        raise NotImplementedError(
+            "pool: the theano alias serves sizes that are known, not %s" % sizes
+        )
+    numbers = sizes.data if isinstance(sizes, Constant) else sizes
+    return tuple(int(n.data if isinstance(n, Constant) else n) for n in numbers)
 
 
 def _check(
