@@ -22,7 +22,7 @@ def serves(batch: Batch) -> bool:
     if torch.compiler.is_compiling():
         return False
     logits, targets, frames, counts = batch
-    plain, integers = torch.Tensor, (torch.int64, torch.int32)
+    plain, integers, device = torch.Tensor, (torch.int64, torch.int32), logits.device
     return (
         type(logits) in (plain, torch.nn.Parameter)
         and type(targets) is type(frames) is type(counts) is plain
@@ -30,8 +30,8 @@ def serves(batch: Batch) -> bool:
         and frames.dtype in integers
         and counts.dtype in integers
         and (logits.ndim, targets.ndim, frames.ndim, counts.ndim) == (3, 2, 1, 1)
-        and logits.get_device() == targets.get_device()
-        and frames.get_device() == counts.get_device() == logits.get_device()
+        and device.type in ("cpu", "cuda")  # not "meta", which has no values
+        and device == targets.device == frames.device == counts.device
         and (logits.dtype in (torch.float32, torch.float64) or _is_narrow(logits, targets))
         and logits.layout is torch.strided
         and of_torch.is_plain_call()

@@ -66,6 +66,21 @@ def test_integers_of_32_bits_in_every_derivative():
     assert all(torch.equal(wide, narrow) for wide, narrow in zip(*found))
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+@pytest.mark.parametrize("given", ["all", "logits", "integers"])
+def test_tensors_without_memory(given, dtype):
+    """Keras asks for shapes so, on PyTorch. Some beside others that have memory are refused."""
+    batch = [_batch()[0]] + [tensor.to(dtype) for tensor in _batch()[1:]]
+    for at in {"all": range(4), "logits": [0], "integers": [1, 2, 3]}[given]:
+        batch[at] = batch[at].to("meta")
+    if given != "integers":
+        loss = ctc_loss(*batch)
+        assert loss.device.type == "meta" and loss.shape == (3,)
+    else:
+        with pytest.raises((RuntimeError, NotImplementedError)):
+            ctc_loss(*batch)
+
+
 @pytest.mark.parametrize("time_major", [False, True])
 def test_numpy_computes_where_there_is_no_kernel(time_major):
     batch = _batch()
