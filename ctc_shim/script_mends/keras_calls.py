@@ -62,8 +62,8 @@ def _stacked(value: Any) -> Any:
 
 def _is_phase(function: Any, error: Exception, args: Arguments, kwargs: Keywords) -> bool:
     """K.function([x, K.learning_phase()], ...) after K.set_learning_phase has made it a number."""
-    is_keras = is_function(function, "keras.backend", "function") and len(args) > 1
-    return is_keras and any(map(_is_number, args[0]))
+    inputs = args[0] if len(args) > 1 else ()
+    return is_function(function, "keras.backend", "function") and any(map(_is_number, inputs))
 
 
 def _is_number(value: Any) -> bool:

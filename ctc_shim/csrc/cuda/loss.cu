@@ -18,8 +18,8 @@
  * blocks leave at once.
  *
  * Class sums are sums of integers, which do not depend on the order of the additions, so results
- * repeat bit by bit. Nothing includes a header of CUDA, and tests/gpu/warp/simt.h runs this text on a
- * CPU. */
+ * repeat bit by bit. Nothing includes a header of CUDA, and tests/gpu/warp/simt.h runs this text on
+ * a CPU. */
 #include "chain.h"
 #include "frames.h"
 #include "posterior.h"
