@@ -143,6 +143,13 @@ def test_three_dimensions_and_memory_order():
     )  # channels stay last
 
 
+@pytest.mark.parametrize("mode", ["max", "sum", "average_inc_pad", "average_exc_pad"])
+def test_no_window_at_all(mode):
+    x = np.ones((1, 2, 8, 1), "float32")
+    pooled = lambda x: pooling.pool_2d(x, (5, 3), ignore_border=True, mode=mode)
+    assert compute(pooled, x).shape == (1, 2, 1, 0)
+
+
 def test_shapes_without_computing():
     x = pt.tensor4()
     f = lib.function([x], pooling.pool_2d(x, (3, 2), True, (2, 2), (1, 0)).shape)

@@ -37,6 +37,7 @@ tensor/nnet/tests/test_abstract_conv.py tensor/nnet/tests/test_bn.py
 tensor/nnet/tests/test_conv.py tensor/nnet/tests/test_conv3d2d.py
 tensor/nnet/tests/test_neighbours.py tensor/nnet/tests/test_nnet.py
 tensor/nnet/tests/test_sigm.py tensor/signal/tests/test_conv.py
+tensor/signal/tests/test_pool.py
 tensor/tests/test_basic.py tensor/tests/test_casting.py tensor/tests/test_elemwise.py
 tensor/tests/test_extra_ops.py tensor/tests/test_inc_subtensor.py tensor/tests/test_keepdims.py
 tensor/tests/test_nlinalg.py tensor/tests/test_raw_random.py
@@ -46,8 +47,6 @@ tensor/tests/test_subtensor.py tensor/tests/test_var.py
 tests/test_2nd_order_grads.py tests/test_dictionary_output.py tests/test_gradient.py
 tests/test_ifelse.py tests/test_printing.py tests/test_rop.py tests/test_updates.py
 """.split()
-# Runs when it is named. It has no list: without the C linker, Theano takes an hour.
-UNLISTED = ["tensor/signal/tests/test_pool.py"]
 
 
 def source_in(folder):
@@ -79,7 +78,7 @@ def flat_name(found, first):
 
 def copy_edited(source, folder, on_alias):
     """The test files, and what they import of each other, in one folder."""
-    for path in FILES + UNLISTED:
+    for path in FILES:
         with open(os.path.join(source, "theano", path)) as stream:
             text = stream.read()
         text = re.sub(r"(import |from )" + OTHERS, lambda m: m.group(1) + flat_name(m, 2), text)
@@ -129,7 +128,7 @@ def kept_flags():
 
 
 def chosen(parts):
-    names = [flat(path) for path in (FILES + UNLISTED if parts else FILES)]
+    names = [flat(path) for path in FILES]
     return [n for n in names if not parts or any(part in n for part in parts)]
 
 

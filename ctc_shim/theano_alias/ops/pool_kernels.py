@@ -63,8 +63,10 @@ def _divisor(x: np.ndarray, out: Ints, window: Ints, strides: Ints, pads: Ints, 
     if mode == "sum":
         return None
     number = counts(x.shape[-len(window) :], out, window, strides, pads, mode)
-    if number is None or number.min() == number.max():
-        return x.dtype.type(np.prod(window) if number is None else number.flat[0])
+    if number is None or not number.size:  # there may be no window at all
+        return x.dtype.type(np.prod(window))
+    if number.min() == number.max():
+        return x.dtype.type(number.flat[0])
     return np.maximum(number, 1).astype(x.dtype)
 
 
