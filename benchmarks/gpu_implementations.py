@@ -212,7 +212,7 @@ IMPLEMENTATIONS = [
     ("ours", ours),
     ("ours, bfloat16", ours_bfloat16),
     ("ours, torch autograd", ours_in_torch),
-    ("ours, for torch's", in_the_place_of_torch),
+    ("ours, patch_torch", in_the_place_of_torch),
     ("ours, JAX", ours_in_jax),
     ("torch", torch_native),
     ("cuDNN", cudnn),

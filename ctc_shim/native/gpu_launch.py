@@ -70,9 +70,7 @@ def launch(
     )
     for name in POINTERS:
         setattr(given, name, arrays.get(name))
-    message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_launch(given, cells, work[0], work[1], stream, message, len(message)):
-        raise RuntimeError(message.value.decode(errors="replace"))
+    _call(library.ctc_shim_cuda_launch, given, cells, work[0], work[1], stream)
 
 
 def scale(
@@ -107,8 +105,12 @@ def scale(
         _described(kind, shape, options, (True, True, True), False, rows_step)
     )
     given.logits, given.upstream, given.gradient = addresses
+    _call(library.ctc_shim_cuda_scale, given, stream)
+
+
+def _call(entry: Any, *arguments: Any) -> None:
     message = ctypes.create_string_buffer(512)
-    if library.ctc_shim_cuda_scale(given, stream, message, len(message)):
+    if entry(*arguments, message, len(message)):
         raise RuntimeError(message.value.decode(errors="replace"))
 
 

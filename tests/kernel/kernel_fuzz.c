@@ -1,9 +1,10 @@
 /* Fuzzes ctc_shim/csrc/cpu/loss.c: random batches, good and bad, and what must hold whatever the
  * numbers are.
  *
- *     gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover tests/kernel/kernel_fuzz.c -o
- * kernel_fuzz -lm -lpthread
- *     ./kernel_fuzz 2000 [seed]
+ *     cd tests/kernel
+ *     gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover kernel_fuzz.c \
+ *         ../../ctc_shim/csrc/cpu/processors.c -lm -lpthread
+ *     ./a.out 2000 [seed]
  *
  * The same with `g++ -x c++ -std=c++11`. Every array is allocated at exactly its size, so that
  * AddressSanitizer sees any step beyond it. Prints what it counted; a broken invariant aborts with

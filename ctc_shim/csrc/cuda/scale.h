@@ -1,5 +1,5 @@
-/* Kernel `scale`: logits * upstream into gradient, an array of any numbers that is shaped as logits
- * are. 0 stays 0, whatever upstream is. Both may be the same array. */
+/* Kernel `scale`: gradient = logits * upstream, where logits may hold any numbers. 0 stays 0, even
+ * beside an infinite upstream. Both may be the same array. */
 #ifndef CTC_SCALE_H
 #define CTC_SCALE_H
 #include "simt.h"

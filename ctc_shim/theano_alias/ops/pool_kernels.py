@@ -63,7 +63,7 @@ def _divisor(x: np.ndarray, out: Ints, window: Ints, strides: Ints, pads: Ints, 
     if mode == "sum":
         return None
     number = counts(x.shape[-len(window) :], out, window, strides, pads, mode)
-    if number is None or not number.size:  # there may be no window at all
+    if number is None or not number.size:  # an empty result is divided by anything
         return x.dtype.type(np.prod(window))
     if number.min() == number.max():
         return x.dtype.type(number.flat[0])
